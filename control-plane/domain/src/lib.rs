@@ -1,0 +1,1 @@
+//! Rules and state machines as plain values. No IO, no async, no clock.

@@ -1,0 +1,3 @@
+//! Program `kaliun-control-plane`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Boxes by the thousand: the real agent over a simulated host.

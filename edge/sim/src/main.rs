@@ -1,0 +1,3 @@
+//! Program `kaliun-edge-sim`.
+
+fn main() {}

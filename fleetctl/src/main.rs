@@ -1,0 +1,3 @@
+//! Program `kaliun-fleetctl`.
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! Words that every part of Kaliun Fleet shares: ids, names, limits, reason codes, health rules and the selector grammar.
+//!
+//! Pure: no IO, no clock, no async. Builds for wasm.
+
+pub mod health;
+pub mod id;
+pub mod join_token;
+pub mod label;
+pub mod limits;
+pub mod name;
+pub mod reason;
+pub mod secret;
+pub mod selector;

@@ -1,0 +1,134 @@
+//! Reason codes: why something is not green, why something was refused, what happened.
+//!
+//! One list for the whole system, because a code is part of the contract: people filter and alert on it. A code is never
+//! renamed. Each has a next step, so that every place that shows a reason can say what to do.
+
+/// Makes the enum with its texts, so that no code can be without a next step.
+macro_rules! reasons {
+    ($($variant:ident $code:literal $next_step:literal;)*) => {
+        /// Every reason code of the system.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ReasonCode {
+            $(#[doc = concat!("`", $code, "`: ", $next_step)] $variant,)*
+        }
+
+        impl ReasonCode {
+            /// All codes.
+            pub const ALL: &[ReasonCode] = &[$(Self::$variant,)*];
+
+            /// The code as it stands on the wire, in the database and on screens.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// What a person can do next, as one sentence.
+            #[must_use]
+            pub const fn next_step(self) -> &'static str {
+                match self { $(Self::$variant => $next_step,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    LinkConnected "link.connected" "Nothing to do.";
+    LinkNeverConnected "link.never_connected" "Start the box and check that it reaches the device address of the control plane.";
+    LinkClosed "link.closed" "The box ended the connection; it comes back by itself unless it was switched off.";
+    LinkLost "link.lost" "The connection broke; check the box's power and network if it does not come back.";
+    LinkTimeout "link.timeout" "Nothing was heard for the agreed time; check the box's power and network.";
+    LinkSuperseded "link.superseded" "A newer connection of the same box took over; nothing to do.";
+    LinkServerStopped "link.server_stopped" "The control plane was stopped; the box comes back when it runs again.";
+    LinkServerLost "link.server_lost" "The control plane process that held the connection ended without a word; the box reconnects by itself.";
+    LinkProtocolError "link.protocol_error" "The box sent something that breaks the protocol; update its agent.";
+    LinkSlow "link.slow" "The box did not read fast enough; check its network.";
+    LinkFenced "link.fenced" "This session is no longer the newest one of its box; nothing to do.";
+    LinkUnsupportedProtocol "link.unsupported_protocol" "Update the older of agent and control plane.";
+
+    PeerNoCertificate "peer.no_certificate" "Enrol the box first.";
+    PeerUnknownIssuer "peer.unknown_issuer" "The certificate is from another authority; enrol the box with this control plane.";
+    PeerExpired "peer.certificate_expired" "The certificate has run out; enrol the box again.";
+    PeerNotYetValid "peer.certificate_not_yet_valid" "Set the clock of the box or of the control plane.";
+    PeerInvalid "peer.certificate_invalid" "The certificate does not name a device of this kind; enrol the box again.";
+    PeerDeviceDeleted "peer.device_deleted" "The device was deleted; enrol the box again to bring it back.";
+    PeerDeviceUnknown "peer.device_unknown" "No such device is known here; enrol the box again.";
+
+    EnrollmentTokenInvalid "enrollment.token_invalid" "Check that the join token was copied whole, or make a new one.";
+    EnrollmentTokenExpired "enrollment.token_expired" "Make a new join token with `fleetctl join-token create`.";
+    EnrollmentTokenUsedUp "enrollment.token_used_up" "Make a new join token with `fleetctl join-token create --uses N`.";
+    EnrollmentTokenRevoked "enrollment.token_revoked" "Ask for a new join token.";
+    EnrollmentProofInvalid "enrollment.proof_invalid" "The box could not prove its key; try again, and reinstall the agent if it happens again.";
+    EnrollmentRequestInvalid "enrollment.request_invalid" "Update the agent: its signing request does not fit.";
+    EnrollmentDenied "enrollment.denied" "Somebody turned this box away; ask them, then start enrolment again.";
+    EnrollmentCodeExpired "enrollment.code_expired" "Use the new code on the box's screen.";
+    EnrollmentKeyInUse "enrollment.key_in_use" "This key belongs to a live device; delete that device first or make a new key with `kaliun-edge enroll --new-key`.";
+    EnrollmentBusy "enrollment.busy" "Too many boxes enrol at once; the box tries again by itself.";
+
+    HealthNoReport "health.no_report" "Wait for the first report; it comes within a minute of the first connection.";
+    HealthStale "health.stale" "The last report is old; see why the link is down.";
+    CpuBusy "cpu.busy" "See which program uses the processor; restart Home Assistant if it does not end.";
+    LoadHigh "load.high" "More programs want to run than the box has cores for; see which.";
+    MemoryLow "memory.low" "Free memory: restart Home Assistant or remove add-ons.";
+    MemoryExhausted "memory.exhausted" "Restart Home Assistant now; programs will be ended for want of memory.";
+    DiskNearlyFull "disk.nearly_full" "Delete old backups or recordings before the disk is full.";
+    DiskFull "disk.full" "Free space now: nothing can be stored any more.";
+    InodesNearlyFull "disk.inodes_nearly_full" "Delete small files: the file system can hold few more.";
+    TemperatureHigh "temperature.high" "Give the box air.";
+    TemperatureCritical "temperature.critical" "Switch the box off or cool it: it slows down or stops.";
+    SpoolDropping "spool.dropping" "Samples were lost because the box was offline too long; nothing to do but to keep it online.";
+
+    HomeAssistantNotConfigured "ha.not_configured" "Set the address of Home Assistant in the agent's configuration.";
+    HomeAssistantUnreachable "ha.offline" "Restart Home Assistant; see its log if it does not come up.";
+    HomeAssistantUnverified "ha.unverified" "It answers, but without a token its state cannot be checked.";
+    HomeAssistantStarting "ha.starting" "Wait until it has started.";
+    RemoteAccessNotConfigured "remote.not_configured" "Remote access is not set up for this box.";
+
+    DeviceEnrolled "device.enrolled" "Nothing to do.";
+    DeviceDeleted "device.deleted" "Nothing to do.";
+    DeviceChanged "device.changed" "Nothing to do.";
+    AgentStarted "agent.started" "Nothing to do.";
+    AgentStopped "agent.stopped" "Nothing to do.";
+    HomeAssistantOnline "ha.online" "Nothing to do.";
+    NetworkFailed "network.failed" "Check the home's router.";
+    NetworkRestored "network.restored" "Nothing to do.";
+    SettingsInvalid "settings.invalid" "Update the agent: it does not understand its settings.";
+}
+
+impl ReasonCode {
+    /// Finds a code by its text. Codes of a newer version are not known and give nothing.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.code() == code)
+    }
+}
+
+impl std::fmt::Display for ReasonCode {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.code())
+    }
+}
+
+/// Whether a text from outside has the form of a reason code.
+#[must_use]
+pub fn is_code(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 64
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn codes_are_well_formed_unique_and_found_again() {
+        let mut seen = BTreeSet::new();
+        for reason in ReasonCode::ALL {
+            assert!(is_code(reason.code()), "{reason}");
+            assert!(seen.insert(reason.code()), "{reason} twice");
+            assert_eq!(ReasonCode::from_code(reason.code()), Some(*reason));
+            assert!(reason.next_step().ends_with('.'), "{reason}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Program `kaliun-bench`.
+
+fn main() {}

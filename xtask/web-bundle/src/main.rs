@@ -1,0 +1,3 @@
+//! Program `kaliun-web-bundle`.
+
+fn main() {}
