@@ -67,7 +67,9 @@ impl Client {
         match tokio::time::timeout(self.timeout, send(request)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(from_status(doing, &status)),
-            Err(_) => Err(from_status(doing, &Status::deadline_exceeded(format!("no answer within {:?}", self.timeout)))),
+            Err(_) => {
+                Err(from_status(doing, &Status::deadline_exceeded(format!("no answer within {:?}", self.timeout))))
+            }
         }
     }
 }

@@ -116,10 +116,7 @@ impl Console {
     /// Asks for a yes. Without a person to ask, the answer is a failure that names the flag.
     pub(crate) fn confirm(&mut self, question: &str) -> Result<(), Failure> {
         if !self.can_ask {
-            return Err(Failure::usage(
-                format!("{question} Nobody is here to say yes"),
-                "add --yes when you are sure",
-            ));
+            return Err(Failure::usage(format!("{question} Nobody is here to say yes"), "add --yes when you are sure"));
         }
         let _nobody_to_tell = write!(self.error, "{question} [y/N] ").and_then(|()| self.error.flush());
         let mut answer = String::new();

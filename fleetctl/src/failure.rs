@@ -110,7 +110,11 @@ impl Tally {
         }
         tell(&last);
         let all = failed + self.succeeded;
-        Err(Failure::new(Kind::Partial, format!("{failed} of {all} failed"), "mend what is named above and run it again for those"))
+        Err(Failure::new(
+            Kind::Partial,
+            format!("{failed} of {all} failed"),
+            "mend what is named above and run it again for those",
+        ))
     }
 }
 

@@ -52,9 +52,8 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, program: &mut Pr
 
 /// Reads the arguments; `None` when clap has answered by itself (help, version).
 fn parse(arguments: impl IntoIterator<Item = OsString>, program: &mut Program) -> Result<Option<cli::Cli>, Failure> {
-    let parsed = cli::Cli::command()
-        .try_get_matches_from(arguments)
-        .and_then(|matches| cli::Cli::from_arg_matches(&matches));
+    let parsed =
+        cli::Cli::command().try_get_matches_from(arguments).and_then(|matches| cli::Cli::from_arg_matches(&matches));
     match parsed {
         Ok(cli) => Ok(Some(cli)),
         Err(error) if !error.use_stderr() => {

@@ -15,7 +15,9 @@ fn main() -> ExitCode {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => ExitCode::from(runtime.block_on(run(std::env::args_os(), &mut program))),
         Err(error) => {
-            program.console.talk(&format!("error: cannot start: {error}\nhint: see whether the machine is out of file descriptors"));
+            program.console.talk(&format!(
+                "error: cannot start: {error}\nhint: see whether the machine is out of file descriptors"
+            ));
             ExitCode::FAILURE
         }
     }

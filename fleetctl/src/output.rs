@@ -3,6 +3,7 @@
 pub(crate) mod amount;
 pub(crate) mod description;
 pub(crate) mod listed;
+pub(crate) mod screen;
 pub(crate) mod style;
 pub(crate) mod table;
 pub(crate) mod text;

@@ -180,9 +180,8 @@ mod tests {
 
     fn check(global: &Global, environment: &Environment, expected: Option<(&str, Option<&str>)>) {
         let settings = merge(global, environment, &config()).unwrap();
-        let found = settings.map(|settings| {
-            (settings.server.to_string(), settings.token.map(|token| token.expose().to_owned()))
-        });
+        let found = settings
+            .map(|settings| (settings.server.to_string(), settings.token.map(|token| token.expose().to_owned())));
         assert_eq!(found, expected.map(|(server, token)| (server.to_owned(), token.map(str::to_owned))));
     }
 
@@ -199,13 +198,21 @@ mod tests {
         let none = global(None, None);
         check(&none, &environment(None, None), Some(("http://127.0.0.1:1", Some("home-token"))));
         check(&none, &environment(None, Some("mine")), Some(("http://127.0.0.1:1", Some("mine"))));
-        check(&none, &environment(Some("http://127.0.0.1:2"), Some("mine")), Some(("http://127.0.0.1:2", Some("mine"))));
+        check(
+            &none,
+            &environment(Some("http://127.0.0.1:2"), Some("mine")),
+            Some(("http://127.0.0.1:2", Some("mine"))),
+        );
     }
 
     #[test]
     fn a_token_never_goes_to_a_server_it_is_not_for() {
         check(&global(None, None), &environment(Some("http://127.0.0.1:2"), None), Some(("http://127.0.0.1:2", None)));
-        check(&global(None, Some("http://evil.example")), &environment(None, None), Some(("http://evil.example", None)));
+        check(
+            &global(None, Some("http://evil.example")),
+            &environment(None, None),
+            Some(("http://evil.example", None)),
+        );
         check(
             &global(None, Some("http://127.0.0.1:1/")),
             &environment(None, None),
@@ -223,13 +230,18 @@ mod tests {
 
     #[test]
     fn addresses_are_checked() {
-        for text in ["", "fleet.example", "ftp://x", "http://", "https://x/path", "https://u@x", "http://x?y", "http://:80"] {
+        for text in
+            ["", "fleet.example", "ftp://x", "http://", "https://x/path", "https://u@x", "http://x?y", "http://:80"]
+        {
             assert!(Server::parse(text).is_err(), "{text:?}");
         }
         let server = Server::parse("https://[::1]").unwrap();
         assert_eq!((server.host.as_str(), server.port, server.tls, server.is_exposed()), ("::1", 443, true, false));
         let server = Server::parse("http://fleet.example:8080/").unwrap();
-        assert_eq!((server.host.as_str(), server.port, server.tls, server.is_exposed()), ("fleet.example", 8080, false, true));
+        assert_eq!(
+            (server.host.as_str(), server.port, server.tls, server.is_exposed()),
+            ("fleet.example", 8080, false, true)
+        );
         assert!(!Server::parse("http://[::1]:8080").unwrap().is_exposed());
     }
 }

@@ -3,9 +3,7 @@
 use super::{Client, SignedChannel, missing};
 use crate::failure::Failure;
 use kaliun_proto::fleet::v1::claim_service_client::ClaimServiceClient;
-use kaliun_proto::fleet::v1::{
-    ApproveClaimRequest, ApproveClaimResponse, Claim, DenyClaimRequest, LookUpClaimRequest,
-};
+use kaliun_proto::fleet::v1::{ApproveClaimRequest, ApproveClaimResponse, Claim, DenyClaimRequest, LookUpClaimRequest};
 
 impl Client {
     fn claims(&self) -> ClaimServiceClient<SignedChannel> {
@@ -38,7 +36,10 @@ impl Client {
 /// A code that is not found has another remedy than a device that is not.
 fn for_code(failure: Failure) -> Failure {
     if failure.kind == crate::failure::Kind::NotFound {
-        return Failure { hint: "read the code on the box's screen again; it changes every 15 minutes".to_owned(), ..failure };
+        return Failure {
+            hint: "read the code on the box's screen again; it changes every 15 minutes".to_owned(),
+            ..failure
+        };
     }
     failure
 }

@@ -30,9 +30,10 @@ fn list(program: &mut Program, output: Output) -> Result<(), Failure> {
 
 fn show(program: &mut Program, global: &Global, name: Option<String>, output: Output) -> Result<(), Failure> {
     let config = config::load(&config::location(&program.environment)?)?.config;
-    let name = name.or_else(|| global.context.clone()).or_else(|| config.current.clone()).ok_or_else(|| {
-        Failure::new(Kind::NotFound, "there is no current context", "see `fleetctl context list`")
-    })?;
+    let name = name
+        .or_else(|| global.context.clone())
+        .or_else(|| config.current.clone())
+        .ok_or_else(|| Failure::new(Kind::NotFound, "there is no current context", "see `fleetctl context list`"))?;
     let shown = view::context::Context::new(&name, context_named(&config, &name)?, config.current.as_deref());
     print_one(program, output.output, shown)
 }
@@ -92,9 +93,6 @@ fn delete(program: &mut Program, name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn change(
-    program: &Program,
-    edit: impl FnOnce(&mut config::Config) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+fn change(program: &Program, edit: impl FnOnce(&mut config::Config) -> Result<(), Failure>) -> Result<(), Failure> {
     config::change(&config::location(&program.environment)?, edit)
 }

@@ -32,9 +32,7 @@ pub(super) async fn run(program: &mut Program, global: &Global, arguments: Descr
     };
     let device = Device::from(device);
     match arguments.output.output {
-        Format::Json | Format::Yaml => {
-            print_document(program, arguments.output.output, &Described { device, events })
-        }
+        Format::Json | Format::Yaml => print_document(program, arguments.output.output, &Described { device, events }),
         Format::Name => print_one(program, Format::Name, device),
         Format::Table | Format::Wide => {
             let now_ms = (program.clock)();

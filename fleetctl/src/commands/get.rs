@@ -2,6 +2,7 @@
 
 mod devices;
 mod sort;
+mod watch;
 
 use crate::Program;
 use crate::cli::{Get, Global, Noun};
@@ -19,11 +20,8 @@ pub(crate) async fn run(program: &mut Program, global: &Global, get: Get) -> Res
     let noun = get.target.noun;
     check_options(noun, &get)?;
     let names = names(noun, &get)?;
-    let paging = Paging {
-        limit: get.limit,
-        chunk_size: get.chunk_size,
-        page_token: get.page_token.clone().unwrap_or_default(),
-    };
+    let paging =
+        Paging { limit: get.limit, chunk_size: get.chunk_size, page_token: get.page_token.clone().unwrap_or_default() };
     if noun == Noun::Device {
         return devices::run(program, global, &get, names, paging).await;
     }
@@ -130,8 +128,7 @@ fn print_named<T: Listed>(
             ));
         }
     }
-    let found: Vec<T> =
-        list.items.into_iter().filter(|item| names.iter().any(|name| matches(item, name))).collect();
+    let found: Vec<T> = list.items.into_iter().filter(|item| names.iter().any(|name| matches(item, name))).collect();
     print_found(program, format, found, names.len())?;
     tally.finish(|failure| program.console.report(failure))
 }

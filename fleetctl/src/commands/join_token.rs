@@ -50,8 +50,7 @@ async fn create(program: &mut Program, client: &Client, arguments: JoinTokenCrea
 
 async fn find(client: &Client, description: &str) -> Result<String, Failure> {
     let list = client.join_token_list(&Paging::ALL).await?;
-    let mut found =
-        list.items.into_iter().filter(|token| token.revoked_at_ms == 0 && token.description == description);
+    let mut found = list.items.into_iter().filter(|token| token.revoked_at_ms == 0 && token.description == description);
     match (found.next(), found.next()) {
         (Some(token), None) => Ok(token.id),
         (Some(_), Some(_)) => Err(Failure::new(

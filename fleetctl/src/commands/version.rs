@@ -60,9 +60,5 @@ async fn ask(settings: Settings) -> Result<ServerVersion, Failure> {
     // No sign-in is needed, and a token that is refused must not hide the version.
     let settings = Settings { token: None, timeout: settings.timeout.min(PATIENCE), ..settings };
     let answer = Client::connect(&settings).await?.server_version().await?;
-    Ok(ServerVersion {
-        url: settings.server.to_string(),
-        version: answer.version,
-        link_protocol: answer.link_protocol,
-    })
+    Ok(ServerVersion { url: settings.server.to_string(), version: answer.version, link_protocol: answer.link_protocol })
 }

@@ -24,12 +24,15 @@ pub(crate) struct Loaded {
 
 /// Where the file is: `FLEETCTL_CONFIG`, else `kaliun/fleetctl.toml` in the user's configuration folder.
 pub(crate) fn location(environment: &Environment) -> Result<PathBuf, Failure> {
-    let folder = || environment.config_home.clone().or_else(|| environment.home.as_ref().map(|home| home.join(".config")));
+    let folder =
+        || environment.config_home.clone().or_else(|| environment.home.as_ref().map(|home| home.join(".config")));
     environment
         .config_file
         .clone()
         .or_else(|| folder().map(|folder| folder.join("kaliun").join("fleetctl.toml")))
-        .ok_or_else(|| Failure::new(Kind::General, "there is no home folder to keep contexts in", "set FLEETCTL_CONFIG"))
+        .ok_or_else(|| {
+            Failure::new(Kind::General, "there is no home folder to keep contexts in", "set FLEETCTL_CONFIG")
+        })
 }
 
 /// Reads the file; an absent one is empty.
@@ -43,16 +46,18 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
     };
     // The parser's message quotes the line that is wrong, which may hold a token, so only its place is told.
     let config = toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
+        let line =
+            error.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
         Failure::new(
             Kind::General,
             format!("{}, line {line}: {}", path.display(), error.message()),
             "correct that line, or move the file away and run `fleetctl login` again",
         )
     })?;
-    let warning = fs::metadata(path).ok().filter(|metadata| metadata.permissions().mode() & OTHERS_MASK != 0).map(|_| {
-        format!("warning: others can read the tokens in {0}; run `chmod 600 {0}`", path.display())
-    });
+    let warning = fs::metadata(path)
+        .ok()
+        .filter(|metadata| metadata.permissions().mode() & OTHERS_MASK != 0)
+        .map(|_| format!("warning: others can read the tokens in {0}; run `chmod 600 {0}`", path.display()));
     Ok(Loaded { config, warning })
 }
 

@@ -24,15 +24,23 @@ fn meaning(code: Code) -> (Kind, &'static str) {
         Code::Ok => (Kind::General, "the server's answer does not fit; update fleetctl"),
         Code::InvalidArgument | Code::OutOfRange => (Kind::Usage, "correct the value that is named"),
         Code::NotFound => (Kind::NotFound, "see what there is with `fleetctl get devices`"),
-        Code::Unauthenticated => (Kind::Denied, "sign in with `fleetctl login --server URL --token-stdin`, or set FLEETCTL_TOKEN"),
-        Code::PermissionDenied => (Kind::Denied, "see your role with `fleetctl whoami`; ask an admin for a token with a higher one"),
+        Code::Unauthenticated => {
+            (Kind::Denied, "sign in with `fleetctl login --server URL --token-stdin`, or set FLEETCTL_TOKEN")
+        }
+        Code::PermissionDenied => {
+            (Kind::Denied, "see your role with `fleetctl whoami`; ask an admin for a token with a higher one")
+        }
         Code::AlreadyExists => (Kind::Conflict, "choose another name"),
         Code::Aborted => (Kind::Conflict, "somebody changed it meanwhile; look at it again and repeat the command"),
-        Code::FailedPrecondition => (Kind::Conflict, "its state does not allow this now; look at it with `fleetctl describe`"),
+        Code::FailedPrecondition => {
+            (Kind::Conflict, "its state does not allow this now; look at it with `fleetctl describe`")
+        }
         Code::DeadlineExceeded => (Kind::Timeout, "try again, or allow more time with --timeout"),
         Code::Unavailable => (Kind::General, "see whether the control plane runs; try again in a moment"),
         Code::ResourceExhausted => (Kind::General, "wait a moment and try again"),
-        Code::Unimplemented => (Kind::General, "fleetctl and the control plane differ in version; compare with `fleetctl version`"),
+        Code::Unimplemented => {
+            (Kind::General, "fleetctl and the control plane differ in version; compare with `fleetctl version`")
+        }
         Code::Cancelled => (Kind::General, "try again"),
         Code::Unknown | Code::Internal | Code::DataLoss => {
             (Kind::General, "look for this request in the control plane's log")

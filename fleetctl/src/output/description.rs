@@ -32,8 +32,7 @@ pub(crate) fn device(device: &Device, events: &[Event], now_ms: i64, color: bool
     page.field("Key", device.key_fingerprint.as_deref().unwrap_or_default());
 
     page.heading("Lights");
-    let link_reason =
-        device.link.reason.as_ref().map(|code| Reason { code: code.clone(), message: None, since: None });
+    let link_reason = device.link.reason.as_ref().map(|code| Reason { code: code.clone(), message: None, since: None });
     page.light("Link", device.link.state, link_tone(device.link.state), device.link.since, link_reason.as_ref());
     page.named_light("Remote access", device.remote_access.as_ref());
     page.named_light("Home Assistant", device.home_assistant.as_ref());

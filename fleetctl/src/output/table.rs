@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_very_narrow_terminal_cuts_the_line() {
-        check(Some(20), true, &["NAME       CPU  REAS", "cellar-1    7%  dis…", "a         100%  -"]);
+        check(Some(20), true, &["NAME       CPU  REA…", "cellar-1    7%  dis…", "a         100%  -"]);
         check(Some(20), false, &["NAME       CPU  REASON", "cellar-1    7%  disk.nearly…", "a         100%  -"]);
     }
 

@@ -22,7 +22,11 @@ impl Time {
     /// How far away it is, for people: `3m` since then, `in 3m` until then.
     pub(crate) fn relative(self, now_ms: i64) -> String {
         let elapsed = now_ms.saturating_sub(self.0);
-        if elapsed > -SECOND_MS { duration(elapsed.max(0)) } else { format!("in {}", duration(elapsed.saturating_neg())) }
+        if elapsed > -SECOND_MS {
+            duration(elapsed.max(0))
+        } else {
+            format!("in {}", duration(elapsed.saturating_neg()))
+        }
     }
 }
 

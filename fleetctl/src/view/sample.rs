@@ -59,10 +59,7 @@ impl Serialize for Number {
 
 impl From<proto::Health> for Health {
     fn from(health: proto::Health) -> Self {
-        Self {
-            verdict: word::verdict(health.verdict),
-            reasons: health.reasons.into_iter().map(Reason::from).collect(),
-        }
+        Self { verdict: word::verdict(health.verdict), reasons: health.reasons.into_iter().map(Reason::from).collect() }
     }
 }
 

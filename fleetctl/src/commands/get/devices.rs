@@ -1,5 +1,6 @@
 //! `fleetctl get devices`.
 
+use super::watch::{self, Followed};
 use super::{convert, print_found, sort};
 use crate::Program;
 use crate::cli::{DeviceFilter, Get, Global, LinkWord};
@@ -25,7 +26,17 @@ pub(super) async fn run(
         if get.devices.selector.is_some() || get.devices.link.is_some() {
             return Err(Failure::usage("names and a filter were given", "leave one of them out"));
         }
+        if get.devices.watch {
+            let mut ids = Vec::with_capacity(names.len());
+            for name in &names {
+                ids.push(client.device(name).await?.id);
+            }
+            return watch::run(program, get, &client, &Followed::Devices(ids), field).await;
+        }
         return named(program, get, &client, &names, field).await;
+    }
+    if get.devices.watch {
+        return watch::run(program, get, &client, &Followed::List { query, limit: paging.limit }, field).await;
     }
     let Some(field) = field else {
         let list = client.device_list(&query, &paging).await?;
