@@ -66,12 +66,18 @@ impl Client {
         request.set_timeout(self.timeout);
         match tokio::time::timeout(self.timeout, send(request)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) => Err(from_status(doing, &status)),
-            Err(_) => {
-                Err(from_status(doing, &Status::deadline_exceeded(format!("no answer within {:?}", self.timeout))))
+            // The transport keeps the same time limit and may notice first.
+            Ok(Err(status)) if !is_timeout(&status) => Err(from_status(doing, &status)),
+            Ok(Err(_)) | Err(_) => {
+                let late = Status::deadline_exceeded(format!("no answer within {:?}", self.timeout));
+                Err(from_status(doing, &late))
             }
         }
     }
+}
+
+fn is_timeout(status: &Status) -> bool {
+    std::error::Error::source(status).is_some_and(|source| source.is::<tonic::TimeoutExpired>())
 }
 
 /// Adds the token to each call.

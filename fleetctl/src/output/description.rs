@@ -119,7 +119,8 @@ impl Page {
             line.push_str(&format!(" (for {})", since.relative(self.now_ms)));
         }
         self.line(&line);
-        if let Some(code) = ReasonCode::from_code(&reason.code) {
+        let known = ReasonCode::from_code(&reason.code);
+        if let Some(code) = known.filter(|code| code.next_step() != ReasonCode::LinkConnected.next_step()) {
             self.line(&format!("{:NAME_WIDTH$} next: {}", "", code.next_step()));
         }
     }

@@ -20,17 +20,24 @@ pub(crate) struct Column {
     pub(crate) right: bool,
     /// Gives way when the terminal is narrow.
     pub(crate) elastic: bool,
+    /// Characters of the longest usual content, so that columns do not jump when one row changes.
+    pub(crate) least: usize,
 }
 
 impl Column {
     /// A column that is always shown.
     pub(crate) const fn new(title: &'static str) -> Self {
-        Self { title, wide: false, right: false, elastic: false }
+        Self { title, wide: false, right: false, elastic: false, least: 0 }
     }
 
     /// Shown by `-o wide` only.
     pub(crate) const fn wide(self) -> Self {
         Self { wide: true, ..self }
+    }
+
+    /// Does not become narrower than this.
+    pub(crate) const fn least(self, characters: usize) -> Self {
+        Self { least: characters, ..self }
     }
 
     /// Figures stand at the right.
@@ -96,7 +103,7 @@ pub(crate) fn lines(columns: &[Column], rows: &[Vec<Cell>], layout: Layout) -> V
 
 /// The width of each column, from its content and the room there is.
 pub(crate) fn widths(columns: &[Column], rows: &[Vec<Cell>], layout: Layout) -> Vec<usize> {
-    let mut widths: Vec<usize> = columns.iter().map(|column| column.title.chars().count()).collect();
+    let mut widths: Vec<usize> = columns.iter().map(|column| column.title.chars().count().max(column.least)).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.text.chars().count());

@@ -135,12 +135,12 @@ impl Listed for Device {
     const PLURAL: &'static str = "devices";
     const COLUMNS: &'static [Column] = &[
         Column::new("NAME"),
-        Column::new("LINK"),
-        Column::new("SINCE"),
-        Column::new("HEALTH"),
-        Column::new("CPU").right(),
-        Column::new("MEM").right(),
-        Column::new("DISK").right(),
+        Column::new("LINK").least(7),
+        Column::new("SINCE").least(6),
+        Column::new("HEALTH").least(8),
+        Column::new("CPU").least(4).right(),
+        Column::new("MEM").least(4).right(),
+        Column::new("DISK").least(4).right(),
         Column::new("AGENT"),
         Column::new("ID").wide(),
         Column::new("LABELS").wide().elastic(),
