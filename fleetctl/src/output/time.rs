@@ -55,12 +55,16 @@ pub(crate) fn duration(elapsed_ms: i64) -> String {
             format!("{}{large_name}{rest}{small_name}", elapsed_ms / large)
         }
     };
-    match elapsed_ms {
-        ..MINUTE_MS => format!("{}s", elapsed_ms / SECOND_MS),
-        ..HOUR_MS => format!("{}m", elapsed_ms / MINUTE_MS),
-        ..DAY_MS => two(HOUR_MS, 'h', MINUTE_MS, 'm'),
-        ..YEAR_MS => two(DAY_MS, 'd', HOUR_MS, 'h'),
-        _ => two(YEAR_MS, 'y', DAY_MS, 'd'),
+    if elapsed_ms < MINUTE_MS {
+        format!("{}s", elapsed_ms / SECOND_MS)
+    } else if elapsed_ms < HOUR_MS {
+        format!("{}m", elapsed_ms / MINUTE_MS)
+    } else if elapsed_ms < DAY_MS {
+        two(HOUR_MS, 'h', MINUTE_MS, 'm')
+    } else if elapsed_ms < YEAR_MS {
+        two(DAY_MS, 'd', HOUR_MS, 'h')
+    } else {
+        two(YEAR_MS, 'y', DAY_MS, 'd')
     }
 }
 
