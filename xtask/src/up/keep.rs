@@ -98,3 +98,52 @@ async fn finish(child: &mut Child) {
         let _ = child.kill().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::up::process::Ours;
+    use crate::up::report::Report;
+
+    /// Longest wait for a state, on a machine that is busy compiling.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    async fn wait_for(folder: &StateFolder, wanted: impl Fn(&Report) -> bool) -> Report {
+        let state = async {
+            loop {
+                if let Some(report) = Report::read(folder).filter(&wanted) {
+                    return report;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, state).await.expect("the state is reached")
+    }
+
+    #[tokio::test]
+    async fn a_killed_part_is_started_again_and_stopped_when_asked() {
+        let root = std::env::temp_dir().join(format!("kaliun-keep-{}", std::process::id()));
+        let folder = StateFolder::choose(Some(&root)).unwrap();
+        folder.make().unwrap();
+        let reporter = Arc::new(Reporter::new(folder.clone()));
+        let part = Part::for_test(&folder, "sleeper", "/bin/sh", &["-c", "echo here; exec sleep 600"]);
+        let stop = CancellationToken::new();
+        let kept = keep(part.clone(), folder.clone(), reporter.clone(), stop.clone());
+        let watched = async {
+            let pid = |report: &Report| report.parts.get("sleeper").and_then(|part| part.pid);
+            let first = pid(&wait_for(&folder, |report| pid(report).is_some()).await).unwrap();
+            let recorded = Ours::recorded(&folder.pid_file("sleeper")).unwrap();
+            assert_eq!(recorded.pid(), first);
+            recorded.signal(Signal::KILL).unwrap();
+            let back = wait_for(&folder, |report| pid(report).is_some_and(|pid| pid != first)).await;
+            let report = back.parts.get("sleeper").unwrap();
+            assert_eq!(report.restarts, 1);
+            assert!(report.last_end.as_ref().unwrap().contains("signal: 9"), "{report:?}");
+            stop.cancel();
+        };
+        tokio::join!(kept, watched);
+        assert!(!folder.pid_file("sleeper").exists());
+        assert!(part.log_tail(5).contains("here"));
+        std::fs::remove_dir_all(root).unwrap();
+    }
+}

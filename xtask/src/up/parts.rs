@@ -63,6 +63,13 @@ impl Part {
         Self { name, program: folder.program(program), arguments, log: folder.log(name) }
     }
 
+    /// A part for tests: any program.
+    #[cfg(test)]
+    pub(crate) fn for_test(folder: &StateFolder, name: &'static str, program: &str, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(OsString::from).collect();
+        Self { name, program: program.into(), arguments, log: folder.log(name) }
+    }
+
     /// The command, with what it says going to its log.
     pub(crate) fn command(&self) -> anyhow::Result<Command> {
         let log = self.open_log().with_context(|| format!("cannot open {}", self.log.display()))?;
