@@ -1,0 +1,4 @@
+//! The whole product, end to end.
+
+#[cfg(test)]
+mod killing;
