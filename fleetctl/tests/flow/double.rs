@@ -1,7 +1,7 @@
 //! A control plane's double: the public services over real gRPC, answering from lists that a test fills.
 
 use crate::things::NOW_MS;
-use futures_util::stream::{self, BoxStream, StreamExt as _};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
 use kaliun_proto::fleet::v1::account_service_server::{AccountService, AccountServiceServer};
 use kaliun_proto::fleet::v1::api_token_service_server::{ApiTokenService, ApiTokenServiceServer};
 use kaliun_proto::fleet::v1::claim_service_server::{ClaimService, ClaimServiceServer};
@@ -16,9 +16,11 @@ use kaliun_proto::telemetry::v1::Facts;
 use kaliun_types::selector::Selector;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status};
 
 /// The one token that is let in.
@@ -54,9 +56,18 @@ struct Services(Arc<Mutex<World>>);
 
 impl Double {
     pub(crate) async fn start(world: World) -> Self {
-        let world = Arc::new(Mutex::new(world));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        Self::serve(world, url, TcpListenerStream::new(listener))
+    }
+
+    /// Serves on connections that come from anywhere.
+    pub(crate) fn serve<I, C>(world: World, url: String, incoming: I) -> Self
+    where
+        I: Stream<Item = std::io::Result<C>> + Send + 'static,
+        C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+    {
+        let world = Arc::new(Mutex::new(world));
         let services = Services(world.clone());
         let router = tonic::transport::Server::builder()
             .add_service(AccountServiceServer::new(services.clone()))
@@ -69,7 +80,7 @@ impl Double {
             .add_service(ServerServiceServer::new(services.clone()))
             .add_service(WatchServiceServer::new(services));
         let mut server = JoinSet::new();
-        server.spawn(async move { router.serve_with_incoming(TcpListenerStream::new(listener)).await.unwrap() });
+        server.spawn(async move { router.serve_with_incoming(incoming).await.unwrap() });
         Self { url, world, _server: server }
     }
 

@@ -9,5 +9,6 @@ mod errors;
 mod json;
 mod tables;
 mod things;
+mod tls;
 mod watching;
 mod workbench;
