@@ -267,13 +267,8 @@ fn read(path: &Path) -> Result<Option<String>, AuthorityError> {
 fn create(path: &Path, bytes: &[u8]) -> Result<(), AuthorityError> {
     let wrap = |source| AuthorityError::File { path: path.to_owned(), source };
     let temporary = path.with_extension("new");
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(wrap)?;
+    let mut file =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary).map_err(wrap)?;
     file.write_all(bytes).map_err(wrap)?;
     file.sync_all().map_err(wrap)?;
     fs::rename(&temporary, path).map_err(wrap)?;

@@ -246,7 +246,8 @@ impl Config {
             if let Some(url) = url
                 && (host_of(url).is_none() || !schemes.iter().any(|scheme| url.starts_with(scheme)))
             {
-                problems.add(key, &format!("must be an address such as {}fleet.example.org:8443", schemes.join(" or ")));
+                problems
+                    .add(key, &format!("must be an address such as {}fleet.example.org:8443", schemes.join(" or ")));
             }
         }
         let database = problems.database(layer.database_url, layer.database_direct_url, layer.database_ca);

@@ -7,4 +7,4 @@ pub(crate) mod peer;
 pub(crate) mod public;
 
 pub(crate) use connection::ConnectionHandle;
-pub(crate) use peer::{Peer, PeerConnection};
+pub(crate) use peer::PeerConnection;

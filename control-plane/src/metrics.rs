@@ -45,7 +45,11 @@ impl Metrics {
         };
         let registry = &mut metrics.registry;
         registry.register("sessions", "Device sessions held now", metrics.sessions.clone());
-        registry.register("device_connections", "Connections on the device listener", metrics.device_connections.clone());
+        registry.register(
+            "device_connections",
+            "Connections on the device listener",
+            metrics.device_connections.clone(),
+        );
         registry.register("sessions_opened", "Device sessions begun", metrics.sessions_opened.clone());
         registry.register("sessions_closed", "Device sessions ended, by reason", metrics.sessions_closed.clone());
         registry.register("device_refused", "Peers refused on the device listener, by reason", metrics.refused.clone());

@@ -66,7 +66,8 @@ impl SessionCookie {
 }
 
 /// A hash of no password, so that an unknown address takes as long as a wrong password.
-static NO_PASSWORD: LazyLock<Option<String>> = LazyLock::new(|| hash_password(&BASE64URL_NOPAD.encode(&random::<32>())).ok());
+static NO_PASSWORD: LazyLock<Option<String>> =
+    LazyLock::new(|| hash_password(&BASE64URL_NOPAD.encode(&random::<32>())).ok());
 
 /// Hashes a password for the database (argon2id, PHC string).
 ///
@@ -123,10 +124,7 @@ fn identity(signed_in: &SignedIn) -> proto::Identity {
 
 #[tonic::async_trait]
 impl AccountService for Accounts {
-    async fn sign_in(
-        &self,
-        request: Request<proto::SignInRequest>,
-    ) -> Result<Response<proto::SignInResponse>, Status> {
+    async fn sign_in(&self, request: Request<proto::SignInRequest>) -> Result<Response<proto::SignInResponse>, Status> {
         if request.extensions().get::<FromOurPages>().is_none() {
             return Err(Status::permission_denied(
                 "signing in with a password is for the web pages of this server; programs use an API token",

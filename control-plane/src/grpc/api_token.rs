@@ -67,7 +67,9 @@ impl ApiTokenService for ApiTokens {
         let request = request.into_inner();
         let role = role_from_proto(request.role)?;
         if role > caller.signed_in.role {
-            return Err(Status::permission_denied("role: a token may not have a higher role than the one who makes it"));
+            return Err(Status::permission_denied(
+                "role: a token may not have a higher role than the one who makes it",
+            ));
         }
         let secret = format!("{API_TOKEN_PREFIX}{}", BASE64URL_NOPAD.encode(&random::<32>()));
         let token = NewApiToken {
@@ -76,8 +78,7 @@ impl ApiTokenService for ApiTokens {
             secret_hash: &sha256(secret.as_bytes()),
             expires_at: clock::now() + lifetime(request.lifetime_seconds, LIFETIME_DEFAULT_SECONDS)?,
         };
-        let token =
-            self.store.api_token_insert(caller.scope(), &caller.actor(), token).await.map_err(status::store)?;
+        let token = self.store.api_token_insert(caller.scope(), &caller.actor(), token).await.map_err(status::store)?;
         Ok(Response::new(proto::CreateApiTokenResponse { api_token: Some(to_proto(token)), secret }))
     }
 
@@ -103,6 +104,10 @@ impl ApiTokenService for ApiTokens {
         let caller = Caller::of(&request)?.clone();
         let id = request.into_inner().id.parse().map_err(|error| status::invalid("id", error))?;
         let revoked = self.store.api_token_revoke(caller.scope(), &caller.actor(), id).await.map_err(status::store)?;
-        if revoked { Ok(Response::new(proto::RevokeApiTokenResponse {})) } else { Err(status::not_found("live API token")) }
+        if revoked {
+            Ok(Response::new(proto::RevokeApiTokenResponse {}))
+        } else {
+            Err(status::not_found("live API token"))
+        }
     }
 }

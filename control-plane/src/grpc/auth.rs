@@ -46,10 +46,6 @@ pub(crate) enum Credential {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source(pub(crate) IpAddr);
 
-/// The request's id, for handlers without a caller.
-#[derive(Debug, Clone)]
-pub(crate) struct RequestId(pub(crate) String);
-
 /// Marks a request that came as gRPC-Web from our own pages: same origin, and the browser says so.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FromOurPages;
@@ -114,7 +110,6 @@ pub(crate) async fn public_gate(State(gate): State<Arc<PublicGate>>, mut request
 }
 
 async fn admit(gate: &PublicGate, request: &mut Request, path: &str, request_id: &str) -> Result<(), Status> {
-    request.extensions_mut().insert(RequestId(request_id.to_owned()));
     let needed = match rule(path) {
         Some(Rule::Anyone) => return Ok(()),
         Some(Rule::Member(role)) => role,

@@ -34,8 +34,9 @@ impl Claims {
 
     fn code(&self, caller: &Caller, text: &str) -> Result<ClaimCode, Status> {
         self.guesses.take(&caller.scope().organization(), Instant::now()).map_err(status::too_often)?;
-        ClaimCode::parse(text)
-            .ok_or_else(|| status::invalid("code", "must be the eight characters on the box's screen, such as AC34-67DX"))
+        ClaimCode::parse(text).ok_or_else(|| {
+            status::invalid("code", "must be the eight characters on the box's screen, such as AC34-67DX")
+        })
     }
 
     async fn find(&self, caller: &Caller, code: &ClaimCode) -> Result<EnrollmentRow, Status> {
@@ -48,7 +49,9 @@ impl Claims {
 }
 
 fn no_such_code() -> Status {
-    Status::not_found("no box waits under this code; look at its screen, for the code changes every 15 minutes and works once")
+    Status::not_found(
+        "no box waits under this code; look at its screen, for the code changes every 15 minutes and works once",
+    )
 }
 
 fn facts_of(row: &EnrollmentRow) -> Facts {

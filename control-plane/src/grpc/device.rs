@@ -50,10 +50,17 @@ impl DevicePageQuery {
             proto::LinkState::Offline => Some(false),
         };
         if request.name_contains.chars().count() > DEVICE_NAME_MAX_CHARS || request.name_contains.contains('\0') {
-            return Err(status::invalid("name_contains", format!("must be at most {DEVICE_NAME_MAX_CHARS} characters")));
+            return Err(status::invalid(
+                "name_contains",
+                format!("must be at most {DEVICE_NAME_MAX_CHARS} characters"),
+            ));
         }
         Ok(Self {
-            filter: DeviceFilter { selector: selector(&request.selector)?, name_contains: request.name_contains, online },
+            filter: DeviceFilter {
+                selector: selector(&request.selector)?,
+                name_contains: request.name_contains,
+                online,
+            },
             order,
             size: page::size(request.page_size, page::DEFAULT)?,
             page_token: request.page_token,
@@ -62,7 +69,10 @@ impl DevicePageQuery {
 
     fn list(&self, scope: &OrganizationScope) -> ListId {
         let DeviceFilter { selector, name_contains, online } = &self.filter;
-        ListId::new(scope.organization(), &format!("devices\n{selector}\n{name_contains}\n{online:?}\n{:?}", self.order))
+        ListId::new(
+            scope.organization(),
+            &format!("devices\n{selector}\n{name_contains}\n{online:?}\n{:?}", self.order),
+        )
     }
 
     /// Asks it: the devices, and the token of the next page.
@@ -94,9 +104,8 @@ pub(crate) fn selector(text: &str) -> Result<Selector, Status> {
 }
 
 fn encode_position(position: &DevicePosition) -> String {
-    let nanos = |time: &std::time::SystemTime| {
-        time.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos())
-    };
+    let nanos =
+        |time: &std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
     match position {
         DevicePosition::Name(name) => name.clone(),
         DevicePosition::Health(rank, name) => format!("{rank} {name}"),
@@ -113,9 +122,9 @@ fn decode_position(order: DeviceOrder, text: &str) -> Option<DevicePosition> {
     };
     match order {
         DeviceOrder::Name => Some(DevicePosition::Name(text.to_owned())),
-        DeviceOrder::Health => pair.and_then(|(rank, name)| {
-            Some(DevicePosition::Health(rank.parse().ok()?, name.to_owned()))
-        }),
+        DeviceOrder::Health => {
+            pair.and_then(|(rank, name)| Some(DevicePosition::Health(rank.parse().ok()?, name.to_owned())))
+        }
         DeviceOrder::LinkSince => time_and_id().map(|(at, id)| DevicePosition::LinkSince(at, id)),
         DeviceOrder::Enrolled => time_and_id().map(|(at, id)| DevicePosition::Enrolled(at, id)),
     }

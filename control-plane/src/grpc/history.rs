@@ -90,7 +90,10 @@ impl HistoryService for History {
         }
         let step = i64::try_from(request.step_ms).unwrap_or(i64::MAX);
         if step < 1_000 || (range.unsigned_abs() / step.unsigned_abs()) > POINTS_MAX {
-            return Err(status::invalid("step_ms", format!("must be at least 1000 and give at most {POINTS_MAX} points")));
+            return Err(status::invalid(
+                "step_ms",
+                format!("must be at least 1000 and give at most {POINTS_MAX} points"),
+            ));
         }
         let rows = self
             .store

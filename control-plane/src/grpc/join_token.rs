@@ -84,11 +84,8 @@ impl JoinTokenService for JoinTokens {
             max_uses: i32::try_from(max_uses).unwrap_or(i32::MAX),
             expires_at: clock::now() + lifetime(request.lifetime_seconds, LIFETIME_DEFAULT_SECONDS)?,
         };
-        let token = self
-            .store
-            .join_token_insert(caller.scope(), &caller.actor(), token)
-            .await
-            .map_err(status::store)?;
+        let token =
+            self.store.join_token_insert(caller.scope(), &caller.actor(), token).await.map_err(status::store)?;
         let secret = format!("{PREFIX}.{secret}.{}", HEXLOWER.encode(&self.trust_hash));
         Ok(Response::new(proto::CreateJoinTokenResponse { join_token: Some(to_proto(token)), secret }))
     }
@@ -102,8 +99,7 @@ impl JoinTokenService for JoinTokens {
         let size = page::size(request.page_size, page::DEFAULT)?;
         let list = ListId::new(caller.scope().organization(), "join-tokens");
         let after = list.position(&request.page_token)?.and_then(|id| id.parse().ok());
-        let mut rows =
-            self.store.join_token_list_page(caller.scope(), after, size + 1).await.map_err(status::store)?;
+        let mut rows = self.store.join_token_list_page(caller.scope(), after, size + 1).await.map_err(status::store)?;
         let next_page_token = page::cut(&mut rows, size, |token| list.token(&token.id.to_string()));
         let join_tokens = rows.into_iter().map(to_proto).collect();
         Ok(Response::new(proto::ListJoinTokensResponse { join_tokens, next_page_token }))
@@ -115,8 +111,11 @@ impl JoinTokenService for JoinTokens {
     ) -> Result<Response<proto::RevokeJoinTokenResponse>, Status> {
         let caller = Caller::of(&request)?.clone();
         let id = request.into_inner().id.parse().map_err(|error| status::invalid("id", error))?;
-        let revoked =
-            self.store.join_token_revoke(caller.scope(), &caller.actor(), id).await.map_err(status::store)?;
-        if revoked { Ok(Response::new(proto::RevokeJoinTokenResponse {})) } else { Err(status::not_found("live join token")) }
+        let revoked = self.store.join_token_revoke(caller.scope(), &caller.actor(), id).await.map_err(status::store)?;
+        if revoked {
+            Ok(Response::new(proto::RevokeJoinTokenResponse {}))
+        } else {
+            Err(status::not_found("live join token"))
+        }
     }
 }

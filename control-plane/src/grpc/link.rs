@@ -55,11 +55,17 @@ impl Codec for SmallCodec {
     type Decoder = <ProstCodec<proto::ServerMessage, proto::DeviceMessage> as Codec>::Decoder;
 
     fn encoder(&mut self) -> Self::Encoder {
-        ProstCodec::<proto::ServerMessage, proto::DeviceMessage>::raw_encoder(BufferSettings::new(BUFFER_BYTES, YIELD_BYTES))
+        ProstCodec::<proto::ServerMessage, proto::DeviceMessage>::raw_encoder(BufferSettings::new(
+            BUFFER_BYTES,
+            YIELD_BYTES,
+        ))
     }
 
     fn decoder(&mut self) -> Self::Decoder {
-        ProstCodec::<proto::ServerMessage, proto::DeviceMessage>::raw_decoder(BufferSettings::new(BUFFER_BYTES, YIELD_BYTES))
+        ProstCodec::<proto::ServerMessage, proto::DeviceMessage>::raw_decoder(BufferSettings::new(
+            BUFFER_BYTES,
+            YIELD_BYTES,
+        ))
     }
 }
 
@@ -133,13 +139,12 @@ impl Links {
             agent_version: hello.agent_version.clone(),
         };
         let opened = tokio::time::timeout(OPEN_TIMEOUT, self.shared.opener.open(open)).await.ok().flatten();
-        let (organization, start) = match opened {
-            Some(SessionOpened::Started(organization, start)) => (organization, start),
+        let start = match opened {
+            Some(SessionOpened::Started(_organization, start)) => start,
             Some(SessionOpened::Refused(reason)) => return Err(status::refusal(reason)),
             None => return Err(status::refusal_retry_after(ReasonCode::EnrollmentBusy, RETRY_AFTER)),
         };
-        let session =
-            SessionHandle::new(device, organization, start.epoch, connection.connection, expires_at);
+        let session = SessionHandle::new(device, start.epoch, connection.connection, expires_at);
         session.send(Message::Welcome(self.welcome(&hello, &start)));
         if let Some(settings) = settings(&hello, &start) {
             session.send(Message::Settings(settings));

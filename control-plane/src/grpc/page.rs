@@ -61,7 +61,8 @@ impl ListId {
         if token.is_empty() {
             return Ok(None);
         }
-        let refused = || super::status::invalid("page_token", "does not belong to this list; begin with the first page");
+        let refused =
+            || super::status::invalid("page_token", "does not belong to this list; begin with the first page");
         if token.len() > 1024 {
             return Err(refused());
         }

@@ -56,7 +56,9 @@ pub(crate) fn store(error: StoreError) -> Status {
     match &error {
         StoreError::AlreadyExists { what } => return Status::already_exists(format!("{what} is already there")),
         StoreError::Stale { what } => {
-            return Status::aborted(format!("{what} was changed by somebody else; read it again and repeat the change"));
+            return Status::aborted(format!(
+                "{what} was changed by somebody else; read it again and repeat the change"
+            ));
         }
         StoreError::Pool { .. } | StoreError::Database { .. } | StoreError::Inconsistent { .. } => {}
     }

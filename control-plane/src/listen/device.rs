@@ -97,8 +97,30 @@ fn server_config(
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     config.send_tls13_tickets = 0;
-    config.session_storage = Arc::new(rustls::server::NoServerSessionMemoryCache {});
+    config.session_storage = Arc::new(NoSessions);
     Ok(Arc::new(config))
+}
+
+/// Stores no TLS sessions: there is no resumption here.
+#[derive(Debug)]
+struct NoSessions;
+
+impl rustls::server::StoresServerSessions for NoSessions {
+    fn put(&self, _key: Vec<u8>, _value: Vec<u8>) -> bool {
+        false
+    }
+
+    fn get(&self, _key: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn take(&self, _key: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn can_cache(&self) -> bool {
+        false
+    }
 }
 
 /// What serves a connection.
@@ -183,8 +205,7 @@ impl Connection {
             },
         };
         let handle = ConnectionHandle::new();
-        let connection =
-            PeerConnection { peer, source: canonical(self.source.ip()), connection: handle.clone() };
+        let connection = PeerConnection { peer, source: canonical(self.source.ip()), connection: handle.clone() };
         let metrics = Arc::clone(&self.listener.metrics);
         metrics.device_connections.inc();
         let served = serve_http(stream, self.listener.routes.clone(), connection, self.listener.tasks.clone());

@@ -8,9 +8,7 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_sig
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -117,10 +115,8 @@ impl PeerJudge {
         if let Err(error) = self.verifier.verify_client_cert(end_entity, intermediates, at) {
             return Peer::Stranger(reason_of(&error));
         }
-        device_of(end_entity).map_or(Peer::Stranger(ReasonCode::PeerInvalid), |(device, expires_at)| Peer::Device {
-            device,
-            expires_at,
-        })
+        device_of(end_entity)
+            .map_or(Peer::Stranger(ReasonCode::PeerInvalid), |(device, expires_at)| Peer::Device { device, expires_at })
     }
 }
 

@@ -5,7 +5,7 @@ use crate::sessions::ingest::CREDIT_BYTES;
 use futures_util::task::AtomicWaker;
 use kaliun_proto::link::v1::{Acknowledged, Heartbeat, ItemClass, ServerMessage, server_message::Message};
 use kaliun_store::{EventWrite, FactsWrite, SampleWrite};
-use kaliun_types::id::{DeviceId, OrganizationId, SessionEpoch};
+use kaliun_types::id::{DeviceId, SessionEpoch};
 use kaliun_types::reason::ReasonCode;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,7 +19,6 @@ const OUTBOX_MAX: usize = 64;
 /// A session.
 pub(crate) struct SessionHandle {
     pub(crate) device: DeviceId,
-    pub(crate) organization: OrganizationId,
     pub(crate) epoch: SessionEpoch,
     pub(crate) connection: ConnectionHandle,
     pub(crate) certificate_expires_at: SystemTime,
@@ -71,7 +70,6 @@ pub(crate) enum Next {
 impl SessionHandle {
     pub(crate) fn new(
         device: DeviceId,
-        organization: OrganizationId,
         epoch: SessionEpoch,
         connection: ConnectionHandle,
         certificate_expires_at: SystemTime,
@@ -79,7 +77,6 @@ impl SessionHandle {
         let now = uptime_ms();
         Arc::new(Self {
             device,
-            organization,
             epoch,
             connection,
             certificate_expires_at,
@@ -214,4 +211,3 @@ pub(crate) fn uptime_ms() -> u64 {
 pub(crate) fn exact<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
     bytes.try_into().ok()
 }
-

@@ -39,13 +39,8 @@ pub(crate) struct Ingest {
 impl Ingest {
     /// Starts the workers.
     pub(crate) fn start(tasks: &Tasks, store: SystemStore, changes: Changes, metrics: Arc<Metrics>) -> Arc<Self> {
-        let ingest = Arc::new(Self {
-            line: Mutex::new(VecDeque::new()),
-            arrived: Notify::new(),
-            store,
-            changes,
-            metrics,
-        });
+        let ingest =
+            Arc::new(Self { line: Mutex::new(VecDeque::new()), arrived: Notify::new(), store, changes, metrics });
         for _ in 0..WORKERS {
             let worker = Arc::clone(&ingest);
             let stopping = tasks.stopping();

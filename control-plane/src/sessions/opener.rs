@@ -146,7 +146,9 @@ impl Worker {
                 return;
             }
             match self.store.sessions_close(&batch).await {
-                Ok(ended) => ended.into_iter().for_each(|(organization, device)| self.changes.tell(organization, device)),
+                Ok(ended) => {
+                    ended.into_iter().for_each(|(organization, device)| self.changes.tell(organization, device))
+                }
                 Err(error) if error.is_transient() => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "ended sessions could not be noted yet");
                     batch.into_iter().for_each(|end| self.ends.add(end));

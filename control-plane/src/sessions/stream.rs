@@ -1,16 +1,17 @@
 //! One session as a stream of messages to the device. Reading from the device happens while the stream is polled, so a
 //! session needs no task and no channel of its own.
 
-use crate::clock;
 use crate::grpc::convert::link::{InvalidItem, events_from_proto, facts_from_proto, samples_from_proto};
+use crate::grpc::status;
 use crate::metrics::Metrics;
 use crate::sessions::handle::{Next, Pending, SessionHandle};
 use crate::sessions::ingest::Ingest;
 use crate::sessions::opener::Opener;
 use crate::sessions::registry::Registry;
-use crate::grpc::status;
 use futures_util::Stream;
-use kaliun_proto::link::v1::{DeviceMessage, EventBatch, ItemClass, SampleBatch, ServerMessage, device_message::Message};
+use kaliun_proto::link::v1::{
+    DeviceMessage, EventBatch, ItemClass, SampleBatch, ServerMessage, device_message::Message,
+};
 use kaliun_types::reason::ReasonCode;
 use prost::Message as _;
 use std::pin::Pin;

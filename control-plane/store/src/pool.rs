@@ -68,6 +68,14 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Closes all connections that are not at work; nobody gets one any more.
+    pub fn close(&self) {
+        self.app.pool.close();
+        self.system.pool.close();
+    }
+}
+
 fn pool(
     mut config: tokio_postgres::Config,
     size: usize,

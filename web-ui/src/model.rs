@@ -1,0 +1,17 @@
+//! What the screens show, as plain data: no browser, no clock, no network. Built and tested natively.
+
+pub mod answer;
+pub mod backoff;
+pub mod chart;
+pub mod claim;
+pub mod device;
+pub mod failure;
+pub mod filter;
+pub mod format;
+pub mod freshness;
+pub mod gauge;
+pub mod light;
+pub mod mark;
+pub mod picture;
+pub mod series;
+pub mod subscription;

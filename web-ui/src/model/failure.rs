@@ -1,0 +1,100 @@
+//! What went wrong with a call, in the words of the person in front of the screen.
+
+/// Kinds of failure that a screen treats differently.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The session has ended or never was.
+    SignedOut,
+    /// There is no such thing. With the server's sentence.
+    NotFound(String),
+    /// The request was refused: wrong input or the state of things. With the server's sentence.
+    Refused(String),
+    /// The caller's role does not allow it.
+    Denied(String),
+    /// The control plane could not be reached, or cannot work at the moment.
+    Unreachable,
+    /// Anything else. With the server's sentence.
+    Unexpected(String),
+}
+
+impl Failure {
+    /// From a gRPC status code and its message.
+    #[must_use]
+    pub fn from_status(code: i32, message: &str) -> Self {
+        let message = sentence(message);
+        match code {
+            16 => Self::SignedOut,
+            5 => Self::NotFound(message),
+            3 | 6 | 8 | 9 | 10 | 11 => Self::Refused(message),
+            7 => Self::Denied(message),
+            // Unknown is what the browser's transport makes of a broken connection or a proxy's error page.
+            1 | 2 | 4 | 14 => Self::Unreachable,
+            _ => Self::Unexpected(message),
+        }
+    }
+
+    /// What happened, as a sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::SignedOut => "Your session has ended.".to_owned(),
+            Self::NotFound(message) | Self::Refused(message) | Self::Denied(message) => message.clone(),
+            Self::Unreachable => "The control plane does not answer.".to_owned(),
+            Self::Unexpected(message) => format!("The control plane reported an error: {message}"),
+        }
+    }
+
+    /// What to do next, as a sentence.
+    #[must_use]
+    pub const fn next_step(&self) -> &'static str {
+        match self {
+            Self::SignedOut => "Sign in again.",
+            Self::NotFound(_) => "Check the address, or go back to the list.",
+            Self::Refused(_) => "Change what you entered and try again.",
+            Self::Denied(_) => "Ask an administrator of your organization.",
+            Self::Unreachable => "Check your connection; this page tries again by itself.",
+            Self::Unexpected(_) => "Try again; if it stays, tell the people who run this server.",
+        }
+    }
+}
+
+/// Makes a sentence of a server's message: without its reason code, with a capital and a full stop.
+fn sentence(message: &str) -> String {
+    let text = match message.split_once(": ") {
+        Some((code, rest)) if kaliun_types::reason::is_code(code) && code.contains('.') => rest,
+        Some(_) | None => message,
+    };
+    let text = text.trim();
+    let mut characters = text.chars();
+    let Some(first) = characters.next() else {
+        return "No reason was given.".to_owned();
+    };
+    let mut sentence: String = first.to_uppercase().chain(characters).collect();
+    if !sentence.ends_with(['.', '!', '?']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_becomes_a_sentence() {
+        let check = |message: &str, expected: &str| {
+            assert_eq!(Failure::from_status(9, message), Failure::Refused(expected.to_owned()));
+        };
+        check("enrollment.code_expired: This code has run out.", "This code has run out.");
+        check("no box waits with this code", "No box waits with this code.");
+        check("name: too long", "Name: too long.");
+        check("", "No reason was given.");
+    }
+
+    #[test]
+    fn an_expired_session_is_told_from_a_broken_line() {
+        assert_eq!(Failure::from_status(16, ""), Failure::SignedOut);
+        assert_eq!(Failure::from_status(14, "x"), Failure::Unreachable);
+        assert_eq!(Failure::from_status(2, "fetch failed"), Failure::Unreachable);
+    }
+}
