@@ -181,6 +181,13 @@ impl Browser {
     }
 }
 
+impl Drop for Browser {
+    /// Ends the session, for a driver that is merely stopped leaves its browser running.
+    fn drop(&mut self) {
+        self.driver.delete_now(&self.session);
+    }
+}
+
 /// An element of a page.
 #[derive(Debug)]
 pub struct Element<'a> {

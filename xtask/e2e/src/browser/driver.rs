@@ -6,8 +6,13 @@ use crate::programs::installed;
 use crate::wait::{PATIENCE, until};
 use anyhow::{Context as _, bail};
 use serde_json::Value;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
+use std::time::Duration;
+
+/// How long the browser may take to end.
+const END_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running driver. Dropping it ends it, and the browser with it.
 #[derive(Debug)]
@@ -33,6 +38,18 @@ impl Driver {
 
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         self.request("GET", path, b"").await
+    }
+
+    /// Ends a session without a runtime. There is nobody to tell when it fails.
+    pub(super) fn delete_now(&self, session: &str) {
+        let delete = || {
+            let mut stream = TcpStream::connect_timeout(&self.address, END_PATIENCE)?;
+            stream.set_read_timeout(Some(END_PATIENCE))?;
+            stream.write_all(format!("DELETE {session} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).as_bytes())?;
+            // The answer comes once the browser has ended.
+            stream.read(&mut [0; 512])
+        };
+        let _ = delete();
     }
 
     async fn request(&self, method: &str, path: &str, body: &[u8]) -> anyhow::Result<Value> {
