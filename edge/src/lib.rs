@@ -5,8 +5,11 @@
 
 pub mod agent;
 pub mod agent_state;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod connection;
+pub mod console;
 pub mod dialer;
 pub mod enrollment;
 pub mod facts;
@@ -22,6 +25,7 @@ pub mod sample;
 pub mod server_address;
 pub mod spool;
 pub mod state_dir;
+pub mod status;
 pub mod tasks;
 pub mod trust;
 mod uplink;

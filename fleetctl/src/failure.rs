@@ -68,6 +68,11 @@ impl Failure {
         Self::new(Kind::Usage, message, hint)
     }
 
+    /// Replaces the hint of a thing that was not found: where to look depends on its kind.
+    pub(crate) fn not_found_hint(self, hint: &str) -> Self {
+        if self.kind == Kind::NotFound { Self { hint: hint.to_owned(), ..self } } else { self }
+    }
+
     /// Writing to standard output failed.
     pub(crate) fn from_output(error: &std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {

@@ -7,7 +7,7 @@ pub const INITIAL_CREDIT_BYTES: u32 = 64 * 1024;
 /// Most credit that is kept, bytes: the largest grant of the contract.
 const CREDIT_MAX_BYTES: u32 = 1024 * 1024;
 
-/// Credit of one class: counts the encoded batches (`SampleBatch`, `EventBatch`), without what the stream adds.
+/// Credit of one class: counts the encoded `DeviceMessage`s that carry its batches, as the server does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credit(u32);
 

@@ -9,7 +9,7 @@ use crate::journal::{Class, Journal};
 use crate::spool::{Batch, SpoolError, SpoolId};
 use kaliun_proto::link::v1::device_message::Message as Outgoing;
 use kaliun_proto::link::v1::{
-    Acknowledged, DeviceEvent, EventBatch, FactsReport, Heartbeat, SampleBatch, SettingsApplied, Welcome,
+    Acknowledged, DeviceEvent, DeviceMessage, EventBatch, FactsReport, Heartbeat, SampleBatch, SettingsApplied, Welcome,
 };
 use kaliun_proto::telemetry::v1::Sample;
 use kaliun_types::limits::LINK_MESSAGE_MAX_BYTES;
@@ -101,18 +101,18 @@ impl Outbox {
     ///
     /// # Errors
     /// The disk fails.
-    pub fn next(&mut self, journal: &Journal, now_ms: i64) -> Result<Option<Outgoing>, Failure> {
+    pub fn next(&mut self, journal: &Journal, now_ms: i64) -> Result<Option<DeviceMessage>, Failure> {
         if std::mem::take(&mut self.heartbeat_is_due) {
-            return Ok(Some(Outgoing::Heartbeat(Heartbeat { now_ms })));
+            return Ok(Some(control(Outgoing::Heartbeat(Heartbeat { now_ms }))));
         }
         if let Some(applied) = self.settings_applied.take() {
-            return Ok(Some(Outgoing::SettingsApplied(applied)));
+            return Ok(Some(control(Outgoing::SettingsApplied(applied))));
         }
         if self.facts_told != Some(journal.facts_hash()) {
             let held = journal.facts();
             self.facts_told = Some(held.hash);
             let hash = held.hash.to_vec();
-            return Ok(Some(Outgoing::FactsReport(FactsReport { facts: Some(held.facts), hash })));
+            return Ok(Some(control(Outgoing::FactsReport(FactsReport { facts: Some(held.facts), hash }))));
         }
         for class in Class::ALL {
             let lane = self.lane(class);
@@ -145,7 +145,7 @@ impl Lane {
         Ok(Self { spool_id, sent: journal.position(class).acknowledged, credit })
     }
 
-    fn next(&mut self, journal: &Journal, class: Class) -> Result<Option<Outgoing>, SpoolError> {
+    fn next(&mut self, journal: &Journal, class: Class) -> Result<Option<DeviceMessage>, SpoolError> {
         let budget = self.credit.available().min(LINK_MESSAGE_MAX_BYTES).saturating_sub(BATCH_OVERHEAD_BYTES);
         let Some(batch) = journal.read_after(class, self.sent, budget)? else {
             return Ok(None);
@@ -154,20 +154,16 @@ impl Lane {
         let whole = batch.payloads.len();
         self.sent = batch.last_sequence();
         let spool_id = self.spool_id.to_vec();
-        let (message, bytes, readable) = match class {
+        let (message, readable) = match class {
             Class::Events => {
                 let events: Vec<DeviceEvent> = decode(&batch);
                 let readable = events.len();
-                let batch = EventBatch { spool_id, first_sequence, events };
-                let bytes = batch.encoded_len();
-                (Outgoing::EventBatch(batch), bytes, readable)
+                (Outgoing::EventBatch(EventBatch { spool_id, first_sequence, events }), readable)
             }
             Class::Samples => {
                 let samples: Vec<Sample> = decode(&batch);
                 let readable = samples.len();
-                let batch = SampleBatch { spool_id, first_sequence, samples };
-                let bytes = batch.encoded_len();
-                (Outgoing::SampleBatch(batch), bytes, readable)
+                (Outgoing::SampleBatch(SampleBatch { spool_id, first_sequence, samples }), readable)
             }
         };
         if readable < whole {
@@ -176,9 +172,17 @@ impl Lane {
             self.sent = first_sequence + readable as u64;
             journal.count_dropped(class, 1);
         }
-        self.credit.spend(bytes);
-        Ok((readable > 0).then_some(message))
+        if readable == 0 {
+            return Ok(None);
+        }
+        let message = DeviceMessage { message: Some(message) };
+        self.credit.spend(message.encoded_len());
+        Ok(Some(message))
     }
+}
+
+fn control(message: Outgoing) -> DeviceMessage {
+    DeviceMessage { message: Some(message) }
 }
 
 /// The items up to the first that cannot be understood.

@@ -8,7 +8,7 @@ use crate::clock::now_ms;
 use crate::journal::{Class, Journal};
 use crate::state_dir::StateDir;
 use kaliun_proto::link::v1::server_message::Message as Incoming;
-use kaliun_proto::link::v1::{DeviceMessage, ServerMessage, Welcome};
+use kaliun_proto::link::v1::{ServerMessage, Welcome};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -113,8 +113,10 @@ impl<F: FnMut(Change)> Session<'_, F> {
                 }
                 permit = outgoing.reserve(), if pending.is_some() => match permit {
                     Ok(permit) => {
-                        permit.send(Box::new(DeviceMessage { message: pending.take() }));
-                        sent_at = Instant::now();
+                        if let Some(message) = pending.take() {
+                            permit.send(Box::new(message));
+                            sent_at = Instant::now();
+                        }
                     }
                     // Our side was torn down; the server's side says why.
                     Err(_) => return Err(last_word(incoming, silence_ends).await),

@@ -13,13 +13,14 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         "m" => 60_000,
         "h" => 3_600_000,
         "d" => 86_400_000,
+        "y" => 365 * 86_400_000,
         _ => return Err(problem()),
     };
     number.checked_mul(milliseconds).filter(|ms| *ms > 0).map(Duration::from_millis).ok_or_else(problem)
 }
 
 fn problem() -> String {
-    "expected a number above 0 with ms, s, m, h or d, for example 24h".to_owned()
+    "expected a number above 0 with ms, s, m, h, d or y, for example 24h".to_owned()
 }
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ mod tests {
         check("30m", Some(1_800_000));
         check("24h", Some(86_400_000));
         check("7d", Some(604_800_000));
+        check("1y", Some(31_536_000_000));
         for text in ["", "s", "0s", "-1s", "1.5h", "1w", "99999999999999999999d", "18446744073709551615d"] {
             check(text, None);
         }

@@ -35,11 +35,5 @@ impl Client {
 
 /// A code that is not found has another remedy than a device that is not.
 fn for_code(failure: Failure) -> Failure {
-    if failure.kind == crate::failure::Kind::NotFound {
-        return Failure {
-            hint: "read the code on the box's screen again; it changes every 15 minutes".to_owned(),
-            ..failure
-        };
-    }
-    failure
+    failure.not_found_hint("read the code on the box's screen again; it changes every 15 minutes")
 }

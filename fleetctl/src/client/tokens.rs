@@ -43,7 +43,9 @@ impl Client {
     pub(crate) async fn join_token_revoke(&self, id: String) -> Result<(), Failure> {
         let mut client = self.join_tokens();
         let doing = format!("revoke join-token/{id}");
-        self.call(&doing, RevokeJoinTokenRequest { id }, |request| client.revoke_join_token(request)).await?;
+        self.call(&doing, RevokeJoinTokenRequest { id }, |request| client.revoke_join_token(request))
+            .await
+            .map_err(|failure| failure.not_found_hint("see what there is with `fleetctl get join-tokens -o wide`"))?;
         Ok(())
     }
 
@@ -71,7 +73,9 @@ impl Client {
     pub(crate) async fn api_token_revoke(&self, id: String) -> Result<(), Failure> {
         let mut client = self.api_tokens();
         let doing = format!("revoke api-token/{id}");
-        self.call(&doing, RevokeApiTokenRequest { id }, |request| client.revoke_api_token(request)).await?;
+        self.call(&doing, RevokeApiTokenRequest { id }, |request| client.revoke_api_token(request))
+            .await
+            .map_err(|failure| failure.not_found_hint("see what there is with `fleetctl get api-tokens -o wide`"))?;
         Ok(())
     }
 }

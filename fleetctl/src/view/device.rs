@@ -113,9 +113,10 @@ impl Device {
     /// Why a person should look at it: the gravest reason and how many more, else why it is offline.
     fn attention(&self) -> String {
         let offline = self.link.reason.as_deref().filter(|_| self.link.state != "online");
-        // A silent box is stale because it is offline, and the link knows more about that.
-        let stale = ReasonCode::HealthStale.code();
-        let mut reasons = self.health.reasons.iter().filter(|reason| offline.is_none() || reason.code != stale);
+        // A silent box has no new report because it is offline, and the link knows more about that.
+        let silent = [ReasonCode::HealthStale.code(), ReasonCode::HealthNoReport.code()];
+        let mut reasons =
+            self.health.reasons.iter().filter(|reason| offline.is_none() || !silent.contains(&reason.code.as_str()));
         let Some(first) = reasons.next() else { return offline.unwrap_or_default().to_owned() };
         let mut text = first.code.clone();
         if let Some(message) = &first.message {

@@ -95,7 +95,10 @@ pub(crate) fn silent(number: u64, name: &str) -> Device {
         id: id(number),
         name: name.to_owned(),
         link: Some(Link { state: LinkState::Offline.into(), since_ms: 0, reason: "link.never_connected".to_owned() }),
-        health: Some(Health { verdict: HealthVerdict::Unknown.into(), reasons: Vec::new() }),
+        health: Some(Health {
+            verdict: HealthVerdict::Unknown.into(),
+            reasons: vec![reason("health.no_report", "The box has not reported yet.")],
+        }),
         enrolled_at_ms: NOW_MS - 30_000,
         version: 1,
         ..Device::default()

@@ -116,6 +116,7 @@ async fn a_broken_stream_is_opened_again_and_only_differences_are_told() {
     let ended = Workbench::at(&double).run("get devices -w").await;
     assert_eq!(ended.code, 4);
     assert!(ended.error.starts_with("warning: cannot follow the changes: The server is going down; trying again"));
+    assert!(ended.error.contains("\nThe changes are followed again.\n"), "{}", ended.error);
     let told: Vec<&str> =
         ended.output.lines().map(|line| line.split_once("  link").map_or(line, |(row, _)| row)).collect();
     assert_eq!(told.len(), 5, "{}", ended.output);

@@ -29,7 +29,10 @@ impl Fixture {
     }
 
     fn next(&self, outbox: &mut Outbox) -> Option<Outgoing> {
-        outbox.next(&self.journal, 0).unwrap()
+        outbox.next(&self.journal, 0).unwrap().map(|message| {
+            assert!(message.encoded_len() <= LINK_MESSAGE_MAX_BYTES);
+            message.message.unwrap()
+        })
     }
 
     fn acknowledged(&self, class: Class, sequence: u64, credit_bytes: u32) -> Acknowledged {
@@ -89,9 +92,7 @@ fn no_message_and_no_window_is_exceeded() {
         assert!(batch.samples.len() <= 128);
         assert_eq!(batch.first_sequence, next_sequence);
         next_sequence += batch.samples.len() as u64;
-        spent += batch.encoded_len();
-        let whole = kaliun_proto::link::v1::DeviceMessage { message: Some(message) };
-        assert!(whole.encoded_len() <= LINK_MESSAGE_MAX_BYTES);
+        spent += DeviceMessage { message: Some(message) }.encoded_len();
     }
     assert!(spent <= 65_536 && spent > 60_000, "{spent}");
     // Without credit nothing goes, whatever is acknowledged; with it, what follows.

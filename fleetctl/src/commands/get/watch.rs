@@ -63,10 +63,13 @@ pub(super) async fn run(
     let mut pause = RETRY_FIRST;
     let mut settle = SETTLE_FIRST;
     let mut began = false;
+    let mut in_trouble = false;
     loop {
         let end = match open(program, client, followed, &mut roster).await {
             Ok(changes) => {
-                show.trouble(program, None);
+                if std::mem::take(&mut in_trouble) {
+                    show.well_again(program);
+                }
                 follow(program, changes, &mut roster, &mut show, field, settle).await?
             }
             // What does not work at all is not worth waiting for.
@@ -81,7 +84,7 @@ pub(super) async fn run(
             End::Moved => settle = (settle * 2).min(SETTLE_LONGEST),
             End::Broken(Break::Final(failure)) => return Err(failure),
             End::Broken(Break::Passing(failure)) => {
-                show.trouble(program, Some(&failure));
+                show.trouble(program, &failure, std::mem::replace(&mut in_trouble, true));
                 refresh(program, &roster, &mut show, field)?;
                 tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..=1.0))).await;
                 pause = (pause * 2).min(RETRY_LONGEST);

@@ -94,13 +94,21 @@ impl Show {
         }
     }
 
-    /// Says that the stream broke (`Some`) or is well again (`None`).
-    pub(super) fn trouble(&mut self, program: &mut Program, trouble: Option<&Failure>) {
-        let text = trouble.map(|failure| format!("{}; trying again", failure.message));
-        match (self, text) {
-            (Self::Table(table), text) => table.trouble = text,
-            (Self::Documents(_) | Self::Rows(_), Some(text)) => program.console.talk(&format!("warning: {text}")),
-            (Self::Documents(_) | Self::Rows(_), None) => {}
+    /// Says why there are no changes for now. A pipe is told once each time; in a table the newest reason stands.
+    pub(super) fn trouble(&mut self, program: &mut Program, failure: &Failure, already_told: bool) {
+        let text = format!("{}; trying again", failure.message);
+        match self {
+            Self::Table(table) => table.trouble = Some(text),
+            Self::Documents(_) | Self::Rows(_) if already_told => {}
+            Self::Documents(_) | Self::Rows(_) => program.console.talk(&format!("warning: {text}")),
+        }
+    }
+
+    /// Says that the changes are followed again.
+    pub(super) fn well_again(&mut self, program: &mut Program) {
+        match self {
+            Self::Table(table) => table.trouble = None,
+            Self::Documents(_) | Self::Rows(_) => program.console.talk("The changes are followed again."),
         }
     }
 }

@@ -1,0 +1,90 @@
+//! Where the program starts, and what every page has around it.
+
+use crate::browser;
+use crate::clock::Clock;
+use crate::components::notice::Notice;
+use crate::components::shell::Shell;
+use crate::live::Live;
+use crate::model::mark::Tone;
+use crate::pages::claim::ClaimPage;
+use crate::pages::device::DevicePage;
+use crate::pages::devices::DevicesPage;
+use crate::pages::not_found::NotFoundPage;
+use crate::pages::sign_in::SignInPage;
+use crate::session::{Session, SessionState};
+use leptos::prelude::*;
+use leptos_router::components::{Route, Router, Routes};
+use leptos_router::path;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// Called by the boot script once the module is loaded.
+#[wasm_bindgen(start)]
+fn start() {
+    console_error_panic_hook::set_once();
+    mount_to_body(App);
+}
+
+#[component]
+fn App() -> impl IntoView {
+    let session = Session::start();
+    let live = Live::start(session);
+    provide_context(session);
+    provide_context(live);
+    provide_context(Clock::start(live));
+    let is_known = Memo::new(move |_| session.state().get() != SessionState::Asking);
+    Effect::new(move || {
+        // What the page showed while it loaded stays until there is something better.
+        if is_known.get()
+            && let Some(boot) = browser::document().and_then(|document| document.get_element_by_id("boot"))
+        {
+            boot.remove();
+        }
+    });
+    let what = Memo::new(move |_| match session.state().get() {
+        SessionState::Asking => Gate::Wait,
+        SessionState::Unreachable => Gate::Unreachable,
+        SessionState::Out { has_ended } => Gate::SignIn { has_ended },
+        SessionState::In(_) => Gate::Open,
+    });
+    view! {
+        <Router>
+            {move || match what.get() {
+                Gate::Wait => ().into_any(),
+                Gate::Unreachable => view! { <Unreachable/> }.into_any(),
+                Gate::SignIn { has_ended } => view! { <SignInPage has_ended/> }.into_any(),
+                Gate::Open => view! {
+                    <Shell>
+                        <Routes fallback=NotFoundPage>
+                            <Route path=path!("/") view=DevicesPage/>
+                            <Route path=path!("/sign-in") view=DevicesPage/>
+                            <Route path=path!("/devices/:id") view=DevicePage/>
+                            <Route path=path!("/claim") view=ClaimPage/>
+                        </Routes>
+                    </Shell>
+                }.into_any(),
+            }}
+        </Router>
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Wait,
+    Unreachable,
+    SignIn { has_ended: bool },
+    Open,
+}
+
+#[component]
+fn Unreachable() -> impl IntoView {
+    browser::set_title("No answer");
+    view! {
+        <main class="lone">
+            <Notice
+                tone=Tone::Bad
+                title="The control plane does not answer."
+                text="Check your connection. This page tries again by itself."
+            />
+        </main>
+    }
+}

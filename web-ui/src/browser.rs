@@ -1,0 +1,78 @@
+//! The few things asked of the browser itself.
+
+use js_sys::{Date, Object, Reflect};
+use wasm_bindgen::JsValue;
+
+/// This browser's clock. Milliseconds since the Unix epoch.
+pub(crate) fn now_ms() -> i64 {
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of this age are far below 2^53")]
+    let now = Date::now() as i64;
+    now
+}
+
+/// What local time is ahead of UTC at a time, milliseconds.
+pub(crate) fn timezone_offset_ms(at_ms: i64) -> i64 {
+    #[expect(clippy::cast_possible_truncation, reason = "a few hundred minutes")]
+    let minutes_behind = date(at_ms).get_timezone_offset() as i64;
+    -minutes_behind * 60_000
+}
+
+/// Hours and minutes in local time, for example "14:35".
+pub(crate) fn clock_text(at_ms: i64) -> String {
+    let date = date(at_ms);
+    format!("{:02}:{:02}", date.get_hours(), date.get_minutes())
+}
+
+/// Date and time in the person's own form.
+pub(crate) fn date_time_text(at_ms: i64) -> String {
+    let options = Object::new();
+    for (key, value) in [("dateStyle", "medium"), ("timeStyle", "medium")] {
+        // Setting a property of a fresh object cannot fail.
+        let _set = Reflect::set(&options, &key.into(), &value.into());
+    }
+    String::from(date(at_ms).to_locale_string("default", &options))
+}
+
+/// RFC 3339, for machines.
+pub(crate) fn machine_time_text(at_ms: i64) -> String {
+    String::from(date(at_ms).to_iso_string())
+}
+
+fn date(at_ms: i64) -> Date {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of this age are far below 2^53")]
+    let at = at_ms as f64;
+    Date::new(&JsValue::from_f64(at))
+}
+
+/// A number from 0 to 1. For spreading load, never for secrets.
+pub(crate) fn random() -> f64 {
+    js_sys::Math::random()
+}
+
+/// Sets the tab's title.
+pub(crate) fn set_title(title: &str) {
+    if let Some(document) = document() {
+        document.set_title(&if title.is_empty() { "Kaliun Fleet".to_owned() } else { format!("{title} · Kaliun Fleet") });
+    }
+}
+
+/// The page's document.
+pub(crate) fn document() -> Option<web_sys::Document> {
+    web_sys::window()?.document()
+}
+
+/// A value kept in this browser; nothing where storage is switched off.
+pub(crate) fn stored(key: &str) -> Option<String> {
+    web_sys::window()?.local_storage().ok()??.get_item(key).ok()?
+}
+
+/// Keeps a value in this browser; where storage is switched off it is forgotten with the page.
+pub(crate) fn store(key: &str, value: Option<&str>) {
+    let Some(storage) = web_sys::window().and_then(|window| window.local_storage().ok().flatten()) else {
+        return;
+    };
+    let _kept = match value {
+        Some(value) => storage.set_item(key, value),
+        None => storage.remove_item(key),
+    };
+}

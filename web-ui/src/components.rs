@@ -1,0 +1,13 @@
+//! Parts that pages are made of. They render and nothing else.
+
+pub(crate) mod account_menu;
+pub(crate) mod chart;
+pub(crate) mod gauge;
+pub(crate) mod icon;
+pub(crate) mod light;
+pub(crate) mod live_banner;
+pub(crate) mod notice;
+pub(crate) mod shell;
+pub(crate) mod state_mark;
+pub(crate) mod theme;
+pub(crate) mod time;

@@ -1,0 +1,32 @@
+//! Small drawings that stand beside words. Hidden from screen readers.
+
+use leptos::prelude::*;
+
+/// What is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Icon {
+    Home,
+    Plus,
+    Person,
+    Search,
+    Back,
+    Next,
+    Down,
+}
+
+/// One icon, in the colour of the text around it.
+#[component]
+pub(crate) fn IconView(icon: Icon) -> impl IntoView {
+    let path = match icon {
+        Icon::Home => "M3.5 9.3 10 3.5l6.5 5.8v6a1.2 1.2 0 0 1-1.2 1.2H4.7a1.2 1.2 0 0 1-1.2-1.2z",
+        Icon::Plus => "M10 4v12M4 10h12",
+        Icon::Person => "M10 10a3.2 3.2 0 1 0 0-6.4 3.2 3.2 0 0 0 0 6.4zM3.8 16.6a6.4 6.4 0 0 1 12.4 0",
+        Icon::Search => "M8.8 14.4a5.6 5.6 0 1 0 0-11.2 5.6 5.6 0 0 0 0 11.2zM13 13l3.8 3.8",
+        Icon::Back => "M12 4.5 6.5 10l5.5 5.5",
+        Icon::Next => "M8 4.5 13.5 10 8 15.5",
+        Icon::Down => "M5 7.8 10 12.8l5-5",
+    };
+    view! {
+        <svg class="icon" viewBox="0 0 20 20" aria-hidden="true" focusable="false"><path d=path></path></svg>
+    }
+}

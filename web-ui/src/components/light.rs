@@ -1,0 +1,30 @@
+//! One of the three lights.
+
+use super::state_mark::StateMark;
+use super::time::Ago;
+use crate::model::light::LightView;
+use leptos::prelude::*;
+
+/// A light with its word, its reason and the next step.
+#[component]
+pub(crate) fn LightCard(light: Memo<LightView>) -> impl IntoView {
+    let tone = Signal::derive(move || light.with(|light| light.mark.tone));
+    let since = Memo::new(move |_| light.with(|light| light.since_ms));
+    let reason = Memo::new(move |_| light.with(|light| light.reason.clone()));
+    view! {
+        <li class="light">
+            <StateMark tone/>
+            <div class="light-text">
+                <p class="light-title">{move || light.with(|light| light.title)}</p>
+                <p class="light-word">
+                    {move || light.with(|light| light.mark.word)}
+                    {move || (since.get() > 0).then(|| view! { <span class="quiet">" · since "<Ago at_ms=since/></span> })}
+                </p>
+                {move || reason.get().map(|reason| view! {
+                    <p class="light-reason">{reason.sentence}</p>
+                    {(!reason.next_step.is_empty()).then(|| view! { <p class="light-step">{reason.next_step}</p> })}
+                })}
+            </div>
+        </li>
+    }
+}

@@ -1,0 +1,29 @@
+//! Times as people say them, with the exact one behind.
+
+use crate::browser::{date_time_text, machine_time_text};
+use crate::clock::Clock;
+use crate::model::format::{ago, until};
+use leptos::prelude::*;
+
+/// How long ago something was; it moves by itself.
+#[component]
+pub(crate) fn Ago(#[prop(into)] at_ms: Signal<i64>) -> impl IntoView {
+    let clock = expect_context::<Clock>();
+    let text = Memo::new(move |_| ago(at_ms.get(), clock.server.get()));
+    view! { <Exact at_ms text/> }
+}
+
+/// How long until something.
+#[component]
+pub(crate) fn Until(#[prop(into)] at_ms: Signal<i64>) -> impl IntoView {
+    let clock = expect_context::<Clock>();
+    let text = Memo::new(move |_| until(at_ms.get(), clock.server.get()));
+    view! { <Exact at_ms text/> }
+}
+
+#[component]
+fn Exact(at_ms: Signal<i64>, text: Memo<String>) -> impl IntoView {
+    view! {
+        <time datetime=move || machine_time_text(at_ms.get()) title=move || date_time_text(at_ms.get())>{text}</time>
+    }
+}

@@ -1,0 +1,162 @@
+//! The tab that holds the stream for all tabs of this browser.
+
+use super::Live;
+use super::tab_message::TabMessage;
+use crate::api::watch;
+use crate::browser;
+use crate::model::backoff::wait_ms;
+use crate::model::failure::Failure;
+use crate::model::freshness::{Phase, SILENCE_MAX_MS};
+use crate::model::picture::Picture;
+use crate::model::subscription::Wanted;
+use futures_util::future::{AbortHandle, Either, abortable, select};
+use gloo_timers::future::TimeoutFuture;
+use kaliun_proto::fleet::v1::watch_response::Message;
+use kaliun_proto::fleet::v1::{WatchRequest, WatchResponse};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the leading tab knows beyond what every tab knows.
+#[derive(Default)]
+pub(crate) struct Leader {
+    wanted: Wanted,
+    /// What the open stream asked for.
+    request: Option<WatchRequest>,
+    /// Ends the task that reads the stream.
+    task: Option<AbortHandle>,
+    /// By subscription id: what has come, to be told to tabs that come later. Holds only what is asked for.
+    pictures: BTreeMap<String, Picture>,
+    /// Subscriptions that a tab joined while their present state was coming: it is told again when it is complete.
+    owed: BTreeSet<String>,
+}
+
+impl Leader {
+    /// Takes what a tab follows from now on. Says whether that tab is new here.
+    pub(crate) fn want(&mut self, live: Live, tab: &str, request: WatchRequest) -> bool {
+        let ids: Vec<String> = request.subscriptions.iter().map(|subscription| subscription.id.clone()).collect();
+        let is_new = self.wanted.set(tab, request.subscriptions);
+        if !self.reopen_if_changed(live) {
+            for id in ids {
+                self.tell_again(live, id);
+            }
+        }
+        is_new
+    }
+
+    /// Forgets a tab that is gone.
+    pub(crate) fn gone(&mut self, live: Live, tab: &str) {
+        self.wanted.remove(tab);
+        self.reopen_if_changed(live);
+    }
+
+    /// Opens the stream anew at once, for example when the network is back.
+    pub(crate) fn reopen(&mut self, live: Live) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+        let Some(request) = self.request.clone() else {
+            self.pictures.clear();
+            live.set_phase(Phase::Idle);
+            return;
+        };
+        let ids: BTreeSet<&str> = request.subscriptions.iter().map(|subscription| subscription.id.as_str()).collect();
+        self.pictures.retain(|id, _| ids.contains(id.as_str()));
+        self.owed.retain(|id| ids.contains(id.as_str()));
+        let (task, handle) = abortable(read(live, request));
+        self.task = Some(handle);
+        leptos::task::spawn_local(async move {
+            // Aborted when the subscriptions change; the next task goes on.
+            let _ended = task.await;
+        });
+    }
+
+    fn reopen_if_changed(&mut self, live: Live) -> bool {
+        let request = self.wanted.request();
+        if request == self.request {
+            return false;
+        }
+        self.request = request;
+        self.reopen(live);
+        true
+    }
+
+    fn tell_again(&mut self, live: Live, id: String) {
+        let messages = self.pictures.get(&id).map(Picture::messages).unwrap_or_default();
+        if messages.is_empty() {
+            self.owed.insert(id);
+            return;
+        }
+        for message in messages {
+            live.tell_all(TabMessage::Frame(WatchResponse { subscription_id: id.clone(), message: Some(message) }));
+        }
+    }
+
+    fn restart(&mut self) {
+        for picture in self.pictures.values_mut() {
+            picture.restart();
+        }
+    }
+
+    fn take(&mut self, live: Live, response: &WatchResponse) {
+        let Some(message) = response.message.clone() else {
+            return;
+        };
+        if matches!(message, Message::KeepAlive(_)) {
+            return;
+        }
+        let is_complete = matches!(message, Message::CaughtUp(_));
+        self.pictures.entry(response.subscription_id.clone()).or_default().apply(message);
+        if is_complete && self.owed.remove(&response.subscription_id) {
+            self.tell_again(live, response.subscription_id.clone());
+        }
+    }
+}
+
+/// Reads the stream for as long as the request holds, opening it again whenever it breaks.
+async fn read(live: Live, request: WatchRequest) {
+    let mut attempt = 0;
+    live.set_phase(Phase::Opening);
+    loop {
+        let failure = read_once(live, &request, &mut attempt).await;
+        if failure == Failure::SignedOut {
+            live.set_phase(Phase::Idle);
+            live.session_ended();
+            return;
+        }
+        live.set_phase(Phase::Broken);
+        TimeoutFuture::new(wait_ms(attempt, browser::random())).await;
+        attempt = attempt.saturating_add(1);
+    }
+}
+
+/// Reads one stream to its end and says why it ended.
+async fn read_once(live: Live, request: &WatchRequest, attempt: &mut u32) -> Failure {
+    let opened = within(Box::pin(watch::open(request.clone()))).await;
+    let mut stream = match opened {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(failure)) => return failure,
+        Err(silent) => return silent,
+    };
+    live.with_leader(|leader| leader.restart());
+    live.tell_all(TabMessage::Restart);
+    loop {
+        match within(Box::pin(watch::next(&mut stream))).await {
+            Ok(Ok(Some(response))) => {
+                *attempt = 0;
+                live.set_phase(Phase::Live);
+                live.with_leader(|leader| leader.take(live, &response));
+                live.tell_all(TabMessage::Frame(response));
+            }
+            Ok(Ok(None)) => return Failure::Unreachable,
+            Ok(Err(failure)) => return failure,
+            Err(silent) => return silent,
+        }
+    }
+}
+
+/// Waits for something, but not longer than the server may be silent.
+async fn within<T>(future: impl Future<Output = T> + Unpin) -> Result<T, Failure> {
+    match select(future, TimeoutFuture::new(SILENCE_MAX_MS)).await {
+        Either::Left((value, _)) => Ok(value),
+        Either::Right(((), _)) => Err(Failure::Unreachable),
+    }
+}

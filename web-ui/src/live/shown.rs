@@ -1,0 +1,120 @@
+//! What this tab shows of the live stream, as signals: a device that changes redraws itself and nothing else.
+
+use crate::model::picture::{Change, Picture};
+use kaliun_proto::fleet::v1::watch_response::Message;
+use kaliun_proto::fleet::v1::{Device, DeviceSummary};
+use leptos::prelude::*;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Pictures kept after their page was left, so that going back shows them at once.
+const KEPT_MAX: usize = 6;
+/// Devices kept beyond those on the screen: some pages of the list.
+const DEVICES_MAX: usize = 1_000;
+
+/// One device as it was seen last; nothing before it was.
+pub(crate) type DeviceCell = ArcRwSignal<Option<Arc<Device>>>;
+
+/// What one subscription shows.
+#[derive(Clone)]
+pub(crate) struct Shown {
+    /// The ids in order.
+    pub(crate) rows: ArcRwSignal<Vec<String>>,
+    /// The counts, once they came.
+    pub(crate) summary: ArcRwSignal<Option<DeviceSummary>>,
+    /// Where the next page begins; empty on the last one.
+    pub(crate) next_page_token: ArcRwSignal<String>,
+    /// Whether the present state was complete at least once.
+    pub(crate) is_complete: ArcRwSignal<bool>,
+}
+
+/// All pictures of this tab. Bounded: those in use, and `KEPT_MAX` more.
+#[derive(Default)]
+pub(crate) struct ShownPictures {
+    open: BTreeMap<String, (Picture, Shown)>,
+    /// Ids that are not in use, the oldest first.
+    kept: VecDeque<String>,
+    devices: BTreeMap<String, DeviceCell>,
+}
+
+impl ShownPictures {
+    /// The picture of a subscription, old or new.
+    pub(crate) fn open(&mut self, id: &str) -> Shown {
+        self.kept.retain(|kept| kept != id);
+        let (_, shown) = self.open.entry(id.to_owned()).or_insert_with(|| {
+            let shown = Shown {
+                rows: ArcRwSignal::new(Vec::new()),
+                summary: ArcRwSignal::new(None),
+                next_page_token: ArcRwSignal::new(String::new()),
+                is_complete: ArcRwSignal::new(false),
+            };
+            (Picture::default(), shown)
+        });
+        shown.clone()
+    }
+
+    /// A subscription is no longer in use. Its picture is kept for a while; it is brought up to date when it is opened again.
+    pub(crate) fn close(&mut self, id: &str, is_in_use: impl Fn(&str) -> bool) {
+        if let Some((picture, _)) = self.open.get_mut(id) {
+            picture.restart();
+            self.kept.push_back(id.to_owned());
+        }
+        while self.kept.len() > KEPT_MAX {
+            if let Some(oldest) = self.kept.pop_front() {
+                self.open.remove(&oldest);
+            }
+        }
+        if self.devices.len() > DEVICES_MAX {
+            let open = &self.open;
+            let mut on_screen = open.iter().filter(|(id, _)| is_in_use(id)).flat_map(|(_, (picture, _))| picture.rows());
+            let ids: std::collections::BTreeSet<String> = on_screen.by_ref().collect();
+            self.devices.retain(|id, _| ids.contains(id));
+        }
+    }
+
+    /// One device's signal.
+    pub(crate) fn device(&mut self, id: &str) -> DeviceCell {
+        self.devices.entry(id.to_owned()).or_insert_with(|| ArcRwSignal::new(None)).clone()
+    }
+
+    /// The present state of everything comes anew.
+    pub(crate) fn restart(&mut self) {
+        for (picture, _) in self.open.values_mut() {
+            picture.restart();
+        }
+    }
+
+    /// Takes in one message; messages for what this tab does not show are left alone.
+    pub(crate) fn apply(&mut self, id: &str, message: Message) {
+        let Some((picture, shown)) = self.open.get_mut(id) else {
+            return;
+        };
+        let change = picture.apply(message);
+        match change {
+            Change::Device(device) => {
+                // A new row is drawn when the order names it or when all has come: never one by one.
+                let cell = self.devices.entry(device.id.clone()).or_insert_with(|| ArcRwSignal::new(None));
+                cell.set(Some(Arc::new(*device)));
+                let known = shown.is_complete.get_untracked();
+                if known && picture.rows().len() != shown.rows.with_untracked(Vec::len) {
+                    shown.rows.set(picture.rows());
+                }
+            }
+            Change::Rows | Change::Complete => {
+                let rows = picture.rows();
+                if picture.is_complete() && shown.rows.with_untracked(|shown| *shown != rows) {
+                    shown.rows.set(rows);
+                }
+                let next = picture.next_page_token();
+                if shown.next_page_token.with_untracked(|shown| shown != next) {
+                    shown.next_page_token.set(next.to_owned());
+                }
+                if picture.is_complete() && !shown.is_complete.get_untracked() {
+                    shown.is_complete.set(true);
+                }
+            }
+            Change::Summary => shown.summary.set(picture.summary()),
+            Change::Nothing => {}
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Taking a box in by the code on its screen. The QR code there leads here.
+
+mod decide;
+mod enter;
+
+use crate::api::claim;
+use crate::browser::set_title;
+use crate::components::notice::FailureNotice;
+use crate::model::claim::{grouped, is_complete, normalize};
+use crate::model::failure::Failure;
+use crate::session::Session;
+use decide::Decide;
+use enter::EnterCode;
+use kaliun_proto::fleet::v1::Claim;
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+
+/// How far a claim has come.
+#[derive(Debug, Clone, PartialEq)]
+enum Step {
+    /// No code yet.
+    Enter,
+    /// The box with the code is being looked for.
+    Looking,
+    /// This is what it says of itself.
+    Decide(Box<Claim>),
+    /// It was taken in.
+    Approved { id: String, name: String },
+    /// It was turned away.
+    Denied,
+    /// The look-up failed.
+    Failed(Failure),
+}
+
+/// The claim page: `/claim?code=…`.
+#[component]
+pub(crate) fn ClaimPage() -> impl IntoView {
+    set_title("Add a box");
+    let query = use_query_map();
+    let code = Memo::new(move |_| query.with(|query| normalize(&query.get("code").unwrap_or_default())));
+    let session = expect_context::<Session>();
+    let step = RwSignal::new(Step::Enter);
+    let look_up = move |code: String| {
+        if !is_complete(&code) {
+            return step.set(Step::Enter);
+        }
+        step.set(Step::Looking);
+        leptos::task::spawn_local(async move {
+            let next = match claim::look_up(code).await {
+                Ok(claim) => Step::Decide(Box::new(claim)),
+                Err(failure) => {
+                    session.notice(&failure);
+                    Step::Failed(failure)
+                }
+            };
+            step.try_set(next);
+        });
+    };
+    Effect::new(move |_| look_up(code.get()));
+    let shown_code = Signal::derive(move || grouped(&code.get()));
+    view! {
+        <div class="narrow">
+            {move || match step.get() {
+                Step::Enter => view! { <EnterCode code=code.get_untracked()/> }.into_any(),
+                Step::Looking => view! {
+                    <header class="answer"><h1 class="answer-line">"Looking for the box with code "<span class="mono">{shown_code}</span>"…"</h1></header>
+                    <div class="card skeleton-card" aria-busy="true"></div>
+                }.into_any(),
+                Step::Decide(claim) => view! { <Decide claim=*claim code=code.get_untracked() step/> }.into_any(),
+                Step::Approved { id, name } => view! { <Approved id name/> }.into_any(),
+                Step::Denied => view! { <Denied/> }.into_any(),
+                Step::Failed(failure) => view! {
+                    <header class="answer"><h1 class="answer-line">"This code did not work."</h1></header>
+                    <FailureNotice failure=with_advice(failure)>
+                        <button class="button" type="button" on:click=move |_| look_up(code.get_untracked())>"Try again"</button>
+                    </FailureNotice>
+                    <EnterCode code=String::new()/>
+                }.into_any(),
+            }}
+        </div>
+    }
+}
+
+/// A code that is not found is nearly always mistyped or has run out.
+fn with_advice(failure: Failure) -> Failure {
+    match failure {
+        Failure::NotFound(_) => Failure::Refused(
+            "No box waits with this code. Compare it with the box's screen; a code is good for 15 minutes, then the screen shows a new one."
+                .to_owned(),
+        ),
+        other => other,
+    }
+}
+
+#[component]
+fn Approved(id: String, name: String) -> impl IntoView {
+    view! {
+        <section class="empty" role="status">
+            <h1>{format!("{name} is yours.")}</h1>
+            <p>"The box gets its certificate and connects; it takes some seconds."</p>
+            <div class="actions">
+                <a class="button primary" href=format!("/devices/{id}")>"Show the box"</a>
+                <a class="button" href="/">"Show all boxes"</a>
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn Denied() -> impl IntoView {
+    view! {
+        <section class="empty" role="status">
+            <h1>"The box was turned away."</h1>
+            <p>"Its screen says so. To take it in after all, start enrolment on the box again: it shows a new code."</p>
+            <a class="button primary" href="/">"Show all boxes"</a>
+        </section>
+    }
+}

@@ -1,0 +1,60 @@
+//! What happened to the box lately.
+
+use super::DeviceSignal;
+use crate::api::history::events;
+use crate::components::notice::FailureNotice;
+use crate::components::time::Ago;
+use crate::model::device::{is_online, verdict, words_of_code};
+use crate::model::failure::Failure;
+use crate::session::Session;
+use kaliun_proto::fleet::v1::Event;
+use leptos::prelude::*;
+
+/// The newest events; asked for again when the box's link or verdict changes.
+#[component]
+pub(crate) fn Events(device: DeviceSignal, id: String) -> impl IntoView {
+    let session = expect_context::<Session>();
+    let list = RwSignal::new(None::<Vec<Event>>);
+    let failure = RwSignal::new(None::<Failure>);
+    let changes = Memo::new(move |_| device.with(|device| device.as_deref().map(|device| (is_online(device), verdict(device)))));
+    Effect::new(move |_| {
+        changes.track();
+        let id = id.clone();
+        leptos::task::spawn_local(async move {
+            match events(id).await {
+                Ok(events) => {
+                    list.try_set(Some(events));
+                    failure.try_set(None);
+                }
+                Err(problem) => {
+                    session.notice(&problem);
+                    failure.try_set(Some(problem));
+                }
+            }
+        });
+    });
+    view! {
+        <section class="card" aria-labelledby="events-title">
+            <h2 id="events-title">"Recent events"</h2>
+            {move || match list.get() {
+                Some(events) if events.is_empty() => view! { <p class="quiet">"Nothing has happened yet."</p> }.into_any(),
+                Some(events) => view! {
+                    <ol class="events">
+                        {events.into_iter().map(|event| {
+                            let text = if event.message.is_empty() { words_of_code(&event.code) } else { event.message };
+                            view! {
+                                <li class="event">
+                                    <span class="event-text">{text}</span>
+                                    <span class="quiet event-time"><Ago at_ms=event.happened_at_ms/></span>
+                                </li>
+                            }
+                        }).collect_view()}
+                    </ol>
+                }.into_any(),
+                None if failure.with(Option::is_some) => ().into_any(),
+                None => view! { <p class="skeleton skeleton-line" aria-label="Loading"></p> }.into_any(),
+            }}
+            {move || failure.get().map(|failure| view! { <FailureNotice failure/> })}
+        </section>
+    }
+}

@@ -1,0 +1,123 @@
+//! What the list is narrowed to and how it is ordered.
+
+use crate::components::icon::{Icon, IconView};
+use crate::model::filter::{Filter, Search, search};
+use gloo_timers::callback::Timeout;
+use kaliun_proto::fleet::v1::{DeviceOrder, LinkState};
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+use leptos_router::params::ParamsMap;
+
+/// Pause in typing after which the list follows, milliseconds.
+const TYPING_PAUSE_MS: u32 = 180;
+
+/// Search field, state and order. Each change goes into the address.
+#[component]
+pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
+    let typed = RwSignal::new(filter.get_untracked().text);
+    let pause = StoredValue::new_local(None::<Timeout>);
+    let navigate = use_navigate();
+    let go = move |filter: Filter| {
+        let options = NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
+        navigate(&address(&filter), options);
+    };
+    let go = StoredValue::new_local(go);
+    // Going back in the history, or "show all", changes the field too.
+    Effect::watch(move || filter.with(|filter| filter.text.clone()), move |text, _, _| {
+        if typed.with_untracked(|typed| typed.trim() != text.trim()) {
+            typed.set(text.clone());
+        }
+    }, false);
+    let on_input = move |event| {
+        typed.set(event_target_value(&event));
+        let later = Timeout::new(TYPING_PAUSE_MS, move || {
+            let text = typed.get_untracked();
+            go.with_value(|go| go(Filter { text, ..filter.get_untracked() }));
+        });
+        pause.set_value(Some(later));
+    };
+    let hint = Memo::new(move |_| match typed.with(|typed| search(typed)) {
+        Search::All => (false, String::new()),
+        Search::Name(name) => (false, format!("Name contains “{name}”.")),
+        Search::Labels(_) => (false, "By labels.".to_owned()),
+        Search::Invalid(problem) => (true, problem),
+    });
+    let states = [(LinkState::Unspecified, "All"), (LinkState::Online, "Connected"), (LinkState::Offline, "Offline")];
+    let orders = [
+        (DeviceOrder::Health, "Gravest first"),
+        (DeviceOrder::Name, "Name"),
+        (DeviceOrder::LinkSince, "Latest change"),
+        (DeviceOrder::Enrolled, "Newest box"),
+    ];
+    view! {
+        <form class="filters" role="search" on:submit=|event| event.prevent_default()>
+            <div class="search">
+                <label class="visually-hidden" for="search">"Search by name or labels"</label>
+                <IconView icon=Icon::Search/>
+                <input
+                    id="search"
+                    type="search"
+                    placeholder="Name, or labels as site=graz"
+                    autocapitalize="none"
+                    autocomplete="off"
+                    spellcheck="false"
+                    maxlength="512"
+                    aria-describedby="search-hint"
+                    aria-invalid=move || hint.with(|(is_problem, _)| is_problem.to_string())
+                    prop:value=move || typed.get()
+                    on:input=on_input
+                />
+            </div>
+            <fieldset class="segments">
+                <legend class="visually-hidden">"State of the link"</legend>
+                {states.into_iter().map(|(state, label)| view! {
+                    <label class="segment">
+                        <input
+                            type="radio"
+                            name="state"
+                            prop:checked=move || filter.with(|filter| filter.link_state == state)
+                            on:change=move |_| go.with_value(|go| go(Filter { link_state: state, ..filter.get_untracked() }))
+                        />
+                        <span>{label}</span>
+                    </label>
+                }).collect_view()}
+            </fieldset>
+            <div class="select">
+                <label class="visually-hidden" for="order">"Order"</label>
+                <select
+                    id="order"
+                    prop:value=move || filter.with(|filter| Filter::order_word(filter.order))
+                    on:change=move |event| {
+                        let order = Filter::order_from(&event_target_value(&event));
+                        go.with_value(|go| go(Filter { order, ..filter.get_untracked() }));
+                    }
+                >
+                    {orders.into_iter().map(|(order, label)| view! {
+                        <option value=Filter::order_word(order) selected=move || filter.with(|filter| filter.order == order)>{label}</option>
+                    }).collect_view()}
+                </select>
+                <IconView icon=Icon::Down/>
+            </div>
+            <p id="search-hint" class="search-hint" class:is-problem=move || hint.with(|(is_problem, _)| *is_problem) aria-live="polite">
+                {move || hint.with(|(_, text)| text.clone())}
+            </p>
+        </form>
+    }
+}
+
+/// The page's address with a filter in it.
+fn address(filter: &Filter) -> String {
+    let mut query = ParamsMap::new();
+    let words = [
+        ("q", filter.text.trim()),
+        ("state", Filter::link_state_word(filter.link_state)),
+        ("sort", Filter::order_word(filter.order)),
+    ];
+    for (key, word) in words {
+        if !word.is_empty() {
+            query.insert(key, word.to_owned());
+        }
+    }
+    format!("/{}", query.to_query_string())
+}
