@@ -12,7 +12,7 @@ use crate::components::icon::{Icon, IconView};
 use crate::components::light::LightCard;
 use crate::components::notice::FailureNotice;
 use crate::components::state_mark::StateMark;
-use crate::components::time::Ago;
+use crate::components::time::{Ago, Lasting};
 use crate::live::Live;
 use crate::model::answer::{Answer, of_device};
 use crate::model::device::{is_online, mark, reasons, sampled_at_ms};
@@ -148,7 +148,7 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
                                 {reasons.into_iter().map(|reason| view! {
                                     <li>
                                         <span>{reason.sentence}</span>
-                                        {(reason.since_ms > 0).then(|| view! { <span class="quiet">" Since "<Ago at_ms=reason.since_ms/>"."</span> })}
+                                        {(reason.since_ms > 0).then(|| view! { <span class="quiet reason-since"><Lasting at_ms=reason.since_ms/></span> })}
                                         {(!reason.next_step.is_empty()).then(|| view! { <span class="reason-step">{reason.next_step}</span> })}
                                     </li>
                                 }).collect_view()}

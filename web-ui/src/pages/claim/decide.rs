@@ -3,6 +3,7 @@
 use super::Step;
 use crate::api::{claim, installation};
 use crate::clock::Clock;
+use crate::components::icon::{Icon, IconView};
 use crate::components::notice::Notice;
 use crate::components::time::Until;
 use crate::model::claim::grouped;
@@ -26,7 +27,7 @@ pub(crate) fn Decide(claim: Claim, code: String, step: RwSignal<Step>) -> impl I
     view! {
         <header class="answer">
             <h1 class="answer-line">"Is this your box?"</h1>
-            <p class="answer-detail">"Code "<span class="mono">{grouped(&code)}</span>" · good until it runs out "<Until at_ms=expires_at/></p>
+            <p class="answer-detail">"Code "<span class="mono">{grouped(&code)}</span>" · runs out "<Until at_ms=expires_at/></p>
         </header>
         {move || has_expired.get().then(|| view! {
             <Notice tone=Tone::Warning title="This code has run out." text="Use the new code on the box's screen."/>
@@ -139,6 +140,7 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
                         <option value="">"No home yet"</option>
                         {move || homes.get().unwrap_or_default().into_iter().map(|home| view! { <option value=home.id>{home.name}</option> }).collect_view()}
                     </select>
+                    <IconView icon=Icon::Down/>
                 </div>
                 <p class="field-problem">{homes_problem}</p>
             </div>

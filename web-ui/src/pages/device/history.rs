@@ -60,8 +60,8 @@ pub(crate) fn History(device: DeviceSignal, id: String) -> impl IntoView {
                     <legend class="visually-hidden">"What the chart shows"</legend>
                     {Topic::ALL.into_iter().map(|choice| view! {
                         <label class="segment">
-                            <input type="radio" name="topic" prop:checked=move || topic.get() == choice on:change=move |_| topic.set(choice)/>
-                            <span>{choice.title()}</span>
+                            <input type="radio" name="topic" aria-label=choice.title() prop:checked=move || topic.get() == choice on:change=move |_| topic.set(choice)/>
+                            <span aria-hidden="true">{choice.short_title()}</span>
                         </label>
                     }).collect_view()}
                 </fieldset>
