@@ -1,1 +1,20 @@
-//! The control plane.
+//! The control plane: every box keeps one stream to it; people and programs ask it about them.
+
+pub mod authority;
+pub mod bootstrap;
+pub mod changes;
+pub mod clock;
+pub mod config;
+mod digest;
+mod grpc;
+mod limiter;
+mod listen;
+mod metrics;
+mod reconcile;
+pub mod server;
+mod sessions;
+mod tasks;
+pub mod telemetry;
+mod web;
+
+pub use grpc::Caller;

@@ -1,3 +1,124 @@
-//! Program `kaliun-control-plane`.
+//! Program `control-plane`.
 
-fn main() {}
+use clap::{Parser, Subcommand};
+use kaliun_control_plane::config::{Config, Layer};
+use kaliun_control_plane::server::Server;
+use kaliun_control_plane::telemetry;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Exit code for a configuration that is wrong (EX_CONFIG of sysexits.h): starting again will not help.
+const BAD_CONFIG: u8 = 78;
+
+/// The control plane of Kaliun Fleet
+#[derive(Parser)]
+#[command(name = "control-plane", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the control plane until it gets SIGTERM or SIGINT
+    Serve {
+        /// Configuration file, TOML
+        #[arg(long, env = "KALIUN_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        layer: Box<Layer>,
+    },
+    /// Looks after the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Says whether a configuration would be taken, and what it amounts to
+    Check {
+        /// Configuration file, TOML
+        #[arg(long, env = "KALIUN_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        layer: Box<Layer>,
+    },
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve { config, layer } => match Config::load(*layer, config.as_deref()) {
+            Ok(config) => serve(&config),
+            Err(error) => bad_config(&error),
+        },
+        Command::Config(ConfigCommand::Check { config, layer }) => match Config::load(*layer, config.as_deref()) {
+            Ok(config) => {
+                say(&format!("{config:#?}\nThis configuration is good."));
+                ExitCode::SUCCESS
+            }
+            Err(error) => bad_config(&error),
+        },
+    }
+}
+
+fn bad_config(error: &dyn std::error::Error) -> ExitCode {
+    say(&format!("error: {error}"));
+    ExitCode::from(BAD_CONFIG)
+}
+
+/// Writes for a person. A standard error that is closed is no reason to stop.
+fn say(text: &str) {
+    let _closed = writeln!(std::io::stderr(), "{text}");
+}
+
+fn serve(config: &Config) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&format!("error: threads could not be started: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(async {
+        let _telemetry = match telemetry::start(config) {
+            Ok(telemetry) => telemetry,
+            Err(error) => return bad_config(&error),
+        };
+        match run(config).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                say(&format!("error: {error:#}"));
+                ExitCode::FAILURE
+            }
+        }
+    })
+}
+
+async fn run(config: &Config) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut server = tokio::select! {
+        server = Server::start(config) => server?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    if let Some(password) = server.take_first_password() {
+        say(&format!(
+            "\nThe first admin is {}\nThe password, shown this once, is {password}\n",
+            config.first_admin_email
+        ));
+    }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    // A second signal does not wait.
+    tokio::select! {
+        () = server.stop() => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

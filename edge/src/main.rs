@@ -1,3 +1,5 @@
 //! Program `kaliun-edge`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    kaliun_edge::cli::main()
+}

@@ -1,6 +1,12 @@
 //! Program `xtask`: what is done with this workspace, `cargo xtask <task>`.
 
+mod bench;
+mod machine;
+mod talk;
+mod test;
+mod up;
 mod web;
+mod workspace;
 
 use clap::{Parser, Subcommand};
 
@@ -13,19 +19,29 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Builds and starts a whole fleet on this machine, and shows where it is.
+    Up(up::Arguments),
+    /// Proves everything: formatting, lints, documentation, tests, the web build, and end to end in a browser.
+    Test(test::Arguments),
     /// Builds the web UI.
     Web {
         /// Build what is shipped: smaller, and slower to build.
         #[arg(long)]
         release: bool,
     },
+    /// Measures beside peers; `cargo xtask bench link` says more with --help.
+    Bench(bench::Arguments),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<std::process::ExitCode> {
     match Arguments::parse().task {
+        Task::Up(arguments) => return up::run(arguments),
+        Task::Test(arguments) => test::run(&arguments)?,
         Task::Web { release } => {
             let mode = if release { web::Mode::Release } else { web::Mode::Development };
-            web::build(mode).map(|_dist| ())
+            web::build(mode)?;
         }
+        Task::Bench(arguments) => return bench::run(&arguments),
     }
+    Ok(std::process::ExitCode::SUCCESS)
 }

@@ -1,1 +1,9 @@
-//! Rules and state machines as plain values. No IO, no async, no clock.
+//! Rules and state machines as plain values. No IO, no async, no clock: `now` and randomness are arguments.
+
+pub mod authorization;
+pub mod claim_code;
+pub mod device;
+pub mod enrollment;
+pub mod event;
+pub mod role;
+pub mod token;

@@ -1,1 +1,38 @@
 //! The only crate that speaks to Postgres.
+//!
+//! Every function that touches a tenant's rows takes an [`OrganizationScope`], which only a successful authentication makes,
+//! and runs in a transaction as the role `kaliun_app` with the organization set, so that row-level security is the second
+//! wall. Functions of [`SystemStore`] run as `kaliun_system`: authentication, ingest and reconcilers.
+
+mod accounts;
+mod api_tokens;
+mod audit;
+mod devices;
+mod enrollments;
+mod error;
+mod events;
+mod ingest;
+mod installations;
+mod join_tokens;
+mod migrate;
+mod organizations;
+mod pool;
+mod replicas;
+mod samples;
+mod scope;
+mod sessions;
+
+pub use accounts::{AccountLogin, SignedIn};
+pub use api_tokens::NewApiToken;
+pub use audit::Actor;
+pub use devices::{DeviceChange, DeviceFilter, DeviceOrder, DevicePosition};
+pub use enrollments::{Approval, Enrolled, EnrollmentRow, NewDevice};
+pub use error::StoreError;
+pub use ingest::{EventItem, EventWrite, FactsWrite, SampleItem, SampleWrite, Stored};
+pub use join_tokens::NewJoinToken;
+pub use migrate::{MigrateError, migrate};
+pub use organizations::FirstStart;
+pub use pool::{AppStore, PoolConfig, Store, SystemStore};
+pub use samples::SampleRow;
+pub use scope::OrganizationScope;
+pub use sessions::{SessionEnd, SessionOpen, SessionOpened};

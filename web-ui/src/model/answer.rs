@@ -113,6 +113,9 @@ mod tests {
 
     #[test]
     fn the_detail_leaves_out_what_is_nought() {
-        assert_eq!(of_fleet(&summary(4, 1, 0, 1, 0), false).detail, "1 with a warning · 1 not heard from · 4 well · 5 of 6 connected");
+        assert_eq!(
+            of_fleet(&summary(4, 1, 0, 1, 0), false).detail,
+            "1 with a warning · 1 not heard from · 4 well · 5 of 6 connected"
+        );
     }
 }

@@ -71,13 +71,14 @@ pub fn draw(spots: &[Spot], unit: Unit, size: (f64, f64), span_ms: (i64, i64), t
     let (from_ms, to_ms) = span_ms;
     let shown: Vec<Spot> = spots.iter().copied().filter(|spot| spot.at_ms >= from_ms && spot.at_ms < to_ms).collect();
     let (low, high, step) = scale(&shown, unit);
-    let x = |at_ms: i64| frame.left + milliseconds(at_ms - from_ms) / milliseconds(to_ms - from_ms) * (frame.right - frame.left);
+    let x = |at_ms: i64| {
+        frame.left + milliseconds(at_ms - from_ms) / milliseconds(to_ms - from_ms) * (frame.right - frame.left)
+    };
     let y = |value: f64| frame.bottom - (value - low) / (high - low) * (frame.bottom - frame.top);
     // A point stands for its whole step, so it is drawn in the middle of it.
     let placed: Vec<(f64, f64, Spot)> =
         shown.iter().map(|spot| (x((spot.at_ms + STEP_MS / 2).min(to_ms)), y(spot.middle), *spot)).collect();
-    let runs: Vec<&[(f64, f64, Spot)]> =
-        placed.chunk_by(|a, b| b.2.at_ms - a.2.at_ms <= GAP_MS).collect();
+    let runs: Vec<&[(f64, f64, Spot)]> = placed.chunk_by(|a, b| b.2.at_ms - a.2.at_ms <= GAP_MS).collect();
 
     let mut line = String::new();
     let mut band = String::new();
@@ -108,7 +109,10 @@ pub fn draw(spots: &[Spot], unit: Unit, size: (f64, f64), span_ms: (i64, i64), t
         band,
         singles,
         gaps,
-        values: value_ticks(low, high, step).into_iter().map(|value| (y(value), tick_text(unit, value, step))).collect(),
+        values: value_ticks(low, high, step)
+            .into_iter()
+            .map(|value| (y(value), tick_text(unit, value, step)))
+            .collect(),
         times: time_ticks(from_ms, to_ms, frame.right - frame.left, timezone_offset_ms)
             .into_iter()
             .map(|at_ms| (x(at_ms), at_ms))
@@ -232,7 +236,10 @@ mod tests {
 
     #[test]
     fn everything_lies_inside_the_frame() {
-        let chart = hour(&(0..60).map(|n| spot(n, 40.0 + f64::from(u8::try_from(n).unwrap()))).collect::<Vec<_>>(), Unit::Percent);
+        let chart = hour(
+            &(0..60).map(|n| spot(n, 40.0 + f64::from(u8::try_from(n).unwrap()))).collect::<Vec<_>>(),
+            Unit::Percent,
+        );
         for (x, y, _) in &chart.spots {
             assert!(*x >= chart.frame.left && *x <= chart.frame.right, "{x}");
             assert!(*y >= chart.frame.top && *y <= chart.frame.bottom, "{y}");

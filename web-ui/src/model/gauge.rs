@@ -56,7 +56,13 @@ fn processor(device: &Device) -> Gauge {
         (Some(load), _) => format!("load {load:.2}"),
         (None, _) => String::new(),
     };
-    Gauge { title: "Processor", figure: format::percent(busy), detail, fill: Some(clamp(busy)), tone: tone(busy, 0.95, 2.0) }
+    Gauge {
+        title: "Processor",
+        figure: format::percent(busy),
+        detail,
+        fill: Some(clamp(busy)),
+        tone: tone(busy, 0.95, 2.0),
+    }
 }
 
 fn memory(device: &Device) -> Gauge {
@@ -111,7 +117,10 @@ mod tests {
             metrics: values.iter().map(|(metric, _)| i32::from(*metric)).collect(),
             values: values.iter().map(|(_, value)| *value).collect(),
         };
-        Device { last_sample: Some(Sample { sampled_at_ms: 1, values: Some(values), health: None }), ..Device::default() }
+        Device {
+            last_sample: Some(Sample { sampled_at_ms: 1, values: Some(values), health: None }),
+            ..Device::default()
+        }
     }
 
     #[test]

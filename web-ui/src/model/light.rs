@@ -74,10 +74,17 @@ fn reported(title: &'static str, light: Option<&Light>, online: bool) -> LightVi
             LightState::On => "It worked when the box was last heard.",
             LightState::Warning => "It worked, with a warning, when the box was last heard.",
             LightState::Off => "It did not work when the box was last heard.",
-            LightState::Unspecified | LightState::Unknown | LightState::NotConfigured => "The box has not said anything about it.",
+            LightState::Unspecified | LightState::Unknown | LightState::NotConfigured => {
+                "The box has not said anything about it."
+            }
         };
         let reason = ReasonLine { sentence: sentence.to_owned(), next_step: "", since_ms: 0 };
-        return LightView { title, mark: Mark { tone: Tone::Unknown, word: "Unknown" }, since_ms: 0, reason: Some(reason) };
+        return LightView {
+            title,
+            mark: Mark { tone: Tone::Unknown, word: "Unknown" },
+            since_ms: 0,
+            reason: Some(reason),
+        };
     }
     let mark = match state {
         LightState::On => Mark { tone: Tone::Good, word: "Works" },

@@ -49,9 +49,7 @@ impl Mark {
             HealthVerdict::Degraded => Self { tone: Tone::Warning, word: "Needs attention" },
             HealthVerdict::Critical => Self { tone: Tone::Bad, word: "Critical" },
             HealthVerdict::Stale => Self { tone: Tone::Unknown, word: "Not heard from" },
-            HealthVerdict::Unknown | HealthVerdict::Unspecified => {
-                Self { tone: Tone::Unknown, word: "No report yet" }
-            }
+            HealthVerdict::Unknown | HealthVerdict::Unspecified => Self { tone: Tone::Unknown, word: "No report yet" },
         }
     }
 }

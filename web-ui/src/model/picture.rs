@@ -85,7 +85,8 @@ impl Picture {
         let mut rows: Vec<String> = self.order.iter().filter(|id| self.devices.contains_key(*id)).cloned().collect();
         if rows.len() < self.devices.len() {
             // A device may come before the order that names it; until then it stands at the end, by name.
-            let mut others: Vec<&Device> = self.devices.values().filter(|device| !self.order.contains(&device.id)).collect();
+            let mut others: Vec<&Device> =
+                self.devices.values().filter(|device| !self.order.contains(&device.id)).collect();
             others.sort_by(|a, b| a.name.cmp(&b.name));
             rows.extend(others.into_iter().map(|device| device.id.clone()));
         }
@@ -150,7 +151,8 @@ mod tests {
 
     #[test]
     fn rows_follow_the_servers_order() {
-        let mut shown = picture(vec![device("2", 1), device("1", 1), order(&["2", "1"]), Message::CaughtUp(CaughtUp {})]);
+        let mut shown =
+            picture(vec![device("2", 1), device("1", 1), order(&["2", "1"]), Message::CaughtUp(CaughtUp {})]);
         assert_eq!(shown.rows(), ["2", "1"]);
         assert!(matches!(shown.apply(device("1", 2)), Change::Device(_)));
         assert_eq!(shown.apply(device("1", 2)), Change::Nothing);
@@ -167,7 +169,8 @@ mod tests {
 
     #[test]
     fn a_restart_keeps_what_is_shown_and_drops_what_is_gone() {
-        let mut shown = picture(vec![device("1", 1), device("2", 1), order(&["1", "2"]), Message::CaughtUp(CaughtUp {})]);
+        let mut shown =
+            picture(vec![device("1", 1), device("2", 1), order(&["1", "2"]), Message::CaughtUp(CaughtUp {})]);
         shown.restart();
         shown.apply(device("2", 1));
         assert_eq!(shown.rows(), ["1", "2"]);

@@ -114,7 +114,11 @@ pub struct Spot {
 #[must_use]
 pub fn spots(topic: Topic, series: &[Series]) -> Vec<Spot> {
     let of = |metric: Metric| {
-        series.iter().find(|series| series.metric() == metric).map(|series| series.points.as_slice()).unwrap_or_default()
+        series
+            .iter()
+            .find(|series| series.metric() == metric)
+            .map(|series| series.points.as_slice())
+            .unwrap_or_default()
     };
     match topic {
         Topic::Processor => of(Metric::CpuBusyRatio).iter().map(|point| scaled(point, 100.0)).collect(),

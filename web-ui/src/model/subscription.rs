@@ -51,8 +51,7 @@ impl Wanted {
     pub fn request(&self) -> Option<WatchRequest> {
         let union: BTreeMap<&str, &Subscription> =
             self.tabs.values().flatten().map(|subscription| (subscription.id.as_str(), subscription)).collect();
-        let subscriptions: Vec<Subscription> =
-            union.into_values().take(WATCH_SUBSCRIPTIONS_MAX).cloned().collect();
+        let subscriptions: Vec<Subscription> = union.into_values().take(WATCH_SUBSCRIPTIONS_MAX).cloned().collect();
         (!subscriptions.is_empty()).then_some(WatchRequest { subscriptions })
     }
 }

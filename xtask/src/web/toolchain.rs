@@ -48,7 +48,10 @@ impl Toolchain {
                 let mut command = Command::new(DEBIAN_CARGO);
                 for (key, _) in std::env::vars_os() {
                     let ours = key.to_str().is_some_and(|key| {
-                        key == "CARGO" || key == "LD_LIBRARY_PATH" || key == "RUSTUP_TOOLCHAIN" || key.starts_with("CARGO_PKG_")
+                        key == "CARGO"
+                            || key == "LD_LIBRARY_PATH"
+                            || key == "RUSTUP_TOOLCHAIN"
+                            || key.starts_with("CARGO_PKG_")
                     });
                     if ours {
                         command.env_remove(key);
@@ -124,7 +127,10 @@ fn install_debian() -> anyhow::Result<()> {
     let mut arguments = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
     arguments.extend(DEBIAN_PACKAGES);
     apt(&arguments)?;
-    ensure!(debian_is_complete(), "Debian's packages {DEBIAN_PACKAGES:?} are installed, but the compiler is not complete");
+    ensure!(
+        debian_is_complete(),
+        "Debian's packages {DEBIAN_PACKAGES:?} are installed, but the compiler is not complete"
+    );
     Ok(())
 }
 

@@ -1,0 +1,113 @@
+//! Tokens that automation signs in with.
+
+use super::auth::{API_TOKEN_PREFIX, Caller};
+use super::join_token::{lifetime, title};
+use super::page::{self, ListId};
+use super::status;
+use crate::clock;
+use crate::digest::{random, sha256};
+use data_encoding::BASE64URL_NOPAD;
+use kaliun_domain::role::Role;
+use kaliun_domain::token::ApiToken;
+use kaliun_proto::fleet::v1 as proto;
+use kaliun_proto::fleet::v1::api_token_service_server::ApiTokenService;
+use kaliun_store::{AppStore, NewApiToken};
+use tonic::{Request, Response, Status};
+
+/// Makes, lists and ends API tokens.
+pub(crate) struct ApiTokens {
+    pub(crate) store: AppStore,
+}
+
+/// How long a token works when the caller does not say: 90 days.
+const LIFETIME_DEFAULT_SECONDS: u64 = 90 * 24 * 3600;
+
+/// A role on its way out.
+pub(crate) fn role_to_proto(role: Role) -> proto::Role {
+    match role {
+        Role::Viewer => proto::Role::Viewer,
+        Role::Support => proto::Role::Support,
+        Role::Operator => proto::Role::Operator,
+        Role::Admin => proto::Role::Admin,
+    }
+}
+
+fn role_from_proto(number: i32) -> Result<Role, Status> {
+    match proto::Role::try_from(number) {
+        Ok(proto::Role::Viewer) => Ok(Role::Viewer),
+        Ok(proto::Role::Support) => Ok(Role::Support),
+        Ok(proto::Role::Operator) => Ok(Role::Operator),
+        Ok(proto::Role::Admin) => Ok(Role::Admin),
+        Ok(proto::Role::Unspecified) | Err(_) => {
+            Err(status::invalid("role", "must be viewer, support, operator or admin"))
+        }
+    }
+}
+
+fn to_proto(token: ApiToken) -> proto::ApiToken {
+    proto::ApiToken {
+        id: token.id.to_string(),
+        name: token.name,
+        role: role_to_proto(token.role).into(),
+        created_at_ms: clock::to_ms(token.created_at),
+        expires_at_ms: clock::to_ms(token.expires_at),
+        last_used_at_ms: token.last_used_at.map_or(0, clock::to_ms),
+        revoked_at_ms: token.revoked_at.map_or(0, clock::to_ms),
+        created_by: token.created_by,
+    }
+}
+
+#[tonic::async_trait]
+impl ApiTokenService for ApiTokens {
+    async fn create_api_token(
+        &self,
+        request: Request<proto::CreateApiTokenRequest>,
+    ) -> Result<Response<proto::CreateApiTokenResponse>, Status> {
+        let caller = Caller::of(&request)?.clone();
+        let request = request.into_inner();
+        let role = role_from_proto(request.role)?;
+        if role > caller.signed_in.role {
+            return Err(Status::permission_denied(
+                "role: a token may not have a higher role than the one who makes it",
+            ));
+        }
+        let secret = format!("{API_TOKEN_PREFIX}{}", BASE64URL_NOPAD.encode(&random::<32>()));
+        let token = NewApiToken {
+            name: title("name", &request.name)?,
+            role,
+            secret_hash: &sha256(secret.as_bytes()),
+            expires_at: clock::now() + lifetime(request.lifetime_seconds, LIFETIME_DEFAULT_SECONDS)?,
+        };
+        let token = self.store.api_token_insert(caller.scope(), &caller.actor(), token).await.map_err(status::store)?;
+        Ok(Response::new(proto::CreateApiTokenResponse { api_token: Some(to_proto(token)), secret }))
+    }
+
+    async fn list_api_tokens(
+        &self,
+        request: Request<proto::ListApiTokensRequest>,
+    ) -> Result<Response<proto::ListApiTokensResponse>, Status> {
+        let caller = Caller::of(&request)?.clone();
+        let request = request.into_inner();
+        let size = page::size(request.page_size, page::DEFAULT)?;
+        let list = ListId::new(caller.scope().organization(), "api-tokens");
+        let after = list.position(&request.page_token)?.and_then(|id| id.parse().ok());
+        let mut rows = self.store.api_token_list_page(caller.scope(), after, size + 1).await.map_err(status::store)?;
+        let next_page_token = page::cut(&mut rows, size, |token| list.token(&token.id.to_string()));
+        let api_tokens = rows.into_iter().map(to_proto).collect();
+        Ok(Response::new(proto::ListApiTokensResponse { api_tokens, next_page_token }))
+    }
+
+    async fn revoke_api_token(
+        &self,
+        request: Request<proto::RevokeApiTokenRequest>,
+    ) -> Result<Response<proto::RevokeApiTokenResponse>, Status> {
+        let caller = Caller::of(&request)?.clone();
+        let id = request.into_inner().id.parse().map_err(|error| status::invalid("id", error))?;
+        let revoked = self.store.api_token_revoke(caller.scope(), &caller.actor(), id).await.map_err(status::store)?;
+        if revoked {
+            Ok(Response::new(proto::RevokeApiTokenResponse {}))
+        } else {
+            Err(status::not_found("live API token"))
+        }
+    }
+}

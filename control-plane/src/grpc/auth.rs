@@ -1,0 +1,232 @@
+//! Who calls, and whether they may: one check before every handler, by the table in `kaliun-domain`.
+
+use crate::digest::{random, sha256};
+use crate::listen::PeerConnection;
+use crate::listen::peer::Peer;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use kaliun_domain::authorization::{Rule, rule};
+use kaliun_domain::role::Role;
+use kaliun_store::{Actor, OrganizationScope, SignedIn, SystemStore};
+use std::net::IpAddr;
+use std::sync::Arc;
+use tonic::Status;
+
+/// Where the request's id comes back.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What every API token begins with, so that leaked ones can be found.
+pub(crate) const API_TOKEN_PREFIX: &str = "kat1.";
+
+/// Longest credential that is looked at.
+const CREDENTIAL_MAX_BYTES: usize = 256;
+
+/// Somebody who may call what they call.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Who and where.
+    pub signed_in: SignedIn,
+    /// The request's id.
+    pub request_id: String,
+    /// What was presented; asked about again while a watch lasts.
+    credential: Credential,
+}
+
+/// What somebody presented, as the hash it is stored by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Credential {
+    ApiToken([u8; 32]),
+    BrowserSession([u8; 32]),
+}
+
+/// The source of a request on the public listener.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source(pub(crate) IpAddr);
+
+/// Marks a request that came as gRPC-Web from our own pages: same origin, and the browser says so.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FromOurPages;
+
+impl Caller {
+    /// The caller of a request. The check before the handler put it there.
+    pub(crate) fn of<T>(request: &tonic::Request<T>) -> Result<&Self, Status> {
+        request.extensions().get::<Self>().ok_or_else(|| Status::unauthenticated("sign in first"))
+    }
+
+    /// The right that follows.
+    pub(crate) fn scope(&self) -> &OrganizationScope {
+        &self.signed_in.scope
+    }
+
+    /// Who it is, for the audit.
+    pub(crate) fn actor(&self) -> Actor {
+        let name = match (&self.signed_in.email, &self.signed_in.api_token_name) {
+            (Some(email), _) => email.clone(),
+            (None, Some(token)) => format!("token:{token}"),
+            (None, None) => "unknown".to_owned(),
+        };
+        Actor { name, request_id: self.request_id.clone() }
+    }
+
+    /// Whether the same credential still gives at least the same role in the same organization.
+    pub(crate) async fn still_holds(&self, store: &SystemStore) -> Result<bool, Status> {
+        let now = authenticate(store, self.credential).await?;
+        Ok(now.is_some_and(|now| now.scope == self.signed_in.scope && now.role >= self.signed_in.role))
+    }
+}
+
+/// What the check needs.
+pub(crate) struct PublicGate {
+    pub(crate) store: SystemStore,
+    pub(crate) cookie_name: &'static str,
+}
+
+async fn authenticate(store: &SystemStore, credential: Credential) -> Result<Option<SignedIn>, Status> {
+    match credential {
+        Credential::ApiToken(hash) => store.api_token_authenticate(&hash).await,
+        Credential::BrowserSession(hash) => store.browser_session_authenticate(&hash).await,
+    }
+    .map_err(super::status::store)
+}
+
+/// The check on the public listener, before every gRPC handler.
+pub(crate) async fn public_gate(State(gate): State<Arc<PublicGate>>, mut request: Request, next: Next) -> Response {
+    let request_id = data_encoding::HEXLOWER.encode(&random::<8>());
+    let path = request.uri().path().to_owned();
+    let mut response = match admit(&gate, &mut request, &path, &request_id).await {
+        Ok(()) => next.run(request).await,
+        Err(status) => {
+            tracing::debug!(rpc = path, request.id = request_id, code = ?status.code(), "refused");
+            status.into_http::<Body>()
+        }
+    };
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+async fn admit(gate: &PublicGate, request: &mut Request, path: &str, request_id: &str) -> Result<(), Status> {
+    let needed = match rule(path) {
+        Some(Rule::Anyone) => return Ok(()),
+        Some(Rule::Member(role)) => role,
+        // Device services are not served here.
+        Some(Rule::AnyPeer | Rule::Device) | None => {
+            return Err(Status::unimplemented("there is no such service on this address"));
+        }
+    };
+    let from_our_pages = request.extensions().get::<FromOurPages>().is_some();
+    let credential = credential(request.headers(), gate.cookie_name, from_our_pages)?
+        .ok_or_else(|| Status::unauthenticated("sign in first: this call needs an API token or a browser session"))?;
+    let signed_in = authenticate(&gate.store, credential).await?.ok_or_else(|| {
+        Status::unauthenticated("the token or session is unknown, has ended or was revoked; sign in again")
+    })?;
+    if signed_in.role < needed {
+        return Err(Status::permission_denied(format!(
+            "this call needs the role {}; ask an admin of the organization",
+            role_word(needed)
+        )));
+    }
+    let caller = Caller { signed_in, request_id: request_id.to_owned(), credential };
+    request.extensions_mut().insert(caller);
+    Ok(())
+}
+
+/// The credential of a request. A cookie counts only from our own pages; a request with both is refused.
+pub(crate) fn credential(
+    headers: &HeaderMap,
+    cookie_name: &str,
+    from_our_pages: bool,
+) -> Result<Option<Credential>, Status> {
+    let bearer = match headers.get(header::AUTHORIZATION) {
+        Some(value) => Some(bearer(value)?),
+        None => None,
+    };
+    let cookie = from_our_pages.then(|| session_secret(headers, cookie_name)).flatten();
+    match (bearer, cookie) {
+        (Some(_), Some(_)) => {
+            Err(Status::unauthenticated("a request carries a token or a session, not both; leave one out"))
+        }
+        (Some(hash), None) => Ok(Some(Credential::ApiToken(hash))),
+        (None, Some(hash)) => Ok(Some(Credential::BrowserSession(hash))),
+        (None, None) => Ok(None),
+    }
+}
+
+fn bearer(value: &HeaderValue) -> Result<[u8; 32], Status> {
+    let token = value
+        .to_str()
+        .ok()
+        .filter(|text| text.len() <= CREDENTIAL_MAX_BYTES)
+        .and_then(|text| text.strip_prefix("Bearer "))
+        .filter(|token| token.starts_with(API_TOKEN_PREFIX))
+        .ok_or_else(|| Status::unauthenticated("authorization must be: Bearer kat1.…, an API token copied whole"))?;
+    Ok(sha256(token.as_bytes()))
+}
+
+/// The hash of the session's secret in the cookie.
+pub(crate) fn session_secret(headers: &HeaderMap, cookie_name: &str) -> Option<[u8; 32]> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, value)| *name == cookie_name && value.len() <= CREDENTIAL_MAX_BYTES)
+        .map(|(_, value)| sha256(value.as_bytes()))
+}
+
+/// The check on the device listener, before every handler.
+pub(crate) async fn device_gate(request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<PeerConnection>().map(|connection| connection.peer);
+    let refused = match (rule(request.uri().path()), peer) {
+        (Some(Rule::AnyPeer), Some(_)) | (Some(Rule::Device), Some(Peer::Device { .. })) => None,
+        (Some(Rule::Device), Some(Peer::Stranger(reason))) => Some(super::status::refusal(reason)),
+        (Some(Rule::Anyone | Rule::Member(_)), _) | (None, _) | (_, None) => {
+            Some(Status::unimplemented("there is no such service on this address"))
+        }
+    };
+    match refused {
+        None => next.run(request).await,
+        Some(status) => status.into_http::<Body>(),
+    }
+}
+
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "viewer",
+        Role::Support => "support",
+        Role::Operator => "operator",
+        Role::Admin => "admin",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
+    }
+
+    fn check(pairs: &[(HeaderName, &str)], from_our_pages: bool, expected: Result<Option<Credential>, tonic::Code>) {
+        let found = credential(&headers(pairs), "__Host-kaliun", from_our_pages).map_err(|status| status.code());
+        assert_eq!(found, expected, "{pairs:?}");
+    }
+
+    #[test]
+    fn a_credential_is_a_token_or_a_session_of_our_pages() {
+        let token = (header::AUTHORIZATION, "Bearer kat1.abc");
+        let cookie = (header::COOKIE, "theme=dark; __Host-kaliun=abc");
+        check(&[], true, Ok(None));
+        check(&[token.clone()], false, Ok(Some(Credential::ApiToken(sha256(b"kat1.abc")))));
+        check(&[cookie.clone()], true, Ok(Some(Credential::BrowserSession(sha256(b"abc")))));
+        check(&[cookie.clone()], false, Ok(None));
+        check(&[token, cookie], true, Err(tonic::Code::Unauthenticated));
+        check(&[(header::AUTHORIZATION, "Basic abc")], false, Err(tonic::Code::Unauthenticated));
+        check(&[(header::AUTHORIZATION, "Bearer other")], false, Err(tonic::Code::Unauthenticated));
+    }
+}

@@ -1,0 +1,4 @@
+//! Between the wire and our own types: fallible on the way in, plain on the way out.
+
+pub(crate) mod device;
+pub(crate) mod link;

@@ -1,0 +1,81 @@
+//! Devices on their way out to people.
+
+use crate::clock;
+use crate::digest::fingerprint;
+use kaliun_domain::device::{Device, Report, Summary, effective_verdict};
+use kaliun_proto::fleet::v1 as proto;
+use kaliun_proto::telemetry::v1::{Facts, Health, HealthVerdict, Reason, Sample, SampleValues};
+use kaliun_types::health::Verdict;
+use kaliun_types::reason::ReasonCode;
+use prost::Message;
+use std::time::SystemTime;
+
+/// A device as people see it now. What cannot be decoded was written by a newer server and is left out.
+pub(crate) fn device_to_proto(device: Device, now: SystemTime) -> proto::Device {
+    let health = health_now(device.report.as_ref(), now);
+    let (installation_id, installation_name) =
+        device.installation.map(|(id, name)| (id.to_string(), name)).unwrap_or_default();
+    proto::Device {
+        id: device.id.to_string(),
+        name: device.name,
+        labels: device.labels.into_iter().collect(),
+        installation_id,
+        installation_name,
+        link: Some(proto::Link {
+            state: if device.link.online { proto::LinkState::Online } else { proto::LinkState::Offline }.into(),
+            since_ms: clock::to_ms(device.link.since),
+            reason: device.link.reason,
+        }),
+        health: Some(health),
+        facts: device.facts.and_then(|facts| Facts::decode(facts.as_slice()).ok()).map(|facts| Facts {
+            // What it said when it connected last is newer than what it said of itself.
+            agent_version: if device.agent_version.is_empty() { facts.agent_version } else { device.agent_version },
+            ..facts
+        }),
+        last_sample_stored_at_ms: device.report.as_ref().map_or(0, |report| clock::to_ms(report.stored_at)),
+        last_sample: device.report.map(|report| Sample {
+            sampled_at_ms: clock::to_ms(report.sampled_at),
+            values: SampleValues::decode(report.values.as_slice()).ok(),
+            health: Health::decode(report.health.as_slice()).ok(),
+        }),
+        enrolled_at_ms: clock::to_ms(device.enrolled_at),
+        certificate_expires_at_ms: clock::to_ms(device.certificate_expires_at),
+        version: device.version.unsigned_abs(),
+        key_fingerprint: fingerprint(&device.key_hash),
+    }
+}
+
+/// The verdict as of now with its reasons: the box's own while it is fresh, ours when the box is silent.
+fn health_now(report: Option<&Report>, now: SystemTime) -> Health {
+    let ours = |verdict: HealthVerdict, code: ReasonCode, message: String, since_ms: i64| Health {
+        verdict: verdict.into(),
+        reasons: vec![Reason { code: code.code().to_owned(), message, since_ms }],
+    };
+    match (effective_verdict(report, now), report) {
+        (Verdict::Ok | Verdict::Degraded | Verdict::Critical, Some(report)) => {
+            Health::decode(report.health.as_slice()).unwrap_or_default()
+        }
+        (Verdict::Stale, Some(report)) => {
+            let minutes = now.duration_since(report.stored_at).unwrap_or_default().as_secs() / 60;
+            let message = format!("The last report is {minutes} minutes old.");
+            ours(HealthVerdict::Stale, ReasonCode::HealthStale, message, clock::to_ms(report.stored_at))
+        }
+        (_, _) => {
+            ours(HealthVerdict::Unknown, ReasonCode::HealthNoReport, "The box has not reported yet.".to_owned(), 0)
+        }
+    }
+}
+
+/// Counts over devices.
+pub(crate) fn summary_to_proto(summary: Summary) -> proto::DeviceSummary {
+    let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+    proto::DeviceSummary {
+        total: count(summary.total),
+        online: count(summary.online),
+        ok: count(summary.ok),
+        degraded: count(summary.degraded),
+        critical: count(summary.critical),
+        stale: count(summary.stale),
+        unknown: count(summary.unknown),
+    }
+}

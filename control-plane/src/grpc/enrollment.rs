@@ -1,0 +1,343 @@
+//! How a box without a certificate gets one.
+
+use super::convert::link::check_facts;
+use super::status;
+use crate::authority::{Authority, CheckedRequest};
+use crate::changes::Changes;
+use crate::clock;
+use crate::digest::{random, sha256};
+use crate::limiter::Limiter;
+use crate::listen::PeerConnection;
+use crate::metrics::Metrics;
+use crate::tasks::Tasks;
+use kaliun_domain::claim_code::ClaimCode;
+use kaliun_domain::enrollment::{CERTIFICATE_LIFETIME, CODE_LIFETIME, EnrollmentState};
+use kaliun_proto::enrollment::v1 as proto;
+use kaliun_proto::enrollment::v1::enrollment_service_server::EnrollmentService;
+use kaliun_proto::enrollment::v1::{enroll_request, enroll_response};
+use kaliun_proto::telemetry::v1::Facts;
+use kaliun_store::{Enrolled, EnrollmentRow, NewDevice, StoreError, SystemStore};
+use kaliun_types::id::EnrollmentId;
+use kaliun_types::join_token::JoinTokenText;
+use kaliun_types::name::DeviceName;
+use kaliun_types::reason::ReasonCode;
+use prost::Message;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{broadcast, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Longest wait for a box's next message.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest signing request and token that are looked at, bytes.
+const REQUEST_MAX_BYTES: usize = 4 * 1024;
+const TOKEN_MAX_BYTES: usize = 256;
+/// A decision is looked for this often, should the word of it be lost.
+const DECISION_POLL: Duration = Duration::from_secs(2);
+/// Tries to find a claim code that nobody has. Two of 22^8 hardly ever meet.
+const CODE_TRIES: usize = 4;
+/// Steps that wait for a box to read them: the dialogue has four.
+const STEPS_MAX: usize = 4;
+/// Decisions that may be under way at once before a waiting box falls back to looking.
+const DECISIONS_MAX: usize = 256;
+
+/// Tells waiting boxes that somebody has decided.
+#[derive(Clone)]
+pub(crate) struct Waiting {
+    decisions: broadcast::Sender<EnrollmentId>,
+}
+
+impl Waiting {
+    pub(crate) fn new() -> Self {
+        Self { decisions: broadcast::Sender::new(DECISIONS_MAX) }
+    }
+
+    /// Tells that this one was decided.
+    pub(crate) fn decided(&self, enrollment: EnrollmentId) {
+        // An error says that nobody waits.
+        let _nobody = self.decisions.send(enrollment);
+    }
+}
+
+/// Enrols boxes.
+pub(crate) struct Enrollments {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: SystemStore,
+    authority: Arc<Authority>,
+    waiting: Waiting,
+    changes: Changes,
+    metrics: Arc<Metrics>,
+    tasks: Tasks,
+    public_url: String,
+    by_source: Limiter<IpAddr>,
+}
+
+type Steps = mpsc::Sender<Result<proto::EnrollResponse, Status>>;
+
+/// Why an enrolment ended without a certificate.
+enum Ended {
+    /// The box is told.
+    Refused(ReasonCode),
+    /// The box went away, or broke the dialogue.
+    Broken(Status),
+}
+
+impl From<Status> for Ended {
+    fn from(status: Status) -> Self {
+        Self::Broken(status)
+    }
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        Self::Broken(status::store(error))
+    }
+}
+
+/// A box that proved its key.
+struct Proved {
+    request: CheckedRequest,
+    join_token: String,
+    facts: Facts,
+}
+
+impl Enrollments {
+    #[expect(clippy::too_many_arguments, reason = "the parts of the server that enrolment touches")]
+    pub(crate) fn new(
+        store: SystemStore,
+        authority: Arc<Authority>,
+        waiting: Waiting,
+        changes: Changes,
+        metrics: Arc<Metrics>,
+        tasks: Tasks,
+        public_url: String,
+        by_source: Limiter<IpAddr>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { store, authority, waiting, changes, metrics, tasks, public_url, by_source }) }
+    }
+}
+
+#[tonic::async_trait]
+impl EnrollmentService for Enrollments {
+    async fn get_trust_bundle(
+        &self,
+        request: Request<proto::GetTrustBundleRequest>,
+    ) -> Result<Response<proto::GetTrustBundleResponse>, Status> {
+        let bundles = self.inner.authority.bundles_from(request.into_inner().from_version);
+        Ok(Response::new(proto::GetTrustBundleResponse { bundles }))
+    }
+
+    type EnrollStream = ReceiverStream<Result<proto::EnrollResponse, Status>>;
+
+    async fn enroll(
+        &self,
+        request: Request<Streaming<proto::EnrollRequest>>,
+    ) -> Result<Response<Self::EnrollStream>, Status> {
+        let source = request
+            .extensions()
+            .get::<PeerConnection>()
+            .map(|connection| connection.source)
+            .ok_or_else(|| Status::internal("the connection is not known"))?;
+        self.inner
+            .by_source
+            .take(&source, Instant::now())
+            .map_err(|wait| status::refusal_retry_after(ReasonCode::EnrollmentBusy, wait))?;
+        let (steps, answers) = mpsc::channel(STEPS_MAX);
+        let inner = Arc::clone(&self.inner);
+        let inbound = request.into_inner();
+        self.inner.tasks.spawn("enrollment", async move { inner.run(source, inbound, steps).await });
+        Ok(Response::new(ReceiverStream::new(answers)))
+    }
+}
+
+fn response(step: enroll_response::Step) -> proto::EnrollResponse {
+    proto::EnrollResponse { step: Some(step) }
+}
+
+async fn say(steps: &Steps, step: enroll_response::Step) -> Result<(), Ended> {
+    steps.send(Ok(response(step))).await.map_err(|_gone| Ended::Broken(Status::cancelled("the box went away")))
+}
+
+async fn hear(inbound: &mut Streaming<proto::EnrollRequest>) -> Result<enroll_request::Step, Ended> {
+    let message = tokio::time::timeout(ANSWER_TIMEOUT, inbound.message())
+        .await
+        .map_err(|_elapsed| Status::deadline_exceeded("the next step did not come within 15 s"))??;
+    Ok(message
+        .and_then(|message| message.step)
+        .ok_or_else(|| Status::invalid_argument("step: expected begin, then proof"))?)
+}
+
+impl Inner {
+    async fn run(&self, source: IpAddr, mut inbound: Streaming<proto::EnrollRequest>, steps: Steps) {
+        let stopping = self.tasks.stopping();
+        let outcome = tokio::select! {
+            outcome = self.enroll(source, &mut inbound, &steps) => outcome,
+            () = steps.closed() => return,
+            () = stopping.cancelled() => Err(Ended::Broken(status::refusal(ReasonCode::LinkServerStopped))),
+        };
+        match outcome {
+            Ok(()) => {}
+            Err(Ended::Refused(reason)) => {
+                self.metrics.refused.get_or_create(&[("reason", reason.code())]).inc();
+                tracing::info!(%source, reason = reason.code(), "enrolment refused");
+                let _box_gone = steps.send(Ok(response(enroll_response::Step::Refused(refused(reason))))).await;
+            }
+            Err(Ended::Broken(status)) => {
+                let _box_gone = steps.send(Err(status)).await;
+            }
+        }
+    }
+
+    async fn enroll(
+        &self,
+        source: IpAddr,
+        inbound: &mut Streaming<proto::EnrollRequest>,
+        steps: &Steps,
+    ) -> Result<(), Ended> {
+        let proved = prove(inbound, steps).await?;
+        let facts = proved.facts.encode_to_vec();
+        let now = clock::now();
+        let new = NewDevice {
+            key_hash: &proved.request.key_hash,
+            name: &DeviceName::from_hostname(&proved.facts.hostname),
+            facts: &facts,
+            facts_hash: &sha256(&facts),
+            certificate_expires_at: now + CERTIFICATE_LIFETIME,
+        };
+        let enrolled = if proved.join_token.is_empty() {
+            self.wait_for_yes(source, &new, steps).await?
+        } else {
+            let token = JoinTokenText::parse(&proved.join_token)
+                .map_err(|_| Ended::Refused(ReasonCode::EnrollmentTokenInvalid))?;
+            let secret_hash = sha256(token.secret().expose().as_bytes());
+            self.store.enroll_by_token(&secret_hash, &new, now).await?.map_err(Ended::Refused)?
+        };
+        self.issue(&proved.request, enrolled, steps).await
+    }
+
+    async fn issue(&self, request: &CheckedRequest, enrolled: Enrolled, steps: &Steps) -> Result<(), Ended> {
+        let chain = self.authority.issue_device(request, enrolled.device, clock::now()).map_err(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "certificate could not be issued");
+            Status::internal("the certificate could not be made; the box tries again")
+        })?;
+        self.metrics.enrolled.inc();
+        self.changes.tell(enrolled.organization, enrolled.device);
+        tracing::info!(device.id = %enrolled.device, device.is_new = enrolled.is_new, "certificate issued");
+        say(
+            steps,
+            enroll_response::Step::Issued(enroll_response::Issued {
+                device_id: enrolled.device.to_string(),
+                certificate_chain: chain.into_iter().map(|certificate| certificate.to_vec()).collect(),
+                device_name: enrolled.name,
+            }),
+        )
+        .await
+    }
+
+    /// Shows the box a code, a new one whenever the old one ends, until somebody has decided.
+    async fn wait_for_yes(&self, source: IpAddr, new: &NewDevice<'_>, steps: &Steps) -> Result<Enrolled, Ended> {
+        let mut decisions = self.waiting.decisions.subscribe();
+        loop {
+            let (row, code) = self.show_code(source, new).await?;
+            let mut state = row.state;
+            if state == EnrollmentState::Pending {
+                say(steps, self.pending(&code, &row)).await?;
+            }
+            while state == EnrollmentState::Pending && clock::now() < row.code_expires_at {
+                tokio::select! {
+                    decided = decisions.recv() => {
+                        if decided.is_ok_and(|decided| decided != row.id) {
+                            continue;
+                        }
+                    }
+                    () = tokio::time::sleep(DECISION_POLL) => {}
+                }
+                state = match self.store.enrollment_get(row.id).await {
+                    Ok(Some(row)) => row.state,
+                    // Somebody cleaned up: begin again with a new code.
+                    Ok(None) => break,
+                    Err(error) if error.is_transient() => continue,
+                    Err(error) => return Err(error.into()),
+                };
+            }
+            match state {
+                EnrollmentState::Pending => {}
+                EnrollmentState::Denied => return Err(Ended::Refused(ReasonCode::EnrollmentDenied)),
+                EnrollmentState::Approved => return self.approved(row.id).await,
+            }
+        }
+    }
+
+    async fn approved(&self, enrollment: EnrollmentId) -> Result<Enrolled, Ended> {
+        let row = self.store.enrollment_get(enrollment).await?;
+        let Some(device) = row.and_then(|row| row.device) else {
+            return Err(Ended::Refused(ReasonCode::EnrollmentBusy));
+        };
+        self.store.enrollment_device(device).await?.ok_or(Ended::Refused(ReasonCode::EnrollmentBusy))
+    }
+
+    async fn show_code(&self, source: IpAddr, new: &NewDevice<'_>) -> Result<(EnrollmentRow, ClaimCode), Ended> {
+        for _ in 0..CODE_TRIES {
+            let Some(code) = ClaimCode::from_random(&random::<32>()) else { continue };
+            let expires_at = clock::now() + CODE_LIFETIME;
+            match self.store.enrollment_wait(new, code.as_str(), expires_at, &source.to_string()).await {
+                Ok(Ok(row)) => return Ok((row, code)),
+                Ok(Err(reason)) => return Err(Ended::Refused(reason)),
+                Err(StoreError::AlreadyExists { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Ended::Refused(ReasonCode::EnrollmentBusy))
+    }
+
+    fn pending(&self, code: &ClaimCode, row: &EnrollmentRow) -> enroll_response::Step {
+        enroll_response::Step::Pending(enroll_response::Pending {
+            claim_code: code.as_str().to_owned(),
+            claim_url: format!("{}/claim?code={}", self.public_url, code.as_str()),
+            expires_at_ms: clock::to_ms(row.code_expires_at),
+        })
+    }
+}
+
+/// The first half of the dialogue: who it is, and that it holds the key now.
+async fn prove(inbound: &mut Streaming<proto::EnrollRequest>, steps: &Steps) -> Result<Proved, Ended> {
+    let enroll_request::Step::Begin(begin) = hear(inbound).await? else {
+        return Err(Status::invalid_argument("step: expected begin first").into());
+    };
+    if begin.certificate_request.len() > REQUEST_MAX_BYTES || begin.join_token.len() > TOKEN_MAX_BYTES {
+        return Err(Ended::Refused(ReasonCode::EnrollmentRequestInvalid));
+    }
+    let request = CheckedRequest::parse(&begin.certificate_request)
+        .ok_or(Ended::Refused(ReasonCode::EnrollmentRequestInvalid))?;
+    let facts = begin.facts.unwrap_or_default();
+    check_facts(&facts).map_err(|error| status::invalid("facts", error))?;
+    let nonce = random::<32>();
+    say(steps, enroll_response::Step::Challenge(enroll_response::Challenge { nonce: nonce.to_vec() })).await?;
+    let enroll_request::Step::Proof(proof) = hear(inbound).await? else {
+        return Err(Status::invalid_argument("step: expected proof after challenge").into());
+    };
+    if !request.proves(&nonce, &proof.signature) {
+        return Err(Ended::Refused(ReasonCode::EnrollmentProofInvalid));
+    }
+    Ok(Proved { request, join_token: begin.join_token, facts })
+}
+
+/// What a refused box is told.
+fn refused(reason: ReasonCode) -> enroll_response::Refused {
+    let (retryable, retry_after) = match reason {
+        ReasonCode::EnrollmentBusy => (true, Duration::from_secs(5)),
+        ReasonCode::EnrollmentProofInvalid => (true, Duration::from_secs(60)),
+        _ => (false, Duration::ZERO),
+    };
+    enroll_response::Refused {
+        reason: reason.code().to_owned(),
+        message: reason.next_step().to_owned(),
+        retryable,
+        retry_after_ms: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX),
+    }
+}

@@ -1,0 +1,220 @@
+//! The link's service. Written by hand in place of the generated one for one reason: buffers of 1 kB in place of 8 kB in each
+//! direction, for there are as many as there are boxes.
+
+use super::status;
+use crate::clock;
+use crate::listen::PeerConnection;
+use crate::listen::peer::Peer;
+use crate::sessions::handle::SessionHandle;
+use crate::sessions::ingest::CREDIT_BYTES;
+use crate::sessions::stream::{SessionStream, Shared};
+use crate::sessions::sweeper::Patience;
+use futures_util::future::BoxFuture;
+use kaliun_domain::device::{SessionStart, SpoolMark};
+use kaliun_proto::link::v1 as proto;
+use kaliun_proto::link::v1::server_message::Message;
+use kaliun_store::{SessionOpen, SessionOpened};
+use kaliun_types::limits::{LINK_MESSAGE_MAX_BYTES, LINK_PROTOCOL};
+use kaliun_types::reason::ReasonCode;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tonic::codec::{BufferSettings, Codec};
+use tonic::server::{Grpc, NamedService, StreamingService};
+use tonic::{Request, Response, Status, Streaming};
+use tonic_prost::ProstCodec;
+
+/// Longest wait for a box's hello.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest wait for a session to begin; the box comes back after that.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
+/// When a box shall come back that found no place.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Bytes that a session's buffers begin with and grow by: most messages fit.
+const BUFFER_BYTES: usize = 1024;
+/// Bytes of encoded messages that are gathered before they are given to HTTP/2.
+const YIELD_BYTES: usize = 16 * 1024;
+
+/// Opens links.
+#[derive(Clone)]
+pub(crate) struct Links {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) patience: Patience,
+    pub(crate) incarnation: i64,
+}
+
+/// Encodes and decodes with small buffers.
+#[derive(Default)]
+struct SmallCodec(ProstCodec<proto::ServerMessage, proto::DeviceMessage>);
+
+impl Codec for SmallCodec {
+    type Encode = proto::ServerMessage;
+    type Decode = proto::DeviceMessage;
+    type Encoder = <ProstCodec<proto::ServerMessage, proto::DeviceMessage> as Codec>::Encoder;
+    type Decoder = <ProstCodec<proto::ServerMessage, proto::DeviceMessage> as Codec>::Decoder;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        ProstCodec::<proto::ServerMessage, proto::DeviceMessage>::raw_encoder(BufferSettings::new(
+            BUFFER_BYTES,
+            YIELD_BYTES,
+        ))
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        ProstCodec::<proto::ServerMessage, proto::DeviceMessage>::raw_decoder(BufferSettings::new(
+            BUFFER_BYTES,
+            YIELD_BYTES,
+        ))
+    }
+}
+
+impl NamedService for Links {
+    const NAME: &'static str = "kaliun.link.v1.LinkService";
+}
+
+impl tower::Service<http::Request<tonic::body::Body>> for Links {
+    type Response = http::Response<tonic::body::Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
+        let links = self.clone();
+        Box::pin(async move {
+            if request.uri().path() != "/kaliun.link.v1.LinkService/OpenLink" {
+                return Ok(Status::unimplemented("there is no such method").into_http());
+            }
+            let mut grpc = Grpc::new(SmallCodec::default())
+                .max_decoding_message_size(LINK_MESSAGE_MAX_BYTES)
+                .max_encoding_message_size(LINK_MESSAGE_MAX_BYTES);
+            Ok(grpc.streaming(OpenLink(links), request).await)
+        })
+    }
+}
+
+struct OpenLink(Links);
+
+impl StreamingService<proto::DeviceMessage> for OpenLink {
+    type Response = proto::ServerMessage;
+    type ResponseStream = SessionStream;
+    type Future = BoxFuture<'static, Result<Response<SessionStream>, Status>>;
+
+    fn call(&mut self, request: Request<Streaming<proto::DeviceMessage>>) -> Self::Future {
+        let links = self.0.clone();
+        Box::pin(async move {
+            let result = links.open(request).await;
+            if let Err(status) = &result {
+                let reason = status.message().split(':').next().and_then(ReasonCode::from_code);
+                if let Some(reason) = reason {
+                    links.shared.metrics.refused.get_or_create(&[("reason", reason.code())]).inc();
+                }
+                tracing::debug!(code = ?status.code(), reason = reason.map(ReasonCode::code), "link refused");
+            }
+            result
+        })
+    }
+}
+
+impl Links {
+    async fn open(&self, request: Request<Streaming<proto::DeviceMessage>>) -> Result<Response<SessionStream>, Status> {
+        let connection = request
+            .extensions()
+            .get::<PeerConnection>()
+            .cloned()
+            .ok_or_else(|| Status::internal("the connection is not known"))?;
+        let (device, expires_at) = match connection.peer {
+            Peer::Device { device, expires_at } if expires_at > clock::now() => (device, expires_at),
+            Peer::Device { .. } => return Err(status::refusal(ReasonCode::PeerExpired)),
+            Peer::Stranger(reason) => return Err(status::refusal(reason)),
+        };
+        let mut inbound = request.into_inner();
+        let hello = hear_hello(&mut inbound).await?;
+        let open = SessionOpen {
+            device,
+            boot_id: uuid::Uuid::try_parse(&hello.boot_id).map_err(|_| protocol_error())?,
+            agent_version: hello.agent_version.clone(),
+        };
+        let opened = tokio::time::timeout(OPEN_TIMEOUT, self.shared.opener.open(open)).await.ok().flatten();
+        let start = match opened {
+            Some(SessionOpened::Started(_organization, start)) => start,
+            Some(SessionOpened::Refused(reason)) => return Err(status::refusal(reason)),
+            None => return Err(status::refusal_retry_after(ReasonCode::EnrollmentBusy, RETRY_AFTER)),
+        };
+        let session = SessionHandle::new(device, start.epoch, connection.connection, expires_at);
+        session.send(Message::Welcome(self.welcome(&hello, &start)));
+        if let Some(settings) = settings(&hello, &start) {
+            session.send(Message::Settings(settings));
+        }
+        // From here on the stream's end ends the session, whatever happens.
+        let stream = SessionStream::new(Arc::clone(&session), inbound, Arc::clone(&self.shared));
+        self.shared.registry.insert(session).map_err(|reason| status::refusal_retry_after(reason, RETRY_AFTER))?;
+        tracing::info!(device.id = %device, session.epoch = %start.epoch, agent.version = hello.agent_version, "session began");
+        Ok(Response::new(stream))
+    }
+
+    fn welcome(&self, hello: &proto::Hello, start: &SessionStart) -> proto::Welcome {
+        let stored = [(proto::ItemClass::Events, &start.events), (proto::ItemClass::Samples, &start.samples)]
+            .into_iter()
+            .filter_map(|(item_class, mark)| stored(hello, item_class, mark.as_ref()))
+            .collect();
+        proto::Welcome {
+            protocol: LINK_PROTOCOL,
+            session_epoch: start.epoch.0.unsigned_abs(),
+            now_ms: clock::to_ms(clock::now()),
+            incarnation: self.incarnation.unsigned_abs(),
+            heartbeat_interval_ms: self.patience.heartbeat_interval_ms,
+            idle_timeout_ms: self.patience.idle_timeout_ms,
+            stored,
+            send_facts: start.facts_hash.as_deref() != Some(hello.facts_hash.as_slice()),
+        }
+    }
+}
+
+/// How far a spool is stored; another life of it than the stored one is stored up to nothing.
+fn stored(hello: &proto::Hello, item_class: proto::ItemClass, mark: Option<&SpoolMark>) -> Option<proto::Acknowledged> {
+    let spool = hello.spools.iter().find(|spool| spool.item_class() == item_class)?;
+    let sequence = mark.filter(|mark| mark.spool_id == spool.spool_id).map_or(0, |mark| mark.sequence.unsigned_abs());
+    Some(proto::Acknowledged {
+        item_class: item_class.into(),
+        spool_id: spool.spool_id.clone(),
+        sequence,
+        credit_bytes: CREDIT_BYTES,
+    })
+}
+
+/// The settings, unless the box has them.
+fn settings(hello: &proto::Hello, start: &SessionStart) -> Option<proto::Settings> {
+    let settings = start.settings.as_ref()?;
+    let hash = crate::digest::sha256(&settings.document);
+    let generation = settings.generation.unsigned_abs();
+    if hello.settings_generation == generation && hello.settings_hash == hash {
+        return None;
+    }
+    Some(proto::Settings { generation, hash: hash.to_vec(), document: settings.document.clone() })
+}
+
+fn protocol_error() -> Status {
+    status::refusal(ReasonCode::LinkProtocolError)
+}
+
+async fn hear_hello(inbound: &mut Streaming<proto::DeviceMessage>) -> Result<proto::Hello, Status> {
+    let first = tokio::time::timeout(HELLO_TIMEOUT, inbound.message())
+        .await
+        .map_err(|_elapsed| status::refusal(ReasonCode::LinkTimeout))?
+        .map_err(|_broken| protocol_error())?;
+    let Some(proto::device_message::Message::Hello(hello)) = first.and_then(|first| first.message) else {
+        return Err(protocol_error());
+    };
+    if hello.protocol < 1 {
+        return Err(status::refusal(ReasonCode::LinkUnsupportedProtocol));
+    }
+    let fits = hello.agent_version.len() <= 64
+        && hello.capabilities.len() <= 64
+        && hello.spools.len() <= 8
+        && hello.spools.iter().all(|spool| spool.spool_id.len() == 16);
+    if fits { Ok(*hello) } else { Err(protocol_error()) }
+}

@@ -1,0 +1,72 @@
+//! Errors on their way out. The one place where they become gRPC statuses.
+
+use kaliun_store::StoreError;
+use kaliun_types::reason::ReasonCode;
+use std::time::Duration;
+use tonic::{Code, Status};
+
+/// A refusal that a device reads: the reason code, and a sentence.
+pub(crate) fn refusal(reason: ReasonCode) -> Status {
+    let code = match reason {
+        ReasonCode::PeerNoCertificate
+        | ReasonCode::PeerUnknownIssuer
+        | ReasonCode::PeerExpired
+        | ReasonCode::PeerNotYetValid
+        | ReasonCode::PeerInvalid => Code::Unauthenticated,
+        ReasonCode::PeerDeviceDeleted | ReasonCode::PeerDeviceUnknown => Code::PermissionDenied,
+        ReasonCode::LinkProtocolError => Code::InvalidArgument,
+        ReasonCode::LinkUnsupportedProtocol => Code::FailedPrecondition,
+        ReasonCode::LinkSuperseded | ReasonCode::LinkFenced => Code::Aborted,
+        _ => Code::Unavailable,
+    };
+    Status::new(code, format!("{}: {}", reason.code(), reason.next_step()))
+}
+
+/// A refusal with the earliest time for the next try.
+pub(crate) fn refusal_retry_after(reason: ReasonCode, after: Duration) -> Status {
+    let mut status = refusal(reason);
+    if let Ok(value) = after.as_millis().to_string().parse() {
+        status.metadata_mut().insert("retry-after-ms", value);
+    }
+    status
+}
+
+/// A field that does not fit.
+pub(crate) fn invalid(field: &str, problem: impl std::fmt::Display) -> Status {
+    Status::invalid_argument(format!("{field}: {problem}"))
+}
+
+/// Nothing of this kind in the caller's organization.
+pub(crate) fn not_found(what: &str) -> Status {
+    Status::not_found(format!("no such {what}"))
+}
+
+/// A source asks too often.
+pub(crate) fn too_often(wait: Duration) -> Status {
+    let seconds = wait.as_secs().saturating_add(1);
+    let mut status = Status::resource_exhausted(format!("too many tries; wait {seconds} s and try again"));
+    if let Ok(value) = wait.as_millis().to_string().parse() {
+        status.metadata_mut().insert("retry-after-ms", value);
+    }
+    status
+}
+
+/// The store failed. The cause is logged here, once, and stays in the process.
+pub(crate) fn store(error: StoreError) -> Status {
+    match &error {
+        StoreError::AlreadyExists { what } => return Status::already_exists(format!("{what} is already there")),
+        StoreError::Stale { what } => {
+            return Status::aborted(format!(
+                "{what} was changed by somebody else; read it again and repeat the change"
+            ));
+        }
+        StoreError::Pool { .. } | StoreError::Database { .. } | StoreError::Inconsistent { .. } => {}
+    }
+    if error.is_transient() {
+        tracing::warn!(error = &error as &dyn std::error::Error, "store is not available");
+        Status::unavailable("the database is busy or restarting; try again in a moment")
+    } else {
+        tracing::error!(error = &error as &dyn std::error::Error, "store failed");
+        Status::internal("something is wrong on the server; the operator finds the cause in its log by the request id")
+    }
+}

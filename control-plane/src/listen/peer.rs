@@ -1,0 +1,143 @@
+//! Who is at the other end of a device connection, by its certificate. Never by what a message says.
+
+use crate::listen::ConnectionHandle;
+use kaliun_types::id::{DeviceId, parse_device_uri};
+use kaliun_types::reason::ReasonCode;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// A device with a certificate that is valid now. Whether the device still exists is for the database to say.
+    Device { device: DeviceId, expires_at: SystemTime },
+    /// Anybody else, with what is wrong.
+    Stranger(ReasonCode),
+}
+
+/// What a request on the device listener comes with.
+#[derive(Clone)]
+pub(crate) struct PeerConnection {
+    pub(crate) peer: Peer,
+    pub(crate) source: IpAddr,
+    pub(crate) connection: ConnectionHandle,
+}
+
+/// Takes every client certificate whose key the client has proved, so that what is wrong with it can be said afterwards.
+#[derive(Debug)]
+pub(crate) struct AnyClient {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+/// Says what a certificate is worth.
+pub(crate) struct PeerJudge {
+    verifier: Arc<dyn ClientCertVerifier>,
+}
+
+impl AnyClient {
+    pub(crate) fn new(provider: &CryptoProvider) -> Self {
+        Self { algorithms: provider.signature_verification_algorithms }
+    }
+}
+
+impl ClientCertVerifier for AnyClient {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        // The judgement comes after the handshake, where its reason can be told.
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+}
+
+impl PeerJudge {
+    /// Judges by some authorities.
+    ///
+    /// # Errors
+    /// An authority's certificate is none.
+    pub(crate) fn new(
+        authorities: &[CertificateDer<'static>],
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, rustls::server::VerifierBuilderError> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(authorities.iter().cloned());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
+        Ok(Self { verifier })
+    }
+
+    /// Who presented these certificates.
+    pub(crate) fn judge(&self, presented: Option<&[CertificateDer<'_>]>, now: SystemTime) -> Peer {
+        let Some((end_entity, intermediates)) = presented.and_then(|chain| chain.split_first()) else {
+            return Peer::Stranger(ReasonCode::PeerNoCertificate);
+        };
+        let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let at = UnixTime::since_unix_epoch(since_epoch);
+        if let Err(error) = self.verifier.verify_client_cert(end_entity, intermediates, at) {
+            return Peer::Stranger(reason_of(&error));
+        }
+        device_of(end_entity)
+            .map_or(Peer::Stranger(ReasonCode::PeerInvalid), |(device, expires_at)| Peer::Device { device, expires_at })
+    }
+}
+
+fn reason_of(error: &Error) -> ReasonCode {
+    match error {
+        Error::InvalidCertificate(certificate) => match certificate {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => ReasonCode::PeerExpired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => ReasonCode::PeerNotYetValid,
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => ReasonCode::PeerUnknownIssuer,
+            _ => ReasonCode::PeerInvalid,
+        },
+        _ => ReasonCode::PeerInvalid,
+    }
+}
+
+/// The device that a certificate names by its only URI, and when it ends.
+fn device_of(certificate: &CertificateDer<'_>) -> Option<(DeviceId, SystemTime)> {
+    let (_rest, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let names = certificate.subject_alternative_name().ok()??;
+    let [GeneralName::URI(uri)] = names.value.general_names.as_slice() else { return None };
+    let device = parse_device_uri(uri).ok()?;
+    let not_after = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
+    Some((device, UNIX_EPOCH + Duration::from_secs(not_after)))
+}

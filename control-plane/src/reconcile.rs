@@ -1,0 +1,117 @@
+//! Work that is due again and again. Each activation is idempotent, does a bounded amount, and may run on several replicas at
+//! once.
+
+use crate::changes::Changes;
+use crate::clock;
+use crate::listen::device::DeviceTls;
+use crate::tasks::Tasks;
+use kaliun_store::{StoreError, SystemStore};
+use kaliun_types::id::ReplicaId;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a replica says that it lives, and how long it may be silent before its sessions are over.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+const LEASE: Duration = Duration::from_secs(20);
+/// Most orphaned sessions ended at once.
+const REAP_BATCH: i64 = 1_000;
+/// Partitions are made this many hours ahead, and looked after this often.
+const PARTITIONS_AHEAD: u32 = 3;
+const PARTITIONS_PERIOD: Duration = Duration::from_secs(600);
+/// Samples are kept this long: what a query may reach back, and an hour for the partition.
+const SAMPLES_KEPT: Duration = Duration::from_secs(49 * 3600);
+/// Waiting boxes that gave up are forgotten this often.
+const ENROLLMENT_PERIOD: Duration = Duration::from_secs(3600);
+/// The device listener's certificate is renewed this often.
+const CERTIFICATE_PERIOD: Duration = Duration::from_secs(24 * 3600);
+
+/// Runs something now and then every period, until the process stops.
+fn every<F>(tasks: &Tasks, name: &'static str, period: Duration, mut activate: impl FnMut() -> F + Send + 'static)
+where
+    F: Future<Output = Result<(), StoreError>> + Send,
+{
+    let stopping = tasks.stopping();
+    tasks.spawn(name, async move {
+        let mut ticks = tokio::time::interval(period);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = stopping.cancelled() => return,
+            }
+            if let Err(error) = activate().await {
+                tracing::warn!(task = name, error = &error as &dyn std::error::Error, "task failed; it runs again");
+            }
+        }
+    });
+}
+
+/// Adds this process, and ends what its predecessor of the same name and other dead processes left behind.
+pub(crate) async fn take_over(
+    store: &SystemStore,
+    replica: ReplicaId,
+    name: &str,
+    changes: &Changes,
+) -> Result<(), StoreError> {
+    store.replica_insert(replica, name).await?;
+    store.sample_partitions_prepare(clock::now(), PARTITIONS_AHEAD).await?;
+    while reap(store, changes).await? > 0 {}
+    Ok(())
+}
+
+async fn reap(store: &SystemStore, changes: &Changes) -> Result<usize, StoreError> {
+    let ended = store.sessions_reap(LEASE, REAP_BATCH).await?;
+    for (organization, device) in &ended {
+        changes.tell(*organization, *device);
+    }
+    Ok(ended.len())
+}
+
+/// Starts all of it.
+pub(crate) fn start(
+    tasks: &Tasks,
+    store: &SystemStore,
+    replica: ReplicaId,
+    replica_name: &str,
+    changes: &Changes,
+    tls: Arc<DeviceTls>,
+) {
+    let lease = (store.clone(), changes.clone(), replica_name.to_owned());
+    every(tasks, "replica-lease", HEARTBEAT, move || {
+        let (store, changes, name) = lease.clone();
+        async move {
+            if !store.replica_heartbeat(replica).await? {
+                tracing::warn!(
+                    replica.name = name,
+                    "this process was given up by the others, or another one has the same name; give each its own replica_name"
+                );
+                store.replica_insert(replica, &name).await?;
+            }
+            reap(&store, &changes).await.map(|_count| ())
+        }
+    });
+    let partitions = store.clone();
+    every(tasks, "sample-partitions", PARTITIONS_PERIOD, move || {
+        let store = partitions.clone();
+        async move {
+            let now = clock::now();
+            store.sample_partitions_prepare(now, PARTITIONS_AHEAD).await?;
+            let dropped = store.sample_partitions_drop(now - SAMPLES_KEPT).await?;
+            if dropped > 0 {
+                tracing::info!(dropped, "old sample partitions dropped");
+            }
+            Ok(())
+        }
+    });
+    let enrollments = store.clone();
+    every(tasks, "enrollment-expiry", ENROLLMENT_PERIOD, move || {
+        let store = enrollments.clone();
+        async move { store.enrollment_delete_expired().await.map(|_count| ()) }
+    });
+    every(tasks, "device-certificate", CERTIFICATE_PERIOD, move || {
+        if let Err(error) = tls.renew() {
+            tracing::error!(error = &error as &dyn std::error::Error, "the device listener keeps its old certificate");
+        }
+        std::future::ready(Ok(()))
+    });
+}

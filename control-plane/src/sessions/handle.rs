@@ -1,0 +1,213 @@
+//! What the rest of the server sees of a session.
+
+use crate::listen::ConnectionHandle;
+use crate::sessions::ingest::CREDIT_BYTES;
+use futures_util::task::AtomicWaker;
+use kaliun_proto::link::v1::{Acknowledged, Heartbeat, ItemClass, ServerMessage, server_message::Message};
+use kaliun_store::{EventWrite, FactsWrite, SampleWrite};
+use kaliun_types::id::{DeviceId, SessionEpoch};
+use kaliun_types::reason::ReasonCode;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime};
+
+/// Most messages that wait for a device to read. Acknowledgements come one a batch and a device has at most
+/// `CREDIT_BYTES` of each class under way; one that lets this many wait does not read.
+const OUTBOX_MAX: usize = 64;
+
+/// A session.
+pub(crate) struct SessionHandle {
+    pub(crate) device: DeviceId,
+    pub(crate) epoch: SessionEpoch,
+    pub(crate) connection: ConnectionHandle,
+    pub(crate) certificate_expires_at: SystemTime,
+    /// Milliseconds since the process began: when something was heard and said last.
+    heard_at: AtomicU64,
+    said_at: AtomicU64,
+    /// Whether the session stands in the ingest queue.
+    pub(crate) queued: AtomicBool,
+    inner: Mutex<Inner>,
+    waker: AtomicWaker,
+}
+
+/// Smaller than one empty channel.
+#[derive(Default)]
+struct Inner {
+    outbox: VecDeque<Box<ServerMessage>>,
+    closing: Option<ReasonCode>,
+    pending: VecDeque<Pending>,
+    /// Bytes that were taken in and not acknowledged, by class.
+    event_bytes: u32,
+    sample_bytes: u32,
+}
+
+impl Inner {
+    fn bytes_of(&mut self, item_class: ItemClass) -> Option<&mut u32> {
+        match item_class {
+            ItemClass::Events => Some(&mut self.event_bytes),
+            ItemClass::Samples => Some(&mut self.sample_bytes),
+            ItemClass::Unspecified => None,
+        }
+    }
+}
+
+/// Something that a device sent and that waits to be stored.
+pub(crate) enum Pending {
+    Facts(Box<FactsWrite>),
+    Events(Box<EventWrite>, u32),
+    /// With the bytes that it took on the wire, which come back as credit.
+    Samples(Box<SampleWrite>, u32),
+}
+
+/// What a session shall do next.
+pub(crate) enum Next {
+    Send(Box<ServerMessage>),
+    Close(ReasonCode),
+    Wait,
+}
+
+impl SessionHandle {
+    pub(crate) fn new(
+        device: DeviceId,
+        epoch: SessionEpoch,
+        connection: ConnectionHandle,
+        certificate_expires_at: SystemTime,
+    ) -> Arc<Self> {
+        let now = uptime_ms();
+        Arc::new(Self {
+            device,
+            epoch,
+            connection,
+            certificate_expires_at,
+            heard_at: AtomicU64::new(now),
+            said_at: AtomicU64::new(now),
+            queued: AtomicBool::new(false),
+            inner: Mutex::new(Inner::default()),
+            waker: AtomicWaker::new(),
+        })
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a message to the device. One that does not read is disconnected.
+    pub(crate) fn send(&self, message: Message) {
+        {
+            let mut inner = self.inner();
+            if inner.outbox.len() >= OUTBOX_MAX {
+                inner.closing.get_or_insert(ReasonCode::LinkSlow);
+            } else {
+                inner.outbox.push_back(Box::new(ServerMessage { message: Some(message) }));
+            }
+        }
+        self.waker.wake();
+    }
+
+    /// Says that items are stored, and gives credit for more.
+    pub(crate) fn acknowledge(&self, item_class: ItemClass, spool_id: Vec<u8>, sequence: i64, credit_bytes: u32) {
+        if let Some(bytes) = self.inner().bytes_of(item_class) {
+            *bytes = bytes.saturating_sub(credit_bytes);
+        }
+        self.send(Message::Acknowledged(Acknowledged {
+            item_class: item_class.into(),
+            spool_id,
+            sequence: sequence.unsigned_abs(),
+            credit_bytes,
+        }));
+    }
+
+    /// For the stream: takes credit for a batch. Answers false when the device sends more than it was given.
+    pub(crate) fn spend(&self, item_class: ItemClass, spent: u32) -> bool {
+        let mut inner = self.inner();
+        let Some(bytes) = inner.bytes_of(item_class) else { return false };
+        *bytes = bytes.saturating_add(spent);
+        *bytes <= CREDIT_BYTES
+    }
+
+    /// Sends a sign of life.
+    pub(crate) fn beat(&self, now_ms: i64) {
+        self.send(Message::Heartbeat(Heartbeat { now_ms }));
+    }
+
+    /// Ends the session. The first reason counts.
+    pub(crate) fn close(&self, reason: ReasonCode) {
+        self.inner().closing.get_or_insert(reason);
+        self.waker.wake();
+    }
+
+    /// Why the session is being ended, if it is.
+    pub(crate) fn closing(&self) -> Option<ReasonCode> {
+        self.inner().closing
+    }
+
+    /// For the stream: what to do next. `waker` is called when there is more.
+    pub(crate) fn next(&self, waker: &std::task::Waker) -> Next {
+        self.waker.register(waker);
+        let mut inner = self.inner();
+        if let Some(message) = inner.outbox.pop_front() {
+            self.said_at.store(uptime_ms(), Ordering::Relaxed);
+            // An idle session keeps no buffer.
+            if inner.outbox.is_empty() {
+                inner.outbox = VecDeque::new();
+            }
+            return Next::Send(message);
+        }
+        match inner.closing {
+            Some(reason) => Next::Close(reason),
+            None => Next::Wait,
+        }
+    }
+
+    /// For the stream: something came in.
+    pub(crate) fn heard(&self) {
+        self.heard_at.store(uptime_ms(), Ordering::Relaxed);
+    }
+
+    /// Milliseconds since something was heard.
+    pub(crate) fn silent_ms(&self) -> u64 {
+        uptime_ms().saturating_sub(self.heard_at.load(Ordering::Relaxed))
+    }
+
+    /// Milliseconds since something was said.
+    pub(crate) fn quiet_ms(&self) -> u64 {
+        uptime_ms().saturating_sub(self.said_at.load(Ordering::Relaxed))
+    }
+
+    /// For the stream: puts something where ingest takes it. Bounded by the credit that the device has.
+    pub(crate) fn push_pending(&self, pending: Pending) {
+        self.inner().pending.push_back(pending);
+    }
+
+    /// For ingest: takes the oldest.
+    pub(crate) fn pop_pending(&self) -> Option<Pending> {
+        let mut inner = self.inner();
+        let popped = inner.pending.pop_front();
+        if inner.pending.is_empty() {
+            inner.pending = VecDeque::new();
+        }
+        popped
+    }
+
+    /// For ingest: puts one back that could not be stored.
+    pub(crate) fn unpop_pending(&self, pending: Pending) {
+        self.inner().pending.push_front(pending);
+    }
+
+    /// Whether something waits to be stored.
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.inner().pending.is_empty()
+    }
+}
+
+/// Milliseconds since the process began, by a clock that nobody sets.
+pub(crate) fn uptime_ms() -> u64 {
+    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Copies the bytes of a message's field; a hash or an id of another length is a breach of protocol.
+pub(crate) fn exact<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
+    bytes.try_into().ok()
+}

@@ -1,0 +1,118 @@
+//! Keeps the sessions alive and ends those that are not: one task for all of them, once a second.
+
+use crate::clock;
+use crate::listen::ConnectionHandle;
+use crate::sessions::handle::SessionHandle;
+use crate::sessions::registry::Registry;
+use crate::tasks::Tasks;
+use kaliun_store::SystemStore;
+use kaliun_types::reason::ReasonCode;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// How often all sessions are looked at.
+const PERIOD: Duration = Duration::from_secs(1);
+/// How often the database is asked which sessions are still the newest: bounds how long a session on another replica goes
+/// unnoticed when the box is silent. What it writes is fenced at once.
+const FENCE_PERIOD_TICKS: u32 = 10;
+/// Sessions in one such question.
+const FENCE_BATCH: usize = 1000;
+/// Seconds that a session which is told to end has for it, before its connection is cut.
+const END_GRACE_TICKS: u8 = 3;
+
+/// How long silence may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Milliseconds of silence on our side before a heartbeat.
+    pub(crate) heartbeat_interval_ms: u32,
+    /// Milliseconds of silence on the other side before the session ends.
+    pub(crate) idle_timeout_ms: u32,
+}
+
+impl Patience {
+    /// Three heartbeats may be lost.
+    pub(crate) fn new(heartbeat_interval_ms: u32) -> Self {
+        Self { heartbeat_interval_ms, idle_timeout_ms: heartbeat_interval_ms.saturating_mul(3) }
+    }
+}
+
+/// Starts the task.
+pub(crate) fn start(tasks: &Tasks, registry: Arc<Registry>, store: SystemStore, patience: Patience) {
+    let stopping = tasks.stopping();
+    tasks.spawn("session-sweeper", async move {
+        let mut sweeper = Sweeper { registry, store, patience, ending: HashMap::new(), tick: 0 };
+        let mut ticks = tokio::time::interval(PERIOD);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => sweeper.sweep().await,
+                () = stopping.cancelled() => return,
+            }
+        }
+    });
+}
+
+struct Sweeper {
+    registry: Arc<Registry>,
+    store: SystemStore,
+    patience: Patience,
+    /// Sessions that were told to end, and for how many ticks they have not.
+    ending: HashMap<ConnectionHandle, u8>,
+    tick: u32,
+}
+
+impl Sweeper {
+    async fn sweep(&mut self) {
+        self.tick = self.tick.wrapping_add(1);
+        let sessions = self.registry.all();
+        let now = clock::now();
+        let mut still_ending = HashMap::new();
+        for session in &sessions {
+            self.look_at(session, now);
+            if session.closing().is_some() {
+                let ticks = self.ending.get(&session.connection).copied().unwrap_or(0).saturating_add(1);
+                if ticks > END_GRACE_TICKS {
+                    // It does not read its own end.
+                    session.connection.cut();
+                } else {
+                    still_ending.insert(session.connection.clone(), ticks);
+                }
+            }
+        }
+        self.ending = still_ending;
+        if self.tick.is_multiple_of(FENCE_PERIOD_TICKS) {
+            self.ask_fence(&sessions).await;
+        }
+    }
+
+    fn look_at(&self, session: &SessionHandle, now: SystemTime) {
+        if session.silent_ms() > u64::from(self.patience.idle_timeout_ms) {
+            session.close(ReasonCode::LinkTimeout);
+        } else if now >= session.certificate_expires_at {
+            session.close(ReasonCode::PeerExpired);
+        } else if session.quiet_ms() + 500 >= u64::from(self.patience.heartbeat_interval_ms) {
+            session.beat(clock::to_ms(now));
+        }
+    }
+
+    /// Ends sessions that a newer one on another replica has replaced, or whose device was deleted there.
+    async fn ask_fence(&self, sessions: &[Arc<SessionHandle>]) {
+        for batch in sessions.chunks(FENCE_BATCH) {
+            let held: Vec<_> = batch.iter().map(|session| (session.device, session.epoch)).collect();
+            match self.store.sessions_fenced(&held).await {
+                Ok(fenced) => {
+                    for device in fenced {
+                        if let Some(session) = batch.iter().find(|session| session.device == device) {
+                            session.close(ReasonCode::LinkFenced);
+                        }
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "fenced sessions could not be asked for");
+                    return;
+                }
+            }
+        }
+    }
+}

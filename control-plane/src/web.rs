@@ -1,0 +1,116 @@
+//! The web UI: compiled files inside this binary, each with its brotli form beside it.
+
+use axum::body::Body;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use rust_embed::RustEmbed;
+
+#[derive(RustEmbed)]
+#[folder = "$KALIUN_WEB_DIST"]
+struct Files;
+
+/// Nothing from elsewhere, nothing inline. WebAssembly needs its own word.
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
+     connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// Answers a request for a page or a file.
+pub(crate) fn serve(method: &Method, path: &str, headers: &HeaderMap, secure: bool) -> Response<Body> {
+    if method != Method::GET && method != Method::HEAD {
+        return text(StatusCode::METHOD_NOT_ALLOWED, "only GET here\n");
+    }
+    let file = path.trim_start_matches('/');
+    // A path without a dot is a page of the UI, which finds its way itself.
+    let name = if file.is_empty() || !file.contains('.') { "index.html" } else { file };
+    let compressed = accepts_brotli(headers).then(|| Files::get(&format!("{name}.br"))).flatten();
+    let is_compressed = compressed.is_some();
+    let Some(found) = compressed.or_else(|| Files::get(name)) else {
+        if name == "index.html" {
+            return text(
+                StatusCode::NOT_FOUND,
+                "this program was built without the web UI; run `cargo xtask web`, then build it again\n",
+            );
+        }
+        return text(StatusCode::NOT_FOUND, "no such file\n");
+    };
+    let body = if method == Method::HEAD { Body::empty() } else { Body::from(found.data) };
+    let mut response = Response::new(body);
+    let set = response.headers_mut();
+    set.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(name)));
+    if is_compressed {
+        set.insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));
+    }
+    set.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    let cache = if is_hashed(name) { "public, max-age=31536000, immutable" } else { "no-cache" };
+    set.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    set.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    set.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    set.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    set.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    set.insert("permissions-policy", HeaderValue::from_static("camera=(), microphone=(), geolocation=()"));
+    if secure {
+        set.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    response
+}
+
+fn text(status: StatusCode, message: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(message));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn accepts_brotli(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.split(',').any(|coding| coding.split(';').next().map(str::trim) == Some("br")))
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("wasm") => "application/wasm",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("webmanifest") => "application/manifest+json",
+        Some("json") => "application/json",
+        Some(_) | None => "application/octet-stream",
+    }
+}
+
+/// Whether a file's name has the hash of its content in it, so that it never changes: `app-0123456789abcdef.js`.
+fn is_hashed(name: &str) -> bool {
+    name.split(['-', '.', '_']).any(|part| part.len() >= 12 && part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_hashed_names_are_kept_for_ever() {
+        assert!(is_hashed("app-0123456789abcdef.js"));
+        assert!(is_hashed("app-0123456789abcdef_bg.wasm"));
+        assert!(!is_hashed("index.html"));
+        assert!(!is_hashed("favicon.svg"));
+    }
+
+    #[test]
+    fn brotli_is_sent_to_those_who_read_it() {
+        let headers = |value: &str| HeaderMap::from_iter([(header::ACCEPT_ENCODING, value.parse().unwrap())]);
+        assert!(accepts_brotli(&headers("gzip, deflate, br")));
+        assert!(accepts_brotli(&headers("br;q=1.0")));
+        assert!(!accepts_brotli(&headers("gzip, brx")));
+    }
+
+    #[test]
+    fn pages_carry_their_policy_and_other_methods_are_refused() {
+        let refused = serve(&Method::POST, "/", &HeaderMap::new(), false);
+        assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
+        let missing = serve(&Method::GET, "/no-such-file.js", &HeaderMap::new(), false);
+        assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    }
+}

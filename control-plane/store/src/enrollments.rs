@@ -1,0 +1,489 @@
+//! Boxes on their way in.
+//!
+//! These run as `kaliun_system`, for a box that enrols belongs to nobody yet. Where a person decides, the person's scope is
+//! an argument and is where the device goes.
+
+use crate::audit::Actor;
+use crate::error::StoreError;
+use crate::join_tokens::{from_row as token_from_row, labels_to_json};
+use crate::pool::{SystemStore, Txn, column};
+use crate::scope::OrganizationScope;
+use kaliun_domain::enrollment::{EnrollmentState, join_token_admits};
+use kaliun_types::id::{DeviceId, EnrollmentId, InstallationId, OrganizationId};
+use kaliun_types::label::Labels;
+use kaliun_types::name::DeviceName;
+use kaliun_types::reason::ReasonCode;
+use std::time::SystemTime;
+use tokio_postgres::Row;
+
+/// Most tries to find a free name by counting up. A factory that names all boxes alike has the count in the name.
+const NAME_TRIES: u32 = 100_000;
+
+/// What is known of a box that proved its key.
+pub struct NewDevice<'a> {
+    /// SHA-256 of its SubjectPublicKeyInfo.
+    pub key_hash: &'a [u8],
+    /// The name it would like.
+    pub name: &'a DeviceName,
+    /// What it says of itself: an encoded `kaliun.telemetry.v1.Facts`.
+    pub facts: &'a [u8],
+    /// SHA-256 of that.
+    pub facts_hash: &'a [u8],
+    /// Until when the certificate that it gets now is valid.
+    pub certificate_expires_at: SystemTime,
+}
+
+/// A device that may have its certificate now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enrolled {
+    /// Who it is.
+    pub device: DeviceId,
+    /// Its name.
+    pub name: String,
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// False when it was enrolled before and only asks again.
+    pub is_new: bool,
+}
+
+/// A box that waits for somebody's yes.
+#[derive(Debug, Clone)]
+pub struct EnrollmentRow {
+    /// Its number among the waiting.
+    pub id: EnrollmentId,
+    /// What became of it.
+    pub state: EnrollmentState,
+    /// SHA-256 of its SubjectPublicKeyInfo.
+    pub key_hash: Vec<u8>,
+    /// What it says of itself: an encoded `kaliun.telemetry.v1.Facts`.
+    pub facts: Vec<u8>,
+    /// Where it came from, as the server saw it.
+    pub source_address: String,
+    /// When its code ends.
+    pub code_expires_at: SystemTime,
+    /// The device that it became.
+    pub device: Option<DeviceId>,
+}
+
+/// Somebody's yes.
+pub struct Approval<'a> {
+    /// The home it will serve.
+    pub installation: Option<InstallationId>,
+    /// Its name; none to make one from what the box calls itself.
+    pub name: Option<&'a DeviceName>,
+    /// The name to fall back to.
+    pub fallback_name: &'a DeviceName,
+    /// Its labels.
+    pub labels: &'a Labels,
+    /// SHA-256 of the facts.
+    pub facts_hash: &'a [u8],
+    /// Until when the certificate that it gets now is valid.
+    pub certificate_expires_at: SystemTime,
+}
+
+fn from_row(row: &Row) -> Result<EnrollmentRow, StoreError> {
+    const TABLE: &str = "enrollment";
+    let id: EnrollmentId = column(row, TABLE, "id")?;
+    let state: i16 = column(row, TABLE, "state")?;
+    Ok(EnrollmentRow {
+        id,
+        state: EnrollmentState::from_number(state).ok_or_else(|| StoreError::Inconsistent {
+            table: TABLE,
+            column: "state",
+            id: id.to_string(),
+        })?,
+        key_hash: column(row, TABLE, "key_hash")?,
+        facts: column(row, TABLE, "facts")?,
+        source_address: column(row, TABLE, "source_address")?,
+        code_expires_at: column(row, TABLE, "code_expires_at")?,
+        device: column(row, TABLE, "device_id")?,
+    })
+}
+
+/// The device with this key that is not deleted.
+async fn live_device_by_key(txn: &Txn<'_>, key_hash: &[u8]) -> Result<Option<Enrolled>, StoreError> {
+    let row = txn
+        .row_opt(
+            "SELECT id, name, organization_id FROM device WHERE key_hash = $1 AND deleted_at IS NULL FOR UPDATE",
+            &[&key_hash],
+        )
+        .await?;
+    row.map(|row| {
+        Ok(Enrolled {
+            device: column(&row, "device", "id")?,
+            name: column(&row, "device", "name")?,
+            organization: column(&row, "device", "organization_id")?,
+            is_new: false,
+        })
+    })
+    .transpose()
+}
+
+async fn reissue(txn: &Txn<'_>, device: DeviceId, expires_at: SystemTime) -> Result<(), StoreError> {
+    txn.execute("UPDATE device SET certificate_expires_at = $2 WHERE id = $1", &[&device, &expires_at]).await?;
+    Ok(())
+}
+
+/// Inserts a device under the first free name.
+async fn device_insert(
+    txn: &Txn<'_>,
+    organization: OrganizationId,
+    installation: Option<InstallationId>,
+    labels: &Labels,
+    new: &NewDevice<'_>,
+    actor: &str,
+    request_id: &str,
+) -> Result<Enrolled, StoreError> {
+    let device = DeviceId::new();
+    let name = free_name(txn, organization, new.name).await?;
+    txn.execute(
+        "INSERT INTO device (id, organization_id, installation_id, name, labels, key_hash, certificate_expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        &[
+            &device,
+            &organization,
+            &installation,
+            &name,
+            &labels_to_json(labels),
+            &new.key_hash,
+            &new.certificate_expires_at,
+        ],
+    )
+    .await?;
+    txn.execute("INSERT INTO device_status (device_id, organization_id) VALUES ($1, $2)", &[&device, &organization])
+        .await?;
+    txn.execute(
+        "INSERT INTO device_facts (device_id, organization_id, facts, facts_hash, reported_at) VALUES ($1, $2, $3, $4, now())",
+        &[&device, &organization, &new.facts, &new.facts_hash],
+    )
+    .await?;
+    txn.execute(
+        "INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
+         VALUES ($1, $2, $3, 'The box was enrolled.', $4, now())",
+        &[&organization, &device, &ReasonCode::DeviceEnrolled.code(), &actor],
+    )
+    .await?;
+    txn.execute(
+        "INSERT INTO audit (organization_id, actor, action, target, after, request_id)
+         VALUES ($1, $2, 'device.enroll', $3, $4, $5)",
+        &[
+            &organization,
+            &actor,
+            &format!("device/{device}"),
+            &serde_json::json!({ "name": name, "labels": labels_to_json(labels) }),
+            &request_id,
+        ],
+    )
+    .await?;
+    Ok(Enrolled { device, name, organization, is_new: true })
+}
+
+/// The wished name, or with the lowest number behind it that is free.
+///
+/// The lock keeps two boxes of the same name from choosing the same number; it is held until the transaction ends.
+async fn free_name(txn: &Txn<'_>, organization: OrganizationId, wished: &DeviceName) -> Result<String, StoreError> {
+    txn.rows(
+        "SELECT pg_advisory_xact_lock(hashtext($1), hashtext($2))",
+        &[&organization.to_string(), &wished.as_str()],
+    )
+    .await?;
+    let row = txn
+        .row_opt(
+            "SELECT candidate FROM (
+                 SELECT n, CASE n WHEN 1 THEN $2::text ELSE $2::text || '-' || n END AS candidate FROM generate_series(1, $3::integer) AS n
+             ) AS candidates
+             WHERE NOT EXISTS (SELECT FROM device d WHERE d.organization_id = $1 AND d.name = candidate AND d.deleted_at IS NULL)
+             ORDER BY n LIMIT 1",
+            &[&organization, &wished.as_str(), &i32::try_from(NAME_TRIES).unwrap_or(i32::MAX)],
+        )
+        .await?;
+    match row {
+        Some(row) => column(&row, "device", "candidate"),
+        None => Err(StoreError::AlreadyExists { what: "every numbered name like this" }),
+    }
+}
+
+impl SystemStore {
+    /// Enrols a box by join token. A box whose device exists already in the token's organization gets it again, without using
+    /// the token up: the answer of its first try was lost.
+    ///
+    /// # Errors
+    /// The database failed. A refusal is `Ok(Err(reason))`.
+    pub async fn enroll_by_token(
+        &self,
+        secret_hash: &[u8],
+        new: &NewDevice<'_>,
+        now: SystemTime,
+    ) -> Result<Result<Enrolled, ReasonCode>, StoreError> {
+        const OPERATION: &str = "enroll_by_token";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let Some(row) = txn
+            .row_opt(
+                "SELECT id, organization_id, description, labels, max_uses, uses, created_by, created_at, expires_at, revoked_at
+                 FROM join_token WHERE secret_hash = $1 FOR UPDATE",
+                &[&secret_hash],
+            )
+            .await?
+        else {
+            return Ok(Err(ReasonCode::EnrollmentTokenInvalid));
+        };
+        let organization: OrganizationId = column(&row, "join_token", "organization_id")?;
+        let token = token_from_row(&row)?;
+        if let Some(existing) = live_device_by_key(&txn, new.key_hash).await? {
+            if existing.organization != organization || token.revoked_at.is_some() {
+                return Ok(Err(ReasonCode::EnrollmentKeyInUse));
+            }
+            reissue(&txn, existing.device, new.certificate_expires_at).await?;
+            txn.commit().await?;
+            return Ok(Ok(existing));
+        }
+        if let Err(reason) = join_token_admits(Some(&token), now) {
+            return Ok(Err(reason));
+        }
+        txn.execute("UPDATE join_token SET uses = uses + 1 WHERE id = $1", &[&token.id]).await?;
+        let actor = format!("join-token:{}", token.id);
+        let enrolled = device_insert(&txn, organization, None, &token.labels, new, &actor, "enrollment").await?;
+        txn.commit().await?;
+        Ok(Ok(enrolled))
+    }
+
+    /// Lets a box wait under a claim code; the same key always has the same row. An approved one keeps its approval.
+    ///
+    /// # Errors
+    /// The code is taken (`AlreadyExists`: make another), or the database failed.
+    pub async fn enrollment_wait(
+        &self,
+        new: &NewDevice<'_>,
+        claim_code: &str,
+        code_expires_at: SystemTime,
+        source_address: &str,
+    ) -> Result<Result<EnrollmentRow, ReasonCode>, StoreError> {
+        const OPERATION: &str = "enrollment_wait";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let row = txn
+            .row_opt(
+                "INSERT INTO enrollment (id, key_hash, claim_code, code_expires_at, facts, source_address)
+                 VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT (key_hash) DO UPDATE SET
+                     claim_code = CASE enrollment.state WHEN 2 THEN NULL ELSE EXCLUDED.claim_code END,
+                     code_expires_at = EXCLUDED.code_expires_at,
+                     state = CASE enrollment.state WHEN 2 THEN 2 ELSE 1 END,
+                     facts = EXCLUDED.facts, source_address = EXCLUDED.source_address
+                 RETURNING id, state, key_hash, facts, source_address, code_expires_at, device_id",
+                &[&EnrollmentId::new(), &new.key_hash, &claim_code, &code_expires_at, &new.facts, &source_address],
+            )
+            .await
+            .map_err(|error| error.unless_duplicate("this claim code"))?;
+        let Some(row) = row else {
+            return Err(StoreError::Inconsistent { table: "enrollment", column: "id", id: "new row".to_owned() });
+        };
+        let enrollment = from_row(&row)?;
+        let live = live_device_by_key(&txn, new.key_hash).await?;
+        match (enrollment.state, live) {
+            (EnrollmentState::Approved, Some(device)) => {
+                reissue(&txn, device.device, new.certificate_expires_at).await?
+            }
+            // Its device was deleted since: begin again.
+            (EnrollmentState::Approved, None) => {
+                txn.execute("DELETE FROM enrollment WHERE id = $1", &[&enrollment.id]).await?;
+                txn.commit().await?;
+                return Ok(Err(ReasonCode::EnrollmentBusy));
+            }
+            (EnrollmentState::Pending | EnrollmentState::Denied, Some(_)) => {
+                return Ok(Err(ReasonCode::EnrollmentKeyInUse));
+            }
+            (EnrollmentState::Pending | EnrollmentState::Denied, None) => {}
+        }
+        txn.commit().await?;
+        Ok(Ok(enrollment))
+    }
+
+    /// What became of a waiting box.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn enrollment_get(&self, id: EnrollmentId) -> Result<Option<EnrollmentRow>, StoreError> {
+        const OPERATION: &str = "enrollment_get";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let row = txn
+            .row_opt(
+                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id FROM enrollment WHERE id = $1",
+                &[&id],
+            )
+            .await?;
+        txn.commit().await?;
+        row.as_ref().map(from_row).transpose()
+    }
+
+    /// The device's name, for the box that became it.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn enrollment_device(&self, device: DeviceId) -> Result<Option<Enrolled>, StoreError> {
+        const OPERATION: &str = "enrollment_device";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let row = txn
+            .row_opt("SELECT id, name, organization_id FROM device WHERE id = $1 AND deleted_at IS NULL", &[&device])
+            .await?;
+        txn.commit().await?;
+        row.map(|row| {
+            Ok(Enrolled {
+                device: column(&row, "device", "id")?,
+                name: column(&row, "device", "name")?,
+                organization: column(&row, "device", "organization_id")?,
+                is_new: false,
+            })
+        })
+        .transpose()
+    }
+
+    /// The box that waits under a code. The scope says that somebody signed in asks; callers limit the rate.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn enrollment_find_by_code(
+        &self,
+        _scope: &OrganizationScope,
+        code: &str,
+    ) -> Result<Option<EnrollmentRow>, StoreError> {
+        const OPERATION: &str = "enrollment_find_by_code";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let row = txn
+            .row_opt(
+                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id FROM enrollment
+                 WHERE claim_code = $1 AND state = 1 AND code_expires_at > now()",
+                &[&code],
+            )
+            .await?;
+        txn.commit().await?;
+        row.as_ref().map(from_row).transpose()
+    }
+
+    /// Takes the box under a code into the scope's organization. The code works once. `None` when there is no such code.
+    ///
+    /// # Errors
+    /// The name is taken, or the database failed.
+    pub async fn enrollment_approve(
+        &self,
+        scope: &OrganizationScope,
+        actor: &Actor,
+        code: &str,
+        approval: Approval<'_>,
+    ) -> Result<Option<(EnrollmentId, Enrolled)>, StoreError> {
+        const OPERATION: &str = "enrollment_approve";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let Some(row) = txn
+            .row_opt(
+                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id FROM enrollment
+                 WHERE claim_code = $1 AND state = 1 AND code_expires_at > now() FOR UPDATE",
+                &[&code],
+            )
+            .await?
+        else {
+            return Ok(None);
+        };
+        let waiting = from_row(&row)?;
+        if let Some(installation) = approval.installation {
+            let known = txn
+                .row_opt(
+                    "SELECT 1 AS one FROM installation WHERE id = $1 AND organization_id = $2",
+                    &[&installation, &scope.organization()],
+                )
+                .await?;
+            if known.is_none() {
+                return Ok(None);
+            }
+        }
+        if let Some(name) = approval.name {
+            let taken = txn
+                .row_opt(
+                    "SELECT 1 AS one FROM device WHERE organization_id = $1 AND name = $2 AND deleted_at IS NULL",
+                    &[&scope.organization(), &name.as_str()],
+                )
+                .await?;
+            if taken.is_some() {
+                return Err(StoreError::AlreadyExists { what: "a device of this name" });
+            }
+        }
+        let new = NewDevice {
+            key_hash: &waiting.key_hash,
+            name: approval.name.unwrap_or(approval.fallback_name),
+            facts: &waiting.facts,
+            facts_hash: approval.facts_hash,
+            certificate_expires_at: approval.certificate_expires_at,
+        };
+        let enrolled = device_insert(
+            &txn,
+            scope.organization(),
+            approval.installation,
+            approval.labels,
+            &new,
+            &actor.name,
+            &actor.request_id,
+        )
+        .await?;
+        txn.execute(
+            "UPDATE enrollment SET state = 2, organization_id = $2, device_id = $3, claim_code = NULL WHERE id = $1",
+            &[&waiting.id, &scope.organization(), &enrolled.device],
+        )
+        .await?;
+        txn.commit().await?;
+        Ok(Some((waiting.id, enrolled)))
+    }
+
+    /// Turns the box under a code away. `None` when there is no such code.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn enrollment_deny(
+        &self,
+        scope: &OrganizationScope,
+        actor: &Actor,
+        code: &str,
+    ) -> Result<Option<EnrollmentId>, StoreError> {
+        const OPERATION: &str = "enrollment_deny";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let row = txn
+            .row_opt(
+                "UPDATE enrollment SET state = 3, claim_code = NULL
+                 WHERE claim_code = $1 AND state = 1 AND code_expires_at > now() RETURNING id",
+                &[&code],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let id: EnrollmentId = column(&row, "enrollment", "id")?;
+        txn.execute(
+            "INSERT INTO audit (organization_id, actor, action, target, request_id) VALUES ($1, $2, 'claim.deny', $3, $4)",
+            &[&scope.organization(), &actor.name, &format!("enrollment/{id}"), &actor.request_id],
+        )
+        .await?;
+        txn.commit().await?;
+        Ok(Some(id))
+    }
+
+    /// Forgets boxes whose code ran out a while ago.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn enrollment_delete_expired(&self) -> Result<u64, StoreError> {
+        const OPERATION: &str = "enrollment_delete_expired";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let deleted = txn
+            .execute(
+                "DELETE FROM enrollment WHERE id IN (
+                     SELECT id FROM enrollment WHERE code_expires_at < now() - interval '1 day' LIMIT 1000)",
+                &[],
+            )
+            .await?;
+        txn.commit().await?;
+        Ok(deleted)
+    }
+}

@@ -1,0 +1,195 @@
+//! Connections, and the transactions made on them.
+
+use crate::error::StoreError;
+use crate::scope::OrganizationScope;
+use deadpool_postgres::{Hook, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Transaction};
+use std::time::Duration;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{NoTls, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// Longest time a statement may run before the server ends it.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest wait for a row lock.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time a transaction may sit without a statement: a task of ours has died.
+const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest wait for a free connection.
+const POOL_WAIT: Duration = Duration::from_secs(5);
+/// Longest wait for a new connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How to reach the database.
+#[derive(Clone)]
+pub struct PoolConfig {
+    /// Connection parameters of the application's role.
+    pub app: tokio_postgres::Config,
+    /// Connection parameters of the system role. May be the same login: each transaction takes its role.
+    pub system: tokio_postgres::Config,
+    /// Most connections for people. 8 keep two cores of a database busy.
+    pub app_connections: usize,
+    /// Most connections for ingest and reconcilers.
+    pub system_connections: usize,
+    /// TLS towards the database; none for a unix socket.
+    pub tls: Option<rustls::ClientConfig>,
+}
+
+/// Both doors to the database.
+#[derive(Clone)]
+pub struct Store {
+    /// For people, inside one organization.
+    pub app: AppStore,
+    /// For authentication, ingest and reconcilers.
+    pub system: SystemStore,
+}
+
+/// Acts as `kaliun_app`, always inside one organization.
+#[derive(Clone)]
+pub struct AppStore {
+    pool: Pool,
+}
+
+/// Acts as `kaliun_system`.
+#[derive(Clone)]
+pub struct SystemStore {
+    pool: Pool,
+}
+
+impl Store {
+    /// Makes both pools. Opens no connection yet.
+    ///
+    /// # Errors
+    /// A pool's parameters do not fit together.
+    pub fn new(config: PoolConfig) -> Result<Self, deadpool_postgres::BuildError> {
+        Ok(Self {
+            app: AppStore { pool: pool(config.app, config.app_connections, config.tls.clone())? },
+            system: SystemStore { pool: pool(config.system, config.system_connections, config.tls)? },
+        })
+    }
+}
+
+impl Store {
+    /// Closes all connections that are not at work; nobody gets one any more.
+    pub fn close(&self) {
+        self.app.pool.close();
+        self.system.pool.close();
+    }
+}
+
+fn pool(
+    mut config: tokio_postgres::Config,
+    size: usize,
+    tls: Option<rustls::ClientConfig>,
+) -> Result<Pool, deadpool_postgres::BuildError> {
+    config.connect_timeout(CONNECT_TIMEOUT).application_name("kaliun-control-plane");
+    let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = match tls {
+        Some(tls) => Manager::from_config(config, MakeRustlsConnect::new(tls), manager_config),
+        None => Manager::from_config(config, NoTls, manager_config),
+    };
+    // Set on the connection, not as a start-up option: a pooler would not pass that on.
+    let timeouts = format!(
+        "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
+        STATEMENT_TIMEOUT.as_millis(),
+        LOCK_TIMEOUT.as_millis(),
+        IDLE_IN_TRANSACTION_TIMEOUT.as_millis()
+    );
+    Pool::builder(manager)
+        .max_size(size)
+        .runtime(deadpool_postgres::Runtime::Tokio1)
+        .wait_timeout(Some(POOL_WAIT))
+        .create_timeout(Some(CONNECT_TIMEOUT))
+        .recycle_timeout(Some(CONNECT_TIMEOUT))
+        .post_create(Hook::async_fn(move |client, _metrics| {
+            let timeouts = timeouts.clone();
+            Box::pin(
+                async move { client.batch_execute(&timeouts).await.map_err(deadpool_postgres::HookError::Backend) },
+            )
+        }))
+        .build()
+}
+
+impl AppStore {
+    /// Takes a connection for one transaction.
+    pub(crate) async fn connection(&self, operation: &'static str) -> Result<Object, StoreError> {
+        take(&self.pool, operation).await
+    }
+}
+
+impl SystemStore {
+    /// Takes a connection for one transaction.
+    pub(crate) async fn connection(&self, operation: &'static str) -> Result<Object, StoreError> {
+        take(&self.pool, operation).await
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let connection = self.connection("ping").await?;
+        connection.batch_execute("SELECT 1").await.map_err(StoreError::at("ping"))
+    }
+}
+
+async fn take(pool: &Pool, operation: &'static str) -> Result<Object, StoreError> {
+    pool.get().await.map_err(|source| StoreError::Pool { operation, source: Box::new(source) })
+}
+
+/// A transaction that knows what it is for.
+pub(crate) struct Txn<'a> {
+    inner: Transaction<'a>,
+    operation: &'static str,
+}
+
+impl<'a> Txn<'a> {
+    /// Begins a transaction as `kaliun_app` inside the scope's organization.
+    pub(crate) async fn begin_app(
+        connection: &'a mut Object,
+        scope: &OrganizationScope,
+        operation: &'static str,
+    ) -> Result<Self, StoreError> {
+        let inner = connection.transaction().await.map_err(StoreError::at(operation))?;
+        // A UUID prints as hexadecimal digits and hyphens only, so it is safe inside the quotes.
+        let setup = format!(
+            "SET LOCAL ROLE kaliun_app; SELECT set_config('kaliun.organization_id', '{}', true)",
+            scope.organization()
+        );
+        inner.batch_execute(&setup).await.map_err(StoreError::at(operation))?;
+        Ok(Self { inner, operation })
+    }
+
+    /// Begins a transaction as `kaliun_system`.
+    pub(crate) async fn begin_system(connection: &'a mut Object, operation: &'static str) -> Result<Self, StoreError> {
+        let inner = connection.transaction().await.map_err(StoreError::at(operation))?;
+        inner.batch_execute("SET LOCAL ROLE kaliun_system").await.map_err(StoreError::at(operation))?;
+        Ok(Self { inner, operation })
+    }
+
+    pub(crate) async fn rows(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
+        let statement = self.inner.prepare_cached(sql).await.map_err(StoreError::at(self.operation))?;
+        self.inner.query(&statement, params).await.map_err(StoreError::at(self.operation))
+    }
+
+    pub(crate) async fn row_opt(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, StoreError> {
+        Ok(self.rows(sql, params).await?.into_iter().next())
+    }
+
+    pub(crate) async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, StoreError> {
+        let statement = self.inner.prepare_cached(sql).await.map_err(StoreError::at(self.operation))?;
+        self.inner.execute(&statement, params).await.map_err(StoreError::at(self.operation))
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        self.inner.commit().await.map_err(StoreError::at(self.operation))
+    }
+}
+
+/// Reads a column, naming it when it does not fit.
+pub(crate) fn column<'r, T: tokio_postgres::types::FromSql<'r>>(
+    row: &'r Row,
+    table: &'static str,
+    name: &'static str,
+) -> Result<T, StoreError> {
+    row.try_get(name).map_err(|_| StoreError::Inconsistent { table, column: name, id: "a row just read".to_owned() })
+}

@@ -1,0 +1,86 @@
+//! Stored measurements.
+
+use crate::error::StoreError;
+use crate::pool::{AppStore, SystemStore, Txn, column};
+use crate::scope::OrganizationScope;
+use kaliun_types::id::DeviceId;
+use std::time::{Duration, SystemTime};
+
+/// How much a box's clock may be ahead of the server's before its samples are missed by the search for partitions.
+const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(2 * 3600);
+
+/// One stored sample.
+#[derive(Debug, Clone)]
+pub struct SampleRow {
+    /// By the box's clock.
+    pub sampled_at: SystemTime,
+    /// An encoded `kaliun.telemetry.v1.SampleValues`.
+    pub values: Vec<u8>,
+}
+
+impl AppStore {
+    /// Samples of a device, oldest first, from `from` (included) to `to` (not).
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn sample_list(
+        &self,
+        scope: &OrganizationScope,
+        device: DeviceId,
+        from: SystemTime,
+        to: SystemTime,
+        limit: i64,
+    ) -> Result<Vec<SampleRow>, StoreError> {
+        const OPERATION: &str = "sample_list";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
+        let stored_from = from.checked_sub(CLOCK_AHEAD_MAX).unwrap_or(from);
+        let rows = txn
+            .rows(
+                "SELECT sampled_at, sample_values FROM sample_head
+                 WHERE organization_id = $1 AND device_id = $2 AND sampled_at >= $3 AND sampled_at < $4 AND stored_at >= $5
+                 ORDER BY sampled_at LIMIT $6",
+                &[&scope.organization(), &device, &from, &to, &stored_from, &limit],
+            )
+            .await?;
+        txn.commit().await?;
+        rows.iter()
+            .map(|row| {
+                Ok(SampleRow {
+                    sampled_at: column(row, "sample_head", "sampled_at")?,
+                    values: column(row, "sample_head", "sample_values")?,
+                })
+            })
+            .collect()
+    }
+}
+
+impl SystemStore {
+    /// Makes the partitions of the hour of `now` and of the next hours.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn sample_partitions_prepare(&self, now: SystemTime, hours: u32) -> Result<(), StoreError> {
+        const OPERATION: &str = "sample_partitions_prepare";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        for hour in 0..=hours {
+            let at = now + Duration::from_secs(3600) * hour;
+            txn.rows("SELECT sample_head_prepare($1)", &[&at]).await?;
+        }
+        txn.commit().await
+    }
+
+    /// Drops the partitions that ended before `horizon`. Answers how many.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn sample_partitions_drop(&self, horizon: SystemTime) -> Result<i32, StoreError> {
+        const OPERATION: &str = "sample_partitions_drop";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let row = txn.row_opt("SELECT sample_head_drop_before($1) AS dropped", &[&horizon]).await?;
+        txn.commit().await?;
+        row.map_or(Ok(0), |row| column(&row, "sample_head", "dropped"))
+    }
+}

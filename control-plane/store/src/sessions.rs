@@ -1,0 +1,207 @@
+//! The begin and end of devices' sessions, many at a time: a fleet that comes back together is the normal case.
+
+use crate::error::StoreError;
+use crate::pool::{SystemStore, Txn, column};
+use kaliun_domain::device::{ReportSettings, SessionStart, SpoolMark};
+use kaliun_types::id::{DeviceId, OrganizationId, ReplicaId, SessionEpoch};
+use kaliun_types::reason::ReasonCode;
+use std::collections::HashMap;
+
+/// A device that says hello.
+#[derive(Debug, Clone)]
+pub struct SessionOpen {
+    /// Who, by its certificate.
+    pub device: DeviceId,
+    /// Its kernel's boot id.
+    pub boot_id: uuid::Uuid,
+    /// Version of its agent.
+    pub agent_version: String,
+}
+
+/// What a hello leads to.
+#[derive(Debug, Clone)]
+pub enum SessionOpened {
+    /// The session has begun.
+    Started(OrganizationId, SessionStart),
+    /// It may not: a reason code.
+    Refused(ReasonCode),
+}
+
+/// A session that is over.
+#[derive(Debug, Clone)]
+pub struct SessionEnd {
+    /// Whose.
+    pub device: DeviceId,
+    /// Which; a newer one stays as it is.
+    pub epoch: SessionEpoch,
+    /// Why.
+    pub reason: ReasonCode,
+}
+
+impl SystemStore {
+    /// Begins sessions: each gets the next epoch, which fences all before it. No device may stand in `opens` twice.
+    /// The answers are in the order of `opens`.
+    ///
+    /// # Errors
+    /// The database failed; then none has begun.
+    pub async fn sessions_open(
+        &self,
+        replica: ReplicaId,
+        opens: &[SessionOpen],
+    ) -> Result<Vec<SessionOpened>, StoreError> {
+        const OPERATION: &str = "sessions_open";
+        const TABLE: &str = "device_status";
+        let devices: Vec<DeviceId> = opens.iter().map(|open| open.device).collect();
+        let boots: Vec<uuid::Uuid> = opens.iter().map(|open| open.boot_id).collect();
+        let versions: Vec<&str> = opens.iter().map(|open| open.agent_version.as_str()).collect();
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        // Rows are locked in the order of their ids, here and in ingest, so that two batches never wait for each other.
+        txn.rows(
+            "SELECT device_id FROM device_status WHERE device_id = ANY($1) ORDER BY device_id FOR UPDATE",
+            &[&devices],
+        )
+        .await?;
+        txn.execute(
+            "WITH request AS (
+                 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS r (device_id, boot_id, agent_version)
+             ), opened AS (
+                 UPDATE device_status s SET session_epoch = s.session_epoch + 1, replica_id = $4,
+                     link_since = CASE WHEN s.online THEN s.link_since ELSE now() END,
+                     online = true, link_reason = $5, boot_id = r.boot_id, agent_version = r.agent_version
+                 FROM request r JOIN device d ON d.id = r.device_id AND d.deleted_at IS NULL
+                 WHERE s.device_id = r.device_id
+                 RETURNING s.organization_id, s.device_id
+             )
+             INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
+             SELECT organization_id, device_id, $5, 'The box connected.', 'control-plane', now() FROM opened",
+            &[&devices, &boots, &versions, &replica, &ReasonCode::LinkConnected.code()],
+        )
+        .await?;
+        // A statement of its own: it sees what an older session of the device stored before we had the lock.
+        let rows = txn
+            .rows(
+                "SELECT d.id AS device_id, d.organization_id, d.deleted_at IS NOT NULL AS deleted, s.session_epoch,
+                        s.sample_spool_id, s.sample_sequence, s.event_spool_id, s.event_sequence, f.facts_hash,
+                        r.generation, r.document
+                 FROM device d
+                 JOIN device_status s ON s.device_id = d.id
+                 LEFT JOIN device_facts f ON f.device_id = d.id
+                 LEFT JOIN report_settings r ON r.organization_id = d.organization_id
+                 WHERE d.id = ANY($1)",
+                &[&devices],
+            )
+            .await?;
+        txn.commit().await?;
+        let mut opened = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let device: DeviceId = column(row, TABLE, "device_id")?;
+            let answer = if column(row, TABLE, "deleted")? {
+                SessionOpened::Refused(ReasonCode::PeerDeviceDeleted)
+            } else {
+                SessionOpened::Started(column(row, TABLE, "organization_id")?, start_from_row(row)?)
+            };
+            opened.insert(device, answer);
+        }
+        Ok(opens
+            .iter()
+            .map(|open| opened.remove(&open.device).unwrap_or(SessionOpened::Refused(ReasonCode::PeerDeviceUnknown)))
+            .collect())
+    }
+
+    /// Ends sessions, those that are still the newest of their device. Answers which ended.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn sessions_close(&self, ends: &[SessionEnd]) -> Result<Vec<(OrganizationId, DeviceId)>, StoreError> {
+        const OPERATION: &str = "sessions_close";
+        let devices: Vec<DeviceId> = ends.iter().map(|end| end.device).collect();
+        let epochs: Vec<i64> = ends.iter().map(|end| end.epoch.0).collect();
+        let reasons: Vec<&str> = ends.iter().map(|end| end.reason.code()).collect();
+        let messages: Vec<&str> = ends.iter().map(|end| end_message(end.reason)).collect();
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        txn.rows(
+            "SELECT device_id FROM device_status WHERE device_id = ANY($1) ORDER BY device_id FOR UPDATE",
+            &[&devices],
+        )
+        .await?;
+        let rows = txn
+            .rows(
+                "WITH request AS (
+                     SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[])
+                         AS r (device_id, session_epoch, reason, message)
+                 ), ended AS (
+                     UPDATE device_status s SET online = false, replica_id = NULL, link_since = now(), link_reason = r.reason
+                     FROM request r
+                     WHERE s.device_id = r.device_id AND s.session_epoch = r.session_epoch AND s.online
+                     RETURNING s.organization_id, s.device_id, r.reason, r.message
+                 ), noted AS (
+                     INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
+                     SELECT organization_id, device_id, reason, message, 'control-plane', now() FROM ended
+                 )
+                 SELECT organization_id, device_id FROM ended",
+                &[&devices, &epochs, &reasons, &messages],
+            )
+            .await?;
+        txn.commit().await?;
+        rows.iter()
+            .map(|row| {
+                Ok((column(row, "device_status", "organization_id")?, column(row, "device_status", "device_id")?))
+            })
+            .collect()
+    }
+
+    /// Those of some sessions that are no longer the newest of their device, or whose device is deleted.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn sessions_fenced(&self, held: &[(DeviceId, SessionEpoch)]) -> Result<Vec<DeviceId>, StoreError> {
+        const OPERATION: &str = "sessions_fenced";
+        let devices: Vec<DeviceId> = held.iter().map(|(device, _epoch)| *device).collect();
+        let epochs: Vec<i64> = held.iter().map(|(_device, epoch)| epoch.0).collect();
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let rows = txn
+            .rows(
+                "SELECT h.device_id FROM unnest($1::uuid[], $2::bigint[]) AS h (device_id, session_epoch)
+                 WHERE NOT EXISTS (
+                     SELECT FROM device_status s JOIN device d ON d.id = s.device_id
+                     WHERE s.device_id = h.device_id AND s.session_epoch = h.session_epoch AND s.online AND d.deleted_at IS NULL)",
+                &[&devices, &epochs],
+            )
+            .await?;
+        txn.commit().await?;
+        rows.iter().map(|row| column(row, "device_status", "device_id")).collect()
+    }
+}
+
+fn end_message(reason: ReasonCode) -> &'static str {
+    match reason {
+        ReasonCode::LinkClosed => "The box ended the connection.",
+        ReasonCode::LinkTimeout => "Nothing was heard from the box for the agreed time.",
+        ReasonCode::LinkServerStopped => "The control plane was stopped.",
+        ReasonCode::LinkProtocolError => "The box broke the protocol.",
+        ReasonCode::LinkSlow => "The box did not read fast enough.",
+        ReasonCode::PeerExpired => "The box's certificate ran out.",
+        ReasonCode::PeerDeviceDeleted => "The device was deleted.",
+        _ => "The connection broke.",
+    }
+}
+
+fn start_from_row(row: &tokio_postgres::Row) -> Result<SessionStart, StoreError> {
+    const TABLE: &str = "device_status";
+    let sample_spool: Option<Vec<u8>> = column(row, TABLE, "sample_spool_id")?;
+    let event_spool: Option<Vec<u8>> = column(row, TABLE, "event_spool_id")?;
+    let sample_sequence: i64 = column(row, TABLE, "sample_sequence")?;
+    let event_sequence: i64 = column(row, TABLE, "event_sequence")?;
+    let generation: Option<i64> = column(row, "report_settings", "generation")?;
+    let document: Option<Vec<u8>> = column(row, "report_settings", "document")?;
+    Ok(SessionStart {
+        epoch: SessionEpoch(column(row, TABLE, "session_epoch")?),
+        samples: sample_spool.map(|spool_id| SpoolMark { spool_id, sequence: sample_sequence }),
+        events: event_spool.map(|spool_id| SpoolMark { spool_id, sequence: event_sequence }),
+        facts_hash: column(row, "device_facts", "facts_hash")?,
+        settings: generation.zip(document).map(|(generation, document)| ReportSettings { generation, document }),
+    })
+}

@@ -1,0 +1,196 @@
+//! Devices, tokens and claims: paging, names, tenants, single use.
+
+mod support;
+
+use anyhow::{Context, Result};
+use kaliun_domain::enrollment::EnrollmentState;
+use kaliun_store::{Approval, DeviceChange, DeviceFilter, DeviceOrder, NewJoinToken, StoreError};
+use kaliun_types::name::DeviceName;
+use kaliun_types::reason::ReasonCode;
+use kaliun_types::selector::Selector;
+use std::time::{Duration, SystemTime};
+use support::{Fixture, actor, hash, new_device};
+
+#[tokio::test]
+async fn every_order_pages_through_all_devices_once() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    for key in 0..7 {
+        fixture.enroll(&fixture.first, 10 + key, "box").await?;
+    }
+    fixture.enroll(&fixture.second, 30, "foreign").await?;
+    for order in [DeviceOrder::Name, DeviceOrder::Health, DeviceOrder::LinkSince, DeviceOrder::Enrolled] {
+        let mut names = Vec::new();
+        let mut after = None;
+        loop {
+            let page = fixture
+                .store
+                .app
+                .device_list_page(&fixture.first, &DeviceFilter::default(), order, after.as_ref(), 3)
+                .await?;
+            names.extend(page.iter().map(|(device, _)| device.name.clone()));
+            match page.into_iter().last() {
+                Some((_, position)) => after = Some(position),
+                None => break,
+            }
+        }
+        names.sort();
+        assert_eq!(names, ["box", "box-2", "box-3", "box-4", "box-5", "box-6", "box-7"], "{order:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn selectors_select_in_the_database_as_in_memory() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    for key in 10..14 {
+        fixture.enroll(&fixture.first, key, "box").await?;
+    }
+    let all = fixture
+        .store
+        .app
+        .device_list_page(&fixture.first, &DeviceFilter::default(), DeviceOrder::Name, None, 100)
+        .await?;
+    for text in [
+        "",
+        "key=11",
+        "key!=11",
+        "key in (11,12)",
+        "key notin (11,12)",
+        "key",
+        "!key",
+        "other",
+        "!other",
+        "key=11,key=12",
+        "other!=1",
+    ] {
+        let selector = Selector::parse(text)?;
+        let expected: Vec<_> =
+            all.iter().filter(|(device, _)| selector.matches(&device.labels)).map(|(device, _)| device.id).collect();
+        let filter = DeviceFilter { selector, ..DeviceFilter::default() };
+        let found = fixture.store.app.device_list_page(&fixture.first, &filter, DeviceOrder::Name, None, 100).await?;
+        assert_eq!(found.iter().map(|(device, _)| device.id).collect::<Vec<_>>(), expected, "{text}");
+        let summary = fixture.store.app.device_summary(&fixture.first, &filter).await?;
+        assert_eq!(summary.total, i64::try_from(expected.len())?, "{text}");
+        assert_eq!(summary.unknown, summary.total, "{text}: none has reported");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_foreign_device_can_neither_be_seen_nor_changed() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let foreign = fixture.enroll(&fixture.second, 10, "attic").await?.device;
+    let store = &fixture.store.app;
+    assert!(store.device_get(&fixture.first, foreign).await?.is_none());
+    assert!(store.device_get_by_name(&fixture.first, "attic").await?.is_none());
+    let change = DeviceChange { name: Some("mine".to_owned()), ..DeviceChange::default() };
+    assert!(!store.device_update(&fixture.first, &actor(), foreign, 1, &change).await?);
+    assert!(!store.device_delete(&fixture.first, &actor(), foreign).await?);
+    let device = store.device_get(&fixture.second, foreign).await?.context("still there")?;
+    assert_eq!(device.name, "attic");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_change_is_refused_when_somebody_was_faster_and_leaves_an_audit_row() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let device = fixture.enroll(&fixture.first, 10, "cellar").await?.device;
+    fixture.enroll(&fixture.first, 11, "attic").await?;
+    let store = &fixture.store.app;
+    let rename = |name: &str| DeviceChange { name: Some(name.to_owned()), ..DeviceChange::default() };
+    assert!(store.device_update(&fixture.first, &actor(), device, 1, &rename("garage")).await?);
+    let stale = store.device_update(&fixture.first, &actor(), device, 1, &rename("shed")).await;
+    assert!(matches!(stale, Err(StoreError::Stale { .. })), "{stale:?}");
+    let taken = store.device_update(&fixture.first, &actor(), device, 2, &rename("attic")).await;
+    assert!(matches!(taken, Err(StoreError::AlreadyExists { .. })), "{taken:?}");
+    let updates: i64 =
+        fixture.admin.query_one("SELECT count(*) FROM audit WHERE action = 'device.update'", &[]).await?.get(0);
+    assert_eq!(updates, 1, "refused changes leave no row");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_join_token_lets_in_as_many_as_it_says() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let token = NewJoinToken {
+        description: "two",
+        secret_hash: &hash(7),
+        labels: &Default::default(),
+        max_uses: 2,
+        expires_at: SystemTime::now() + Duration::from_secs(60),
+    };
+    fixture.store.app.join_token_insert(&fixture.first, &actor(), token).await?;
+    let name = DeviceName::parse("box")?;
+    let now = SystemTime::now();
+    let enroll = async |key: u8| {
+        let key = hash(key);
+        fixture.store.system.enroll_by_token(&hash(7), &new_device(&key, &name), now).await
+    };
+    let first = enroll(10).await?.expect("the first is let in");
+    assert!(first.is_new);
+    let again = enroll(10).await?.expect("asking again is not a second use");
+    assert_eq!((again.device, again.is_new), (first.device, false));
+    let (a, b, c) = tokio::join!(enroll(11), enroll(12), enroll(13));
+    let outcomes = [a?, b?, c?];
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+    assert!(outcomes.contains(&Err(ReasonCode::EnrollmentTokenUsedUp)), "{outcomes:?}");
+    let unknown = fixture.store.system.enroll_by_token(&hash(99), &new_device(&hash(14), &name), now).await?;
+    assert_eq!(unknown, Err(ReasonCode::EnrollmentTokenInvalid));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_that_is_live_elsewhere_is_refused() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    fixture.enroll(&fixture.first, 10, "cellar").await?;
+    let error = fixture.enroll(&fixture.second, 10, "cellar").await.unwrap_err();
+    assert!(error.to_string().contains(ReasonCode::EnrollmentKeyInUse.code()), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_claim_code_works_once() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let name = DeviceName::parse("cellar")?;
+    let key = hash(10);
+    let expires_at = SystemTime::now() + Duration::from_secs(60);
+    let system = &fixture.store.system;
+    let waiting = system.enrollment_wait(&new_device(&key, &name), "AC3467DX", expires_at, "::1").await?;
+    let waiting = waiting.expect("it may wait");
+    assert_eq!(waiting.state, EnrollmentState::Pending);
+    let approve = async |scope| {
+        let approval = Approval {
+            installation: None,
+            name: None,
+            fallback_name: &name,
+            labels: &Default::default(),
+            facts_hash: b"hash",
+            certificate_expires_at: expires_at,
+        };
+        system.enrollment_approve(scope, &actor(), "AC3467DX", approval).await
+    };
+    let (one, two) = tokio::join!(approve(&fixture.first), approve(&fixture.second));
+    let approved: Vec<_> = [one?, two?].into_iter().flatten().collect();
+    assert_eq!(approved.len(), 1, "two people took the same box");
+    assert!(system.enrollment_find_by_code(&fixture.first, "AC3467DX").await?.is_none());
+    let row = system.enrollment_get(waiting.id).await?.context("still there")?;
+    assert_eq!((row.state, row.device), (EnrollmentState::Approved, Some(approved[0].1.device)));
+    // A box whose answer was lost asks again and gets its approval, under no new code.
+    let again = system.enrollment_wait(&new_device(&key, &name), "CCCCCCCC", expires_at, "::1").await?;
+    assert_eq!(again.expect("approved").state, EnrollmentState::Approved);
+    assert!(system.enrollment_find_by_code(&fixture.first, "CCCCCCCC").await?.is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_ended_code_finds_nothing() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let name = DeviceName::parse("cellar")?;
+    let ended = SystemTime::now() - Duration::from_secs(1);
+    let key = hash(10);
+    let waiting = fixture.store.system.enrollment_wait(&new_device(&key, &name), "AC3467DX", ended, "::1").await?;
+    assert!(waiting.is_ok());
+    assert!(fixture.store.system.enrollment_find_by_code(&fixture.first, "AC3467DX").await?.is_none());
+    assert!(fixture.store.system.enrollment_deny(&fixture.first, &actor(), "AC3467DX").await?.is_none());
+    Ok(())
+}

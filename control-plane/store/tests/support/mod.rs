@@ -1,0 +1,121 @@
+//! A migrated database of its own for each test, with two organizations.
+
+use anyhow::{Context, Result};
+use kaliun_cluster::testing::TestDatabase;
+use kaliun_domain::enrollment::CERTIFICATE_LIFETIME;
+use kaliun_store::{
+    Actor, Enrolled, FirstStart, NewDevice, NewJoinToken, OrganizationScope, PoolConfig, Store, migrate,
+};
+use kaliun_types::id::{ApiTokenId, JoinTokenId, OrganizationId};
+use kaliun_types::name::DeviceName;
+use std::time::{Duration, SystemTime};
+use tokio_postgres::{Client, NoTls};
+
+/// A store with two organizations.
+pub struct Fixture {
+    pub store: Store,
+    /// Acts as the superuser, to look behind the store's back.
+    pub admin: Client,
+    pub first: OrganizationScope,
+    pub second: OrganizationScope,
+    pub database: TestDatabase,
+}
+
+pub fn actor() -> Actor {
+    Actor { name: "test".to_owned(), request_id: "test".to_owned() }
+}
+
+/// A 32-byte hash made of one byte.
+pub fn hash(byte: u8) -> [u8; 32] {
+    [byte; 32]
+}
+
+pub async fn connect(database: &TestDatabase) -> Result<Client> {
+    let (client, connection) = database.admin_config().connect(NoTls).await?;
+    spawn(connection);
+    Ok(client)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the connection's task ends with the test")]
+fn spawn(connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static) {
+    tokio::spawn(connection);
+}
+
+impl Fixture {
+    pub async fn new() -> Result<Self> {
+        let database = TestDatabase::create().await?;
+        let mut admin = connect(&database).await?;
+        migrate(&mut admin).await?;
+        let config = database.admin_config();
+        let store = Store::new(PoolConfig {
+            app: config.clone(),
+            system: config,
+            app_connections: 4,
+            system_connections: 4,
+            tls: None,
+        })?;
+        let later = SystemTime::now() + Duration::from_secs(3600);
+        let made = store
+            .system
+            .organization_bootstrap(FirstStart {
+                organization_name: "First",
+                installation_name: "Home",
+                admin_email: "admin@example.org",
+                admin_password_hash: "none",
+                api_token: Some((&hash(1), later)),
+                settings_document: b"settings",
+            })
+            .await?;
+        assert!(made, "a new database has no organization");
+        second_organization(&admin).await?;
+        store.system.sample_partitions_prepare(SystemTime::now(), 1).await?;
+        let first = scope(&store, 1).await?;
+        let second = scope(&store, 2).await?;
+        Ok(Self { store, admin, first, second, database })
+    }
+
+    /// Enrols a box with a key of one byte into an organization.
+    pub async fn enroll(&self, scope: &OrganizationScope, key: u8, name: &str) -> Result<Enrolled> {
+        let secret = JoinTokenId::new().as_uuid().as_bytes().to_vec();
+        let token = NewJoinToken {
+            description: "test",
+            secret_hash: &secret,
+            labels: &[("key".to_owned(), key.to_string())].into(),
+            max_uses: 1,
+            expires_at: SystemTime::now() + Duration::from_secs(60),
+        };
+        self.store.app.join_token_insert(scope, &actor(), token).await?;
+        let name = DeviceName::parse(name)?;
+        let key = hash(key);
+        let enrolled = self.store.system.enroll_by_token(&secret, &new_device(&key, &name), SystemTime::now()).await?;
+        enrolled.map_err(|reason| anyhow::anyhow!("refused: {reason}"))
+    }
+}
+
+pub fn new_device<'a>(key_hash: &'a [u8], name: &'a DeviceName) -> NewDevice<'a> {
+    NewDevice {
+        key_hash,
+        name,
+        facts: b"facts",
+        facts_hash: b"hash of facts",
+        certificate_expires_at: SystemTime::now() + CERTIFICATE_LIFETIME,
+    }
+}
+
+async fn second_organization(admin: &Client) -> Result<()> {
+    let organization = OrganizationId::new();
+    admin.execute("INSERT INTO organization (id, name) VALUES ($1, 'Second')", &[&organization]).await?;
+    admin
+        .execute(
+            "INSERT INTO api_token (id, organization_id, name, role, secret_hash, created_by, expires_at)
+             VALUES ($1, $2, 'second', 4, $3, 'test', now() + interval '1 hour')",
+            &[&ApiTokenId::new(), &organization, &&hash(2)[..]],
+        )
+        .await?;
+    Ok(())
+}
+
+async fn scope(store: &Store, token: u8) -> Result<OrganizationScope> {
+    let signed_in = store.system.api_token_authenticate(&hash(token)).await?;
+    Ok(signed_in.context("the token is known")?.scope)
+}

@@ -1,0 +1,181 @@
+//! The agent as a whole: one future that measures, enrols and keeps the link until it is told to stop.
+//!
+//! The program runs one of them, the simulator thousands. A box costs one task, and while it is connected the tasks of its
+//! HTTP/2 connection.
+
+use crate::agent_state::AgentState;
+use crate::clock::now_ms;
+use crate::dialer::Dialer;
+use crate::facts::{AGENT_VERSION, facts};
+use crate::homeassistant::HomeAssistantView;
+use crate::host::Host;
+use crate::identity::{Identity, IdentityError};
+use crate::journal::{Class, Journal, JournalLimits};
+use crate::link::settings::HeldSettings;
+use crate::measuring::Measuring;
+use crate::published::Published;
+use crate::server_address::ServerAddress;
+use crate::spool::SpoolError;
+use crate::state_dir::{StateDir, StateDirError};
+use crate::trust::TrustChain;
+use crate::uplink::Uplink;
+use kaliun_types::join_token::JoinTokenText;
+use kaliun_types::reason::ReasonCode;
+use kaliun_types::secret::SecretText;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// What an agent is told from outside.
+#[derive(Debug, Clone)]
+pub struct AgentConfig {
+    /// The control plane's device listener.
+    pub server: ServerAddress,
+    /// The join token's text; `None` to be claimed by code.
+    pub join_token: Option<SecretText>,
+    /// SHA-256 of trust bundle version 1; needed only without a join token, which has it inside.
+    pub trust_hash: Option<[u8; 32]>,
+    /// Time between samples whatever the settings say. For tests and benches.
+    pub sample_interval: Option<Duration>,
+    /// Time to the first sample.
+    pub first_sample_after: Duration,
+    /// How much is kept while nobody takes it.
+    pub journal_limits: JournalLimits,
+    /// Whether to end as soon as the box is enrolled, or refused for good.
+    pub only_enroll: bool,
+}
+
+impl AgentConfig {
+    /// An agent with the defaults of a real box.
+    #[must_use]
+    pub fn new(server: ServerAddress) -> Self {
+        Self {
+            server,
+            join_token: None,
+            trust_hash: None,
+            sample_interval: None,
+            // Long enough for the processor's share of time to mean something.
+            first_sample_after: Duration::from_secs(1),
+            journal_limits: JournalLimits::default(),
+            only_enroll: false,
+        }
+    }
+
+    /// The hash by which the box knows its server: the token's, or the one given beside it.
+    ///
+    /// # Errors
+    /// The token is none, or the two hashes differ.
+    fn first_hash(&self) -> Result<Option<[u8; 32]>, AgentError> {
+        let Some(token) = &self.join_token else {
+            return Ok(self.trust_hash);
+        };
+        let from_token = JoinTokenText::parse(token.expose()).map_err(|_| AgentError::InvalidJoinToken)?.trust_hash();
+        match self.trust_hash {
+            Some(given) if given != from_token => Err(AgentError::ContradictingHashes),
+            Some(_) | None => Ok(Some(from_token)),
+        }
+    }
+}
+
+/// The agent cannot begin. Everything that goes wrong later is tried again.
+#[derive(Debug, Error)]
+pub enum AgentError {
+    /// The join token is not one.
+    #[error("the join token is not one: expected kjt1.<32 characters>.<64 hexadecimal digits>, copied whole")]
+    InvalidJoinToken,
+    /// Two hashes for one server.
+    #[error("the trust hash is not the one inside the join token; leave one of the two out")]
+    ContradictingHashes,
+    /// The state folder is another control plane's.
+    #[error("this state folder belongs to another control plane than the join token or trust hash; use another folder")]
+    OtherControlPlane,
+    /// Nothing says which server is the right one.
+    #[error("nothing says which control plane to trust; give a join token or a trust hash")]
+    NoTrustHash,
+    /// The identity cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The state folder cannot be used.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+    /// The spool cannot be used.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+}
+
+impl AgentError {
+    /// Whether what the agent was told is wrong, rather than the machine.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::InvalidJoinToken | Self::ContradictingHashes | Self::OtherControlPlane | Self::NoTrustHash => true,
+            Self::Identity(_) | Self::StateDir(_) | Self::Spool(_) => false,
+        }
+    }
+}
+
+/// Runs an agent until `stop`. The caller holds the lock of the state folder.
+///
+/// # Errors
+/// The agent cannot begin.
+pub async fn run<H: Host>(
+    config: AgentConfig,
+    state: StateDir,
+    mut host: H,
+    dialer: Arc<Dialer>,
+    state_sender: watch::Sender<AgentState>,
+    stop: CancellationToken,
+) -> Result<(), AgentError> {
+    let trust = TrustChain::load(&state)?;
+    let first_hash = match (config.first_hash()?, &trust) {
+        (Some(given), Some(held)) if given != held.first_hash() => return Err(AgentError::OtherControlPlane),
+        (Some(given), _) => given,
+        (None, Some(held)) => held.first_hash(),
+        (None, None) => return Err(AgentError::NoTrustHash),
+    };
+    let identity = Identity::load_or_create(&state)?;
+    let settings = HeldSettings::load(&state)?;
+    let boot_id = host.boot_id();
+    let mut home_assistant = HomeAssistantView::default();
+    let first_transition = home_assistant.observe(host.observe_home_assistant().await, now_ms());
+    let journal = Journal::open(&state, config.journal_limits, &boot_id, facts(&host.machine(), &home_assistant))?;
+    let published = Published::new(state_sender);
+
+    let started = format!("Agent {AGENT_VERSION} started.");
+    journal.append_event(now_ms(), ReasonCode::AgentStarted, &started).await?;
+    if let Some(transition) = first_transition {
+        journal.append_event(now_ms(), transition.reason, &transition.message).await?;
+    }
+    for class in Class::ALL {
+        published.spool(&journal, class);
+    }
+
+    let (interval, interval_receiver) =
+        watch::channel(config.sample_interval.unwrap_or_else(|| settings.sample_interval()));
+    let measuring =
+        Measuring { host, journal: &journal, published: &published, home_assistant, interval: interval_receiver };
+    let mut uplink = Uplink {
+        config: &config,
+        state: &state,
+        dialer: &dialer,
+        journal: &journal,
+        published: &published,
+        interval: &interval,
+        boot_id: &boot_id,
+        identity,
+        trust,
+        first_hash,
+        settings,
+        stop: &stop,
+    };
+    tokio::select! {
+        () = Box::pin(uplink.run()) => {}
+        () = Box::pin(measuring.run(config.first_sample_after)) => {}
+    }
+    // The uplink's borrows end here, so that the journal can be closed.
+    drop(uplink);
+    journal.close()?;
+    Ok(())
+}

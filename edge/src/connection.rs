@@ -1,0 +1,156 @@
+//! One HTTP/2 connection over our own TLS, as a service for the generated clients.
+
+use crate::dialer::Dialer;
+use crate::server_address::ServerAddress;
+use crate::tasks::Tasks;
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// Longest time for name resolution, TCP and TLS together: a mobile uplink with 2 s round trips needs about 8.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// HTTP/2 windows: two link messages. More would only be buffered by whoever is slow.
+const WINDOW_BYTES: u32 = 64 * 1024;
+/// Bytes of messages that HTTP/2 takes in before the socket takes them: one link message, for a heartbeat has to wait for
+/// everything in here.
+const SEND_BUFFER_BYTES: usize = 32 * 1024;
+/// Largest set of response headers, bytes: a status message with its reason takes some hundred.
+const HEADERS_MAX_BYTES: u32 = 8 * 1024;
+
+/// A connection that its owner keeps; dropping it closes the socket.
+#[derive(Debug)]
+pub struct Connection {
+    sender: http2::SendRequest<tonic::body::Body>,
+    origin: Uri,
+    _tasks: Tasks,
+}
+
+/// The connection did not come about.
+#[derive(Debug, Error)]
+pub enum DialError {
+    /// No such host, or nobody listens there.
+    #[error("cannot reach {address}")]
+    Unreachable {
+        /// Where to.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// TLS failed.
+    #[error("cannot secure the connection to {address}")]
+    Tls {
+        /// Where to.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// HTTP/2 failed.
+    #[error("cannot speak HTTP/2 with {address}")]
+    Http2 {
+        /// Where to.
+        address: String,
+        /// Why.
+        source: hyper::Error,
+    },
+    /// It took too long.
+    #[error("{address} did not answer within {} s", DIAL_TIMEOUT.as_secs())]
+    TimedOut {
+        /// Where to.
+        address: String,
+    },
+}
+
+impl DialError {
+    /// Whether the other side is there but is not who the box trusts.
+    #[must_use]
+    pub fn is_untrusted_server(&self) -> bool {
+        let Self::Tls { source, .. } = self else {
+            return false;
+        };
+        let tls = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+    }
+}
+
+impl Connection {
+    /// Dials, secures and begins HTTP/2.
+    ///
+    /// # Errors
+    /// Whatever kept it from coming about, within 15 s.
+    pub async fn open(dialer: &Dialer, address: &ServerAddress, tls: Arc<ClientConfig>) -> Result<Self, DialError> {
+        // A closed semaphore would only mean that nothing limits any more; it is never closed.
+        let _permit = dialer.dials.acquire().await;
+        tokio::time::timeout(DIAL_TIMEOUT, Self::open_unbounded(address, tls))
+            .await
+            .unwrap_or_else(|_| Err(DialError::TimedOut { address: address.to_string() }))
+    }
+
+    async fn open_unbounded(address: &ServerAddress, tls: Arc<ClientConfig>) -> Result<Self, DialError> {
+        let unreachable = |source| DialError::Unreachable { address: address.to_string(), source };
+        let socket = TcpStream::connect(address.host_and_port()).await.map_err(unreachable)?;
+        socket.set_nodelay(true).map_err(unreachable)?;
+        let stream = TlsConnector::from(tls)
+            .connect(address.name(), socket)
+            .await
+            .map_err(|source| DialError::Tls { address: address.to_string(), source })?;
+
+        let tasks = Tasks::new();
+        let (sender, connection) = http2::Builder::new(tasks.spawner())
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .max_send_buf_size(SEND_BUFFER_BYTES)
+            .max_header_list_size(HEADERS_MAX_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|source| DialError::Http2 { address: address.to_string(), source })?;
+        tasks.spawner().spawn(async move {
+            // How it ended is told to whoever has a request on it.
+            let _ended = connection.await;
+        });
+        Ok(Self { sender, origin: address.origin(), _tasks: tasks })
+    }
+
+    /// A service for a generated client.
+    #[must_use]
+    pub fn service(&self) -> Http2Service {
+        Http2Service { sender: self.sender.clone() }
+    }
+
+    /// Scheme and authority for a generated client.
+    #[must_use]
+    pub fn origin(&self) -> Uri {
+        self.origin.clone()
+    }
+}
+
+/// Sends requests over a [`Connection`].
+#[derive(Debug, Clone)]
+pub struct Http2Service {
+    sender: http2::SendRequest<tonic::body::Body>,
+}
+
+impl tower::Service<Request<tonic::body::Body>> for Http2Service {
+    type Response = Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.sender.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
+        Box::pin(self.sender.send_request(request))
+    }
+}

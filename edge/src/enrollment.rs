@@ -1,0 +1,211 @@
+//! How the box gets to know its server and is given a certificate.
+//!
+//! The only call over an unverified connection is `GetTrustBundle`; what comes is checked against the hash the box was
+//! given. Everything else goes over a verified one.
+
+mod retry;
+
+pub use retry::{EnrollmentDecision, decide};
+
+use crate::connection::{Connection, DialError};
+use crate::dialer::{Dialer, TlsSetupError};
+use crate::identity::{DeviceRecord, IdentityError, IdentityKey, InvalidDeviceRecord};
+use crate::refusal::Refusal;
+use crate::server_address::ServerAddress;
+use crate::state_dir::StateDirError;
+use crate::trust::{TrustChain, UntrustedChain};
+use kaliun_proto::enrollment::v1::enroll_request::{Begin, Proof, Step as Request};
+use kaliun_proto::enrollment::v1::enroll_response::{Issued, Pending, Refused, Step as Response};
+use kaliun_proto::enrollment::v1::enrollment_service_client::EnrollmentServiceClient;
+use kaliun_proto::enrollment::v1::{EnrollRequest, EnrollResponse, GetTrustBundleRequest};
+use kaliun_proto::telemetry::v1::Facts;
+use kaliun_types::secret::SecretText;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, Streaming};
+
+const SIGNATURE_DOMAIN: &[u8] = b"kaliun enrollment v1\0";
+/// Bytes of a challenge.
+const NONCE_BYTES: usize = 32;
+/// Requests on an enrolment stream: Begin and Proof are all there are.
+const REQUESTS_MAX: usize = 2;
+/// Longest wait for an answer that needs no person.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// A stream that waits for a person is begun again after this time: the connection under it may be dead without a word,
+/// and a new one gets the same pending enrolment or its certificate.
+const PENDING_TIMEOUT: Duration = Duration::from_secs(300);
+/// Largest answer, bytes: a trust chain of 64 bundles stays far below.
+const ANSWER_MAX_BYTES: usize = 1024 * 1024;
+
+/// Enrolment did not come to its end this time.
+#[derive(Debug, Error)]
+pub enum EnrollmentError {
+    /// The connection did not come about.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// TLS could not be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsSetupError),
+    /// The server's bundles do not hold.
+    #[error(transparent)]
+    Trust(#[from] UntrustedChain),
+    /// The key could not be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The certificate that came is not for this box.
+    #[error("the control plane sent a certificate that does not fit")]
+    Certificate(#[from] InvalidDeviceRecord),
+    /// What was learned cannot be kept.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+    /// The box was given no hash to know its server by.
+    #[error("neither a join token nor a trust hash says which control plane this box belongs to")]
+    NoTrustHash,
+    /// The server said no.
+    #[error("{reason}: {message}")]
+    Refused {
+        /// The reason code.
+        reason: String,
+        /// What to do.
+        message: String,
+        /// Whether the box may try again by itself, and after how long.
+        retry_after: Option<Duration>,
+    },
+    /// A call ended with a status.
+    #[error("the enrolment call ended: {0}")]
+    Call(Refusal),
+    /// The server broke the protocol.
+    #[error("the control plane did not keep to the enrolment protocol: {0}")]
+    Protocol(&'static str),
+    /// The server said nothing.
+    #[error("the control plane did not answer in time")]
+    TimedOut,
+}
+
+/// What an enrolment needs.
+#[derive(Debug)]
+pub struct Enrollment<'a> {
+    /// Shared by all connections.
+    pub dialer: &'a Dialer,
+    /// Where to.
+    pub address: &'a ServerAddress,
+    /// Who the box is.
+    pub key: &'a IdentityKey,
+    /// The join token; `None` to be claimed by code.
+    pub join_token: Option<&'a SecretText>,
+}
+
+impl Enrollment<'_> {
+    /// Gets the chain of trust bundles, or what is new in it. `held` is what the box trusts already.
+    ///
+    /// # Errors
+    /// The server cannot be reached or its bundles do not hold.
+    pub async fn learn_trust(
+        &self,
+        first_hash: [u8; 32],
+        held: Option<TrustChain>,
+    ) -> Result<TrustChain, EnrollmentError> {
+        let connection = Connection::open(self.dialer, self.address, self.dialer.unverified()?).await?;
+        let from_version = held.as_ref().map_or(0, TrustChain::version);
+        let call =
+            async { client(&connection).get_trust_bundle(GetTrustBundleRequest { from_version }).await.map_err(ended) };
+        let bundles = answer_in_time(call).await?.into_inner().bundles;
+        match held {
+            None => Ok(TrustChain::begin(first_hash, bundles)?),
+            Some(mut chain) => {
+                chain.extend(bundles)?;
+                Ok(chain)
+            }
+        }
+    }
+
+    /// Proves the key and waits for the certificate. `on_pending` is told whenever a person has to say yes.
+    ///
+    /// # Errors
+    /// The server said no, or the stream broke; beginning again with the same key goes on where this ended.
+    pub async fn enroll(
+        &self,
+        trust: &TrustChain,
+        facts: Facts,
+        mut on_pending: impl FnMut(Pending) + Send,
+    ) -> Result<DeviceRecord, EnrollmentError> {
+        let connection = Connection::open(self.dialer, self.address, self.dialer.verified(trust)?).await?;
+        let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
+        let begin = Begin {
+            certificate_request: self.key.certificate_request()?,
+            join_token: self.join_token.map(|token| token.expose().trim().to_owned()).unwrap_or_default(),
+            facts: Some(facts),
+        };
+        send(&requests, Request::Begin(begin))?;
+        let call = async { client(&connection).enroll(ReceiverStream::new(receiver)).await.map_err(ended) };
+        let mut responses = answer_in_time(call).await?.into_inner();
+
+        let Response::Challenge(challenge) = next(&mut responses, ANSWER_TIMEOUT).await? else {
+            return Err(EnrollmentError::Protocol("the first answer is no challenge"));
+        };
+        send(&requests, Request::Proof(self.prove(&challenge.nonce)?))?;
+        let mut timeout = ANSWER_TIMEOUT;
+        loop {
+            match next(&mut responses, timeout).await? {
+                Response::Pending(pending) => {
+                    timeout = PENDING_TIMEOUT;
+                    on_pending(pending);
+                }
+                Response::Issued(issued) => return self.accept(issued),
+                Response::Refused(refused) => return Err(refusal(refused)),
+                Response::Challenge(_) => return Err(EnrollmentError::Protocol("a second challenge")),
+            }
+        }
+    }
+
+    fn prove(&self, nonce: &[u8]) -> Result<Proof, EnrollmentError> {
+        if nonce.len() != NONCE_BYTES {
+            return Err(EnrollmentError::Protocol("a challenge that is not 32 bytes"));
+        }
+        let message = [SIGNATURE_DOMAIN, nonce, &self.key.public_key_hash()].concat();
+        Ok(Proof { signature: self.key.sign(&message)? })
+    }
+
+    fn accept(&self, issued: Issued) -> Result<DeviceRecord, EnrollmentError> {
+        Ok(DeviceRecord::check(self.key, &issued.device_id, &issued.device_name, issued.certificate_chain)?)
+    }
+}
+
+fn client(connection: &Connection) -> EnrollmentServiceClient<crate::connection::Http2Service> {
+    EnrollmentServiceClient::with_origin(connection.service(), connection.origin())
+        .max_decoding_message_size(ANSWER_MAX_BYTES)
+}
+
+fn send(requests: &mpsc::Sender<EnrollRequest>, step: Request) -> Result<(), EnrollmentError> {
+    requests
+        .try_send(EnrollRequest { step: Some(step) })
+        .map_err(|_| EnrollmentError::Protocol("the stream ended before the proof"))
+}
+
+async fn next(responses: &mut Streaming<EnrollResponse>, timeout: Duration) -> Result<Response, EnrollmentError> {
+    let message = tokio::time::timeout(timeout, responses.message())
+        .await
+        .map_err(|_| EnrollmentError::TimedOut)?
+        .map_err(ended)?
+        .ok_or(EnrollmentError::Protocol("the stream ended without an answer"))?;
+    message.step.ok_or(EnrollmentError::Protocol("an answer that this agent does not know"))
+}
+
+async fn answer_in_time<T>(call: impl Future<Output = Result<T, EnrollmentError>>) -> Result<T, EnrollmentError> {
+    tokio::time::timeout(ANSWER_TIMEOUT, call).await.unwrap_or(Err(EnrollmentError::TimedOut))
+}
+
+fn ended(status: Status) -> EnrollmentError {
+    EnrollmentError::Call(Refusal::from_status(&status))
+}
+
+fn refusal(refused: Refused) -> EnrollmentError {
+    let Refused { reason, message, retryable, retry_after_ms } = refused;
+    let reason = if kaliun_types::reason::is_code(&reason) { reason } else { "enrollment.denied".to_owned() };
+    let message = crate::facts::clip(&message, kaliun_types::limits::REASON_MESSAGE_MAX_BYTES).to_owned();
+    // At most a day, as the contract says.
+    let retry_after = retryable.then(|| Duration::from_millis(retry_after_ms.min(86_400_000)));
+    EnrollmentError::Refused { reason, message, retry_after }
+}

@@ -1,0 +1,108 @@
+//! Whether and when an enrolment is tried again: pure.
+
+use super::EnrollmentError;
+use crate::link::state::backoff;
+use kaliun_types::reason::ReasonCode;
+use std::time::Duration;
+use tonic::Code;
+
+/// Shortest wait after something that will not mend itself in seconds.
+const GRAVE_WAIT: Duration = Duration::from_secs(30);
+
+/// What to do after an enrolment that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnrollmentDecision {
+    /// After how long to try again; `None` when somebody has to act first.
+    pub retry_after: Option<Duration>,
+    /// A reason code for people and programs.
+    pub reason: String,
+}
+
+/// Decides. `attempts` counts failures in a row, this one included; `jitter` is random, 0 to 1.
+#[must_use]
+pub fn decide(error: &EnrollmentError, attempts: u32, jitter: f64) -> EnrollmentDecision {
+    let soon = backoff(attempts, jitter);
+    let later = soon.max(GRAVE_WAIT.mul_f64(1.0 + jitter));
+    let (retry_after, reason) = match error {
+        EnrollmentError::Dial(error) if error.is_untrusted_server() => (Some(later), ReasonCode::PeerUnknownIssuer),
+        EnrollmentError::Dial(_) | EnrollmentError::TimedOut => (Some(soon), ReasonCode::LinkLost),
+        EnrollmentError::StateDir(_) => (Some(later), ReasonCode::DiskFull),
+        EnrollmentError::Protocol(_) | EnrollmentError::Certificate(_) => (Some(later), ReasonCode::LinkProtocolError),
+        EnrollmentError::Tls(_) | EnrollmentError::Identity(_) => (None, ReasonCode::EnrollmentRequestInvalid),
+        // Somebody else answers under the server's address, or the hash is not this server's.
+        EnrollmentError::Trust(_) | EnrollmentError::NoTrustHash => (None, ReasonCode::PeerUnknownIssuer),
+        EnrollmentError::Refused { reason, retry_after, .. } => {
+            return EnrollmentDecision { retry_after: retry_after.map(|hint| hint.max(soon)), reason: reason.clone() };
+        }
+        EnrollmentError::Call(refusal) => {
+            let hint = refusal.retry_after.unwrap_or_default();
+            let is_final = refusal.reason.is_some_and(is_final);
+            let is_grave = matches!(
+                refusal.code,
+                Code::Unimplemented | Code::Unauthenticated | Code::PermissionDenied | Code::InvalidArgument
+            );
+            let wait = if is_grave { later } else { soon };
+            ((!is_final).then_some(wait.max(hint)), refusal.reason.unwrap_or(ReasonCode::LinkLost))
+        }
+    };
+    EnrollmentDecision { retry_after, reason: reason.code().to_owned() }
+}
+
+/// Reasons that trying again does not change. A server says them as Refused; as a status they mean the same.
+fn is_final(reason: ReasonCode) -> bool {
+    matches!(
+        reason,
+        ReasonCode::EnrollmentTokenInvalid
+            | ReasonCode::EnrollmentTokenExpired
+            | ReasonCode::EnrollmentTokenUsedUp
+            | ReasonCode::EnrollmentTokenRevoked
+            | ReasonCode::EnrollmentRequestInvalid
+            | ReasonCode::EnrollmentDenied
+            | ReasonCode::EnrollmentKeyInUse
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal::Refusal;
+    use crate::trust::UntrustedChain;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn check(error: EnrollmentError, retry_after: Option<Duration>, reason: &str) {
+        let decision = decide(&error, 1, 1.0);
+        assert_eq!((decision.retry_after, decision.reason.as_str()), (retry_after, reason), "{error:?}");
+    }
+
+    fn refused(retry_after: Option<Duration>) -> EnrollmentError {
+        let reason = "enrollment.busy".to_owned();
+        EnrollmentError::Refused { reason, message: String::new(), retry_after }
+    }
+
+    fn call(code: Code, reason: Option<ReasonCode>, retry_after: Option<Duration>) -> EnrollmentError {
+        EnrollmentError::Call(Refusal {
+            code,
+            reason,
+            is_spoken: reason.is_some(),
+            message: String::new(),
+            retry_after,
+        })
+    }
+
+    #[test]
+    fn each_failure_is_tried_again_or_not() {
+        check(refused(None), None, "enrollment.busy");
+        check(refused(Some(5 * SECOND)), Some(5 * SECOND), "enrollment.busy");
+        check(refused(Some(Duration::ZERO)), Some(SECOND), "enrollment.busy");
+        check(EnrollmentError::Trust(UntrustedChain::OtherHash), None, "peer.unknown_issuer");
+        check(EnrollmentError::TimedOut, Some(SECOND), "link.lost");
+        check(EnrollmentError::Protocol("x"), Some(60 * SECOND), "link.protocol_error");
+        check(call(Code::Unavailable, None, None), Some(SECOND), "link.lost");
+        check(call(Code::Unimplemented, None, None), Some(60 * SECOND), "link.lost");
+        let busy = Some(ReasonCode::EnrollmentBusy);
+        check(call(Code::ResourceExhausted, busy, Some(9 * SECOND)), Some(9 * SECOND), "enrollment.busy");
+        let expired = Some(ReasonCode::EnrollmentTokenExpired);
+        check(call(Code::PermissionDenied, expired, None), None, "enrollment.token_expired");
+    }
+}

@@ -1,0 +1,194 @@
+//! One session from Welcome to its end. One task owns the stream; this is the part of it that runs while it is open.
+
+use super::outbox::Outbox;
+use super::settings::{HeldSettings, Verdict};
+use super::state::Failure;
+use super::transport::{OpenStream, ended};
+use crate::clock::now_ms;
+use crate::journal::{Class, Journal};
+use crate::state_dir::StateDir;
+use kaliun_proto::link::v1::server_message::Message as Incoming;
+use kaliun_proto::link::v1::{ServerMessage, Welcome};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How long an orderly end waits for the server to see it.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a session works with. Borrowed from the agent, which outlives it.
+#[derive(Debug)]
+pub struct Session<'a, F> {
+    /// What the box has to tell.
+    pub journal: &'a Journal,
+    /// Where settings are stored before they are applied.
+    pub state: &'a StateDir,
+    /// The settings in force.
+    pub settings: &'a mut HeldSettings,
+    /// Told when something changed that others may want to know.
+    pub on_change: F,
+}
+
+/// What changed in a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Items of a class are stored.
+    Acknowledged(Class),
+    /// The time between samples may be another now.
+    SampleInterval(Duration),
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// It broke, or the server ended it.
+    Failed(Failure),
+    /// The agent was asked to stop.
+    Stopped,
+}
+
+impl<F: FnMut(Change)> Session<'_, F> {
+    /// Runs until the session ends.
+    pub async fn run(
+        mut self,
+        mut stream: OpenStream,
+        welcome: &Welcome,
+        facts_in_hello: [u8; 32],
+        stop: &CancellationToken,
+    ) -> SessionEnd {
+        let mut outbox = match Outbox::begin(self.journal, welcome, facts_in_hello) {
+            Ok(outbox) => outbox,
+            Err(failure) => return SessionEnd::Failed(failure),
+        };
+        for class in Class::ALL {
+            (self.on_change)(Change::Acknowledged(class));
+        }
+        match self.exchange(&mut stream, &mut outbox, welcome, stop).await {
+            Ok(()) => {
+                stream.close(CLOSE_PATIENCE).await;
+                SessionEnd::Stopped
+            }
+            Err(failure) => {
+                // After a drain the server waits for our side to end; after anything else nobody is there.
+                if matches!(failure, Failure::Drained { .. }) {
+                    stream.close(CLOSE_PATIENCE).await;
+                }
+                SessionEnd::Failed(failure)
+            }
+        }
+    }
+
+    async fn exchange(
+        &mut self,
+        stream: &mut OpenStream,
+        outbox: &mut Outbox,
+        welcome: &Welcome,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let heartbeat_interval = Duration::from_millis(u64::from(welcome.heartbeat_interval_ms));
+        let idle_timeout = Duration::from_millis(u64::from(welcome.idle_timeout_ms));
+        let (outgoing, incoming) = stream.halves();
+        let outgoing = outgoing.ok_or(Failure::Closed)?;
+        let mut heard_at = Instant::now();
+        let mut sent_at = Instant::now();
+        let mut pending = None;
+        loop {
+            if pending.is_none() {
+                pending = outbox.next(self.journal, now_ms())?;
+            }
+            let silence_ends = heard_at + idle_timeout;
+            let heartbeat_at = if outbox.has_heartbeat() || pending.is_some() {
+                // Something is on its way out already and will do as well.
+                silence_ends
+            } else {
+                sent_at + heartbeat_interval
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                received = incoming.message() => {
+                    let message = received.map_err(ended)?.ok_or(Failure::Closed)?;
+                    heard_at = Instant::now();
+                    self.receive(message, outbox)?;
+                }
+                permit = outgoing.reserve(), if pending.is_some() => match permit {
+                    Ok(permit) => {
+                        if let Some(message) = pending.take() {
+                            permit.send(Box::new(message));
+                            sent_at = Instant::now();
+                        }
+                    }
+                    // Our side was torn down; the server's side says why.
+                    Err(_) => return Err(last_word(incoming, silence_ends).await),
+                },
+                () = self.journal.changed(), if pending.is_none() => {}
+                () = tokio::time::sleep_until(silence_ends.min(heartbeat_at)) => {
+                    if Instant::now() >= silence_ends {
+                        return Err(Failure::Idle);
+                    }
+                    outbox.want_heartbeat();
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, message: ServerMessage, outbox: &mut Outbox) -> Result<(), Failure> {
+        // A kind of a newer version is passed over; it would not have been sent if it mattered to this one.
+        let Some(message) = message.message else {
+            return Ok(());
+        };
+        match message {
+            Incoming::Welcome(_) => return Err(Failure::BrokenProtocol { message: "a second welcome" }),
+            Incoming::Heartbeat(_) => {}
+            Incoming::Acknowledged(acknowledged) => {
+                if let Some(class) = outbox.acknowledge(self.journal, &acknowledged)? {
+                    (self.on_change)(Change::Acknowledged(class));
+                }
+            }
+            Incoming::SendFacts(_) => outbox.want_facts(),
+            Incoming::Settings(settings) => {
+                let failure = self.take_settings(settings)?;
+                outbox.want_settings_applied(self.settings.report(failure, now_ms()));
+            }
+            Incoming::Drain(drain) => {
+                // At most ten minutes, as the contract says.
+                let reconnect_after = Duration::from_millis(u64::from(drain.reconnect_after_ms.min(600_000)));
+                return Err(Failure::Drained { reconnect_after });
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores settings, then applies them. Gives why they were not taken.
+    fn take_settings(&mut self, settings: kaliun_proto::link::v1::Settings) -> Result<Option<String>, Failure> {
+        match self.settings.judge(settings) {
+            Verdict::Held => Ok(None),
+            Verdict::Refused(message) => {
+                tracing::warn!(%message, "settings refused");
+                Ok(Some(message))
+            }
+            Verdict::Apply(new) => {
+                new.store(self.state)
+                    .map_err(|error| Failure::Disk { message: super::transport::with_sources(&error) })?;
+                tracing::info!(generation = new.generation(), "settings applied");
+                (self.on_change)(Change::SampleInterval(new.sample_interval()));
+                *self.settings = new;
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Why the server ended a stream whose other half is gone already.
+async fn last_word(incoming: &mut tonic::Streaming<ServerMessage>, deadline: Instant) -> Failure {
+    let ended_with = async {
+        loop {
+            match incoming.message().await {
+                Ok(Some(_)) => {}
+                Ok(None) => return Failure::Closed,
+                Err(status) => return ended(status),
+            }
+        }
+    };
+    tokio::time::timeout_at(deadline, ended_with).await.unwrap_or(Failure::Idle)
+}

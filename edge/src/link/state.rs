@@ -1,0 +1,262 @@
+//! What to do after a session ended or did not come about: pure decisions, no clock and no network.
+
+use crate::refusal::Refusal;
+use kaliun_types::reason::ReasonCode;
+use std::time::Duration;
+use tonic::Code;
+
+/// Wait before the second try. Each further try waits twice as long.
+const BACKOFF_FIRST: Duration = Duration::from_secs(1);
+/// Longest wait between two tries: a home whose internet came back is seen within a minute.
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// Shortest wait after something that will not mend itself in seconds.
+const BACKOFF_GRAVE: Duration = Duration::from_secs(30);
+/// A session that lived this long was a good one: the next failure begins with the first wait again.
+pub const STABLE_AFTER: Duration = Duration::from_secs(30);
+/// A link that stopped looks again after this time, for whoever has to act may sit at the other end.
+pub const STOPPED_LOOKS_AGAIN_AFTER: Duration = Duration::from_secs(3600);
+/// Share of a server's hint that is added at random, so that those who got the same one do not come together.
+const HINT_JITTER: f64 = 0.1;
+
+/// How a try or a session ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// No connection came about.
+    Unreachable {
+        /// What went wrong, for a person.
+        message: String,
+    },
+    /// The server is not one that the trust bundle vouches for.
+    UntrustedServer {
+        /// What went wrong, for a person.
+        message: String,
+    },
+    /// The box's own certificate or trust cannot be used.
+    UnusableIdentity {
+        /// What went wrong, for a person.
+        message: String,
+    },
+    /// The call ended with a status.
+    Ended(Refusal),
+    /// The server ended the stream without a word.
+    Closed,
+    /// Nothing was heard for the agreed time.
+    Idle,
+    /// The server asked the box to go and come back.
+    Drained {
+        /// Come back after this long.
+        reconnect_after: Duration,
+    },
+    /// The server sent what the protocol does not allow.
+    BrokenProtocol {
+        /// What it was.
+        message: &'static str,
+    },
+    /// The box's own disk failed.
+    Disk {
+        /// What went wrong.
+        message: String,
+    },
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Try again after this long.
+    Retry {
+        /// How long.
+        after: Duration,
+        /// Why the link is down.
+        reason: ReasonCode,
+    },
+    /// Ask for newer trust bundles, then try again after this long.
+    RefreshTrust {
+        /// How long.
+        after: Duration,
+        /// Why the link is down.
+        reason: ReasonCode,
+    },
+    /// The certificate is of no use any more: enrol again with the same key.
+    Reenroll {
+        /// After this long.
+        after: Duration,
+        /// Why.
+        reason: ReasonCode,
+    },
+    /// Somebody has to act; see [`STOPPED_LOOKS_AGAIN_AFTER`].
+    Stop {
+        /// Why.
+        reason: ReasonCode,
+    },
+}
+
+/// Decides. `attempts` counts failures since the last good session, this one included; `jitter` is random, 0 to 1.
+#[must_use]
+pub fn decide(failure: &Failure, attempts: u32, jitter: f64) -> Decision {
+    let soon = backoff(attempts, jitter);
+    let later = soon.max(BACKOFF_GRAVE.mul_f64(1.0 + jitter));
+    match failure {
+        Failure::Unreachable { .. } | Failure::Disk { .. } => {
+            Decision::Retry { after: soon, reason: ReasonCode::LinkLost }
+        }
+        Failure::Closed => Decision::Retry { after: soon, reason: ReasonCode::LinkClosed },
+        Failure::Idle => Decision::Retry { after: soon, reason: ReasonCode::LinkTimeout },
+        Failure::BrokenProtocol { .. } => Decision::Retry { after: later, reason: ReasonCode::LinkProtocolError },
+        Failure::UntrustedServer { .. } => {
+            Decision::RefreshTrust { after: soon, reason: ReasonCode::PeerUnknownIssuer }
+        }
+        Failure::UnusableIdentity { .. } => Decision::Reenroll { after: soon, reason: ReasonCode::PeerInvalid },
+        Failure::Drained { reconnect_after } => {
+            Decision::Retry { after: hinted(*reconnect_after, jitter), reason: ReasonCode::LinkServerStopped }
+        }
+        Failure::Ended(refusal) => {
+            let hint = refusal.retry_after.map_or(Duration::ZERO, |hint| hinted(hint, jitter));
+            decide_refusal(refusal, soon.max(hint), later.max(hint))
+        }
+    }
+}
+
+fn decide_refusal(refusal: &Refusal, soon: Duration, later: Duration) -> Decision {
+    let Some(reason) = refusal.reason else {
+        let reason = if refusal.is_spoken { ReasonCode::LinkClosed } else { ReasonCode::LinkLost };
+        // A server that does not know the call will not learn it within seconds, nor one that refuses without a reason.
+        let is_grave = matches!(refusal.code, Code::Unimplemented | Code::Unauthenticated | Code::PermissionDenied);
+        return Decision::Retry { after: if is_grave { later } else { soon }, reason };
+    };
+    if matches!(reason, ReasonCode::PeerDeviceDeleted | ReasonCode::LinkUnsupportedProtocol) {
+        return Decision::Stop { reason };
+    }
+    let wants_certificate = matches!(
+        reason,
+        ReasonCode::PeerNoCertificate
+            | ReasonCode::PeerUnknownIssuer
+            | ReasonCode::PeerExpired
+            | ReasonCode::PeerInvalid
+            | ReasonCode::PeerDeviceUnknown
+    );
+    if wants_certificate {
+        return Decision::Reenroll { after: soon, reason };
+    }
+    // Another process lives under this identity, or this agent and the server do not understand each other.
+    let is_grave =
+        matches!(reason, ReasonCode::LinkSuperseded | ReasonCode::LinkProtocolError | ReasonCode::PeerNotYetValid);
+    Decision::Retry { after: if is_grave { later } else { soon }, reason }
+}
+
+/// Waits that double, each with half of it at random.
+#[must_use]
+pub fn backoff(attempts: u32, jitter: f64) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(16);
+    let full = BACKOFF_FIRST.saturating_mul(1 << doublings).min(BACKOFF_MAX);
+    full.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
+}
+
+/// At least the hint, and a little more at random.
+fn hinted(hint: Duration, jitter: f64) -> Duration {
+    hint.mul_f64(1.0 + HINT_JITTER * jitter.clamp(0.0, 1.0))
+}
+
+impl Failure {
+    /// One sentence for a person.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::Unreachable { message }
+            | Self::UntrustedServer { message }
+            | Self::UnusableIdentity { message }
+            | Self::Disk { message } => message.clone(),
+            Self::Ended(refusal) => refusal.message.clone(),
+            Self::Closed => "The control plane ended the connection.".to_owned(),
+            Self::Idle => "Nothing was heard from the control plane for the agreed time.".to_owned(),
+            Self::Drained { reconnect_after } => {
+                format!("The control plane asked to reconnect after {:.1} s.", reconnect_after.as_secs_f64())
+            }
+            Self::BrokenProtocol { message } => format!("The control plane broke the protocol: {message}."),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn refused(code: Code, reason: Option<ReasonCode>, retry_after: Option<Duration>) -> Failure {
+        Failure::Ended(Refusal { code, reason, is_spoken: reason.is_some(), message: String::new(), retry_after })
+    }
+
+    fn check(failure: Failure, attempts: u32, expected: Decision) {
+        assert_eq!(decide(&failure, attempts, 1.0), expected, "{failure:?}");
+    }
+
+    #[test]
+    fn what_the_network_does_is_tried_again() {
+        let retry = |after, reason| Decision::Retry { after, reason };
+        let unreachable = Failure::Unreachable { message: String::new() };
+        check(unreachable.clone(), 1, retry(SECOND, ReasonCode::LinkLost));
+        check(unreachable.clone(), 3, retry(4 * SECOND, ReasonCode::LinkLost));
+        check(unreachable, 40, retry(60 * SECOND, ReasonCode::LinkLost));
+        check(Failure::Closed, 1, retry(SECOND, ReasonCode::LinkClosed));
+        check(Failure::Idle, 2, retry(2 * SECOND, ReasonCode::LinkTimeout));
+        check(Failure::BrokenProtocol { message: "" }, 1, retry(60 * SECOND, ReasonCode::LinkProtocolError));
+        check(refused(Code::Unavailable, None, None), 1, retry(SECOND, ReasonCode::LinkLost));
+        check(refused(Code::Unimplemented, None, None), 1, retry(60 * SECOND, ReasonCode::LinkLost));
+    }
+
+    #[test]
+    fn the_servers_hint_is_honoured() {
+        let drained = Failure::Drained { reconnect_after: 10 * SECOND };
+        check(drained, 1, Decision::Retry { after: 11 * SECOND, reason: ReasonCode::LinkServerStopped });
+        let busy = refused(Code::Unavailable, Some(ReasonCode::LinkServerStopped), Some(100 * SECOND));
+        check(busy, 1, Decision::Retry { after: 110 * SECOND, reason: ReasonCode::LinkServerStopped });
+        let hint_below_backoff = refused(Code::Unavailable, Some(ReasonCode::LinkSlow), Some(SECOND));
+        check(hint_below_backoff, 6, Decision::Retry { after: 32 * SECOND, reason: ReasonCode::LinkSlow });
+    }
+
+    #[test]
+    fn each_reason_leads_somewhere() {
+        for reason in [
+            ReasonCode::PeerNoCertificate,
+            ReasonCode::PeerUnknownIssuer,
+            ReasonCode::PeerExpired,
+            ReasonCode::PeerInvalid,
+            ReasonCode::PeerDeviceUnknown,
+        ] {
+            check(refused(Code::Unauthenticated, Some(reason), None), 1, Decision::Reenroll { after: SECOND, reason });
+        }
+        for reason in [ReasonCode::PeerDeviceDeleted, ReasonCode::LinkUnsupportedProtocol] {
+            check(refused(Code::PermissionDenied, Some(reason), None), 1, Decision::Stop { reason });
+        }
+        for (reason, after) in [
+            (ReasonCode::LinkSuperseded, 60),
+            (ReasonCode::LinkProtocolError, 60),
+            (ReasonCode::PeerNotYetValid, 60),
+            (ReasonCode::LinkFenced, 1),
+            (ReasonCode::LinkSlow, 1),
+            (ReasonCode::LinkTimeout, 1),
+        ] {
+            let after = after * SECOND;
+            check(refused(Code::Aborted, Some(reason), None), 1, Decision::Retry { after, reason });
+        }
+    }
+
+    #[test]
+    fn an_unknown_server_leads_to_newer_trust() {
+        let failure = Failure::UntrustedServer { message: String::new() };
+        check(failure, 1, Decision::RefreshTrust { after: SECOND, reason: ReasonCode::PeerUnknownIssuer });
+    }
+
+    proptest! {
+        #[test]
+        fn waits_are_bounded_and_never_shorter_than_the_hint(attempts in 0_u32..100, jitter in 0.0_f64..1.0, hint in 0_u64..600_000) {
+            let wait = backoff(attempts, jitter);
+            prop_assert!(wait >= BACKOFF_FIRST / 2 && wait <= BACKOFF_MAX);
+            let hint = Duration::from_millis(hint);
+            let failure = Failure::Drained { reconnect_after: hint };
+            let Decision::Retry { after, .. } = decide(&failure, attempts, jitter) else { panic!("a drain is retried") };
+            prop_assert!(after >= hint && after <= hint.mul_f64(1.0 + HINT_JITTER) + Duration::from_millis(1));
+        }
+    }
+}

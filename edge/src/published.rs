@@ -1,0 +1,77 @@
+//! The one way by which the agent makes its state known.
+
+use crate::agent_state::{AgentState, EnrollmentState, LastSample, LinkState};
+use crate::journal::{Class, Journal};
+use kaliun_proto::telemetry::v1::{HealthVerdict, Metric, Sample};
+use tokio::sync::watch;
+
+/// The sending side of the agent's state.
+#[derive(Debug)]
+pub(crate) struct Published {
+    state: watch::Sender<AgentState>,
+}
+
+impl Published {
+    /// Publishes over a channel.
+    #[must_use]
+    pub(crate) fn new(state: watch::Sender<AgentState>) -> Self {
+        Self { state }
+    }
+
+    /// Whether the box has its certificate.
+    pub(crate) fn enrollment(&self, enrollment: EnrollmentState) {
+        self.state.send_modify(|state| state.enrollment = enrollment);
+    }
+
+    /// How the link is. A state of the same kind and reason keeps its beginning.
+    pub(crate) fn link(&self, link: LinkState) {
+        self.state.send_modify(|state| state.link = keep_beginning(&state.link, link));
+    }
+
+    /// The newest reading.
+    pub(crate) fn sample(&self, sample: &Sample) {
+        let last = last_sample(sample);
+        self.state.send_modify(|state| state.last_sample = Some(last));
+    }
+
+    /// Where a spool stands.
+    pub(crate) fn spool(&self, journal: &Journal, class: Class) {
+        let position = journal.position(class).into();
+        self.state.send_modify(|state| match class {
+            Class::Events => state.events = position,
+            Class::Samples => state.samples = position,
+        });
+    }
+}
+
+fn keep_beginning(before: &LinkState, mut now: LinkState) -> LinkState {
+    if let (LinkState::Offline { since_ms: beginning, .. }, LinkState::Offline { since_ms, .. }) = (before, &mut now) {
+        *since_ms = *beginning;
+    }
+    if let (LinkState::Stopped { since_ms: beginning, .. }, LinkState::Stopped { since_ms, .. }) = (before, &mut now) {
+        *since_ms = *beginning;
+    }
+    now
+}
+
+fn last_sample(sample: &Sample) -> LastSample {
+    let health = sample.health.as_ref();
+    let verdict = match health.map(kaliun_proto::telemetry::v1::Health::verdict) {
+        Some(HealthVerdict::Ok) => "ok",
+        Some(HealthVerdict::Degraded) => "degraded",
+        Some(HealthVerdict::Critical) => "critical",
+        Some(HealthVerdict::Stale) => "stale",
+        Some(HealthVerdict::Unknown | HealthVerdict::Unspecified) | None => "unknown",
+    };
+    let reasons = health.map(|health| health.reasons.iter().map(|reason| reason.code.clone()).collect());
+    let values = sample.values.as_ref().map(|values| {
+        let named = |(metric, value): (Metric, &f64)| (metric.as_str_name(), *value);
+        values.metrics().zip(&values.values).map(named).collect()
+    });
+    LastSample {
+        at_ms: sample.sampled_at_ms,
+        verdict,
+        reasons: reasons.unwrap_or_default(),
+        values: values.unwrap_or_default(),
+    }
+}

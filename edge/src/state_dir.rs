@@ -1,0 +1,207 @@
+//! The folder that is a box's identity and memory: mode 0700, its files 0600, each replaced as a whole.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Largest file that is read back, bytes: 64 trust bundles of 64 kB do not occur, a dozen do.
+const FILE_MAX_BYTES: u64 = 1024 * 1024;
+
+/// Whether writes are forced to the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Survives a power cut. What a real box uses.
+    Disk,
+    /// Survives the end of the process, not of the machine. For simulated boxes, which end with their machine anyway.
+    PageCache,
+}
+
+/// A box's folder.
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    root: PathBuf,
+    durability: Durability,
+}
+
+/// A file operation in the state folder failed.
+#[derive(Debug, Error)]
+#[error("cannot {operation} {path}", path = .path.display())]
+pub struct StateDirError {
+    operation: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// The state folder in the hands of one process; let go when dropped or when the process ends.
+#[derive(Debug)]
+pub struct StateDirLock {
+    _file: File,
+}
+
+impl StateDir {
+    /// Opens the folder, making it with mode 0700 where it is missing and taking other people's access away.
+    ///
+    /// # Errors
+    /// The folder cannot be made or its mode cannot be set.
+    pub fn open(root: &Path, durability: Durability) -> Result<Self, StateDirError> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(root)
+            .map_err(|source| failure("create", root, source))?;
+        let mode = fs::metadata(root).map_err(|source| failure("read", root, source))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            fs::set_permissions(root, fs::Permissions::from_mode(0o700))
+                .map_err(|source| failure("set the mode of", root, source))?;
+        }
+        Ok(Self { root: root.to_owned(), durability })
+    }
+
+    /// A folder below this one, of the same kind.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn subfolder(&self, name: &str) -> Result<Self, StateDirError> {
+        Self::open(&self.root.join(name), self.durability)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether writes are forced to the disk.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// Takes the folder for this process. `None` when another has it.
+    ///
+    /// # Errors
+    /// The lock file cannot be opened.
+    pub fn try_lock(&self) -> Result<Option<StateDirLock>, StateDirError> {
+        let path = self.root.join("lock");
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|source| failure("open", &path, source))?;
+        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(StateDirLock { _file: file })),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(errno) => Err(failure("lock", &path, errno.into())),
+        }
+    }
+
+    /// Reads a file; `None` when there is none.
+    ///
+    /// # Errors
+    /// It cannot be read, or is larger than 1 MB.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StateDirError> {
+        let path = self.root.join(name);
+        match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(failure("read", &path, source)),
+            Ok(metadata) if metadata.len() > FILE_MAX_BYTES => {
+                return Err(failure("read", &path, io::Error::other("it is larger than 1 MB")));
+            }
+            Ok(_) => {}
+        }
+        fs::read(&path).map(Some).map_err(|source| failure("read", &path, source))
+    }
+
+    /// Replaces a file as a whole: after a crash there is the old content or the new one.
+    ///
+    /// # Errors
+    /// It cannot be written, forced to disk or moved into place.
+    pub fn write(&self, name: &str, content: &[u8]) -> Result<(), StateDirError> {
+        let path = self.root.join(name);
+        let temporary = self.root.join(format!("{name}.new"));
+        self.write_temporary(&temporary, content).map_err(|source| failure("write", &temporary, source))?;
+        fs::rename(&temporary, &path).map_err(|source| failure("replace", &path, source))?;
+        self.sync_folder()
+    }
+
+    /// Removes a file; one that is not there is no error.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn remove(&self, name: &str) -> Result<(), StateDirError> {
+        let path = self.root.join(name);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(failure("remove", &path, source)),
+            Ok(()) | Err(_) => self.sync_folder(),
+        }
+    }
+
+    /// Forces names that were added or taken away to the disk, where this folder does that.
+    ///
+    /// # Errors
+    /// The folder cannot be opened or synced.
+    pub fn sync_folder(&self) -> Result<(), StateDirError> {
+        match self.durability {
+            Durability::PageCache => Ok(()),
+            Durability::Disk => File::open(&self.root)
+                .and_then(|folder| folder.sync_all())
+                .map_err(|source| failure("sync", &self.root, source)),
+        }
+    }
+
+    fn write_temporary(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        file.write_all(content)?;
+        match self.durability {
+            Durability::Disk => file.sync_all(),
+            Durability::PageCache => Ok(()),
+        }
+    }
+}
+
+fn failure(operation: &'static str, path: &Path, source: io::Error) -> StateDirError {
+    StateDirError { operation, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_private_and_replaced_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&folder.path().join("box"), Durability::Disk).unwrap();
+        state.write("identity", b"one").unwrap();
+        state.write("identity", b"two").unwrap();
+        assert_eq!(state.read("identity").unwrap().unwrap(), b"two");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(state.path()), 0o700);
+        assert_eq!(mode(&state.path().join("identity")), 0o600);
+        state.remove("identity").unwrap();
+        state.remove("identity").unwrap();
+        assert_eq!(state.read("identity").unwrap(), None);
+    }
+
+    #[test]
+    fn other_people_lose_access_to_an_existing_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        StateDir::open(folder.path(), Durability::PageCache).unwrap();
+        assert_eq!(fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn one_process_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path(), Durability::PageCache).unwrap();
+        let lock = state.try_lock().unwrap();
+        assert!(lock.is_some());
+        assert!(state.try_lock().unwrap().is_none());
+        drop(lock);
+        assert!(state.try_lock().unwrap().is_some());
+    }
+}

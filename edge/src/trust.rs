@@ -1,0 +1,169 @@
+//! Whom the box trusts to be its server: a chain of signed bundles that begins with a hash it was given.
+
+use crate::identity::sha256;
+use crate::state_dir::{StateDir, StateDirError};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use kaliun_proto::enrollment::v1::{GetTrustBundleResponse, SignedTrustBundle, TrustBundle};
+use prost::Message;
+use rustls::pki_types::CertificateDer;
+use thiserror::Error;
+
+const FILE: &str = "trust-bundles.pb";
+const SIGNATURE_DOMAIN: &[u8] = b"kaliun trust bundle v1\0";
+
+/// Largest bundle, bytes, as the contract says.
+const BUNDLE_MAX_BYTES: usize = 64 * 1024;
+/// Most authorities in a bundle, as the contract says.
+const AUTHORITIES_MAX: usize = 16;
+/// Most versions kept: one a week for a year would be 52, and nobody rotates weekly.
+const VERSIONS_MAX: usize = 64;
+
+/// The verified chain. Its newest bundle counts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrustChain {
+    bundles: Vec<SignedTrustBundle>,
+    current: TrustBundle,
+    first_hash: [u8; 32],
+}
+
+/// Why a chain is not trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum UntrustedChain {
+    /// The server sent no bundle at all.
+    #[error("the server has no trust bundle")]
+    Empty,
+    /// Version 1 is not the one whose hash the box was given.
+    #[error("the server's trust bundle is not the one whose hash this box was given")]
+    OtherHash,
+    /// A signature does not hold.
+    #[error("the signature of trust bundle version {0} does not hold")]
+    Signature(u64),
+    /// A version is missing or twice.
+    #[error("the trust bundles are not numbered without gaps")]
+    Gap,
+    /// A bundle cannot be read or breaks a bound.
+    #[error("a trust bundle cannot be read")]
+    Unreadable,
+}
+
+impl TrustChain {
+    /// Verifies a chain from version 1 on against the hash the box was given.
+    ///
+    /// # Errors
+    /// The first thing that does not hold.
+    pub fn begin(first_hash: [u8; 32], bundles: Vec<SignedTrustBundle>) -> Result<Self, UntrustedChain> {
+        let mut bundles = bundles.into_iter();
+        let first = bundles.next().ok_or(UntrustedChain::Empty)?;
+        if sha256(&first.bundle) != first_hash {
+            return Err(UntrustedChain::OtherHash);
+        }
+        let current = read(&first)?;
+        if current.version != 1 {
+            return Err(UntrustedChain::Gap);
+        }
+        verify(&first, &current.bundle_key, 1)?;
+        let mut chain = Self { bundles: vec![first], current, first_hash };
+        chain.extend(bundles.collect())?;
+        Ok(chain)
+    }
+
+    /// Adds newer versions. All or none.
+    ///
+    /// # Errors
+    /// The first thing that does not hold; the chain is unchanged then.
+    pub fn extend(&mut self, bundles: Vec<SignedTrustBundle>) -> Result<(), UntrustedChain> {
+        if self.bundles.len() + bundles.len() > VERSIONS_MAX {
+            return Err(UntrustedChain::Unreadable);
+        }
+        let mut current = self.current.clone();
+        for signed in &bundles {
+            let next = read(signed)?;
+            if next.version != current.version + 1 {
+                return Err(UntrustedChain::Gap);
+            }
+            verify(signed, &current.bundle_key, next.version)?;
+            current = next;
+        }
+        self.bundles.extend(bundles);
+        self.current = current;
+        Ok(())
+    }
+
+    /// Reads the stored chain and verifies it again. `None` when there is none.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn load(state: &StateDir) -> Result<Option<Self>, StateDirError> {
+        let Some(content) = state.read(FILE)? else {
+            return Ok(None);
+        };
+        let chain = GetTrustBundleResponse::decode(content.as_slice()).ok().and_then(|stored| {
+            let first_hash = sha256(&stored.bundles.first()?.bundle);
+            Self::begin(first_hash, stored.bundles).ok()
+        });
+        if chain.is_none() {
+            tracing::warn!("the stored trust bundles do not hold and are asked for again");
+        }
+        Ok(chain)
+    }
+
+    /// Stores the chain in place of any other.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn store(&self, state: &StateDir) -> Result<(), StateDirError> {
+        state.write(FILE, &GetTrustBundleResponse { bundles: self.bundles.clone() }.encode_to_vec())
+    }
+
+    /// Version of the newest bundle.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.current.version
+    }
+
+    /// SHA-256 of version 1.
+    #[must_use]
+    pub fn first_hash(&self) -> [u8; 32] {
+        self.first_hash
+    }
+
+    /// Names this state of the chain: equal ids mean equal authorities.
+    #[must_use]
+    pub fn id(&self) -> [u8; 32] {
+        self.bundles.last().map_or(self.first_hash, |newest| sha256(&newest.bundle))
+    }
+
+    /// The authorities whose servers the box accepts.
+    #[must_use]
+    pub fn authorities(&self) -> Vec<CertificateDer<'static>> {
+        self.current.certificate_authorities.iter().cloned().map(CertificateDer::from).collect()
+    }
+
+    /// When the newest bundle was made: no clock of a living box is before that. Milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn made_at_ms(&self) -> i64 {
+        self.current.created_at_ms
+    }
+}
+
+fn read(signed: &SignedTrustBundle) -> Result<TrustBundle, UntrustedChain> {
+    if signed.bundle.len() > BUNDLE_MAX_BYTES {
+        return Err(UntrustedChain::Unreadable);
+    }
+    let bundle = TrustBundle::decode(signed.bundle.as_slice()).map_err(|_| UntrustedChain::Unreadable)?;
+    let authorities = bundle.certificate_authorities.len();
+    if authorities == 0 || authorities > AUTHORITIES_MAX {
+        return Err(UntrustedChain::Unreadable);
+    }
+    Ok(bundle)
+}
+
+fn verify(signed: &SignedTrustBundle, bundle_key: &[u8], version: u64) -> Result<(), UntrustedChain> {
+    let message = [SIGNATURE_DOMAIN, &signed.bundle].concat();
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, bundle_key)
+        .verify(&message, &signed.signature)
+        .map_err(|_| UntrustedChain::Signature(version))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+use super::*;
+use crate::state_dir::Durability;
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData, SigningKey};
+
+fn key() -> KeyPair {
+    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap()
+}
+
+fn signed(version: u64, own: &KeyPair, signer: &KeyPair) -> SignedTrustBundle {
+    let bundle = TrustBundle {
+        version,
+        certificate_authorities: vec![vec![1, 2, 3]],
+        bundle_key: own.der_bytes().to_vec(),
+        created_at_ms: 5,
+    }
+    .encode_to_vec();
+    let signature = signer.sign(&[SIGNATURE_DOMAIN, &bundle].concat()).unwrap();
+    SignedTrustBundle { bundle, signature }
+}
+
+#[test]
+fn a_chain_is_followed_from_its_hash() {
+    let (one, two, three) = (key(), key(), key());
+    let first = signed(1, &one, &one);
+    let hash = sha256(&first.bundle);
+    let mut chain = TrustChain::begin(hash, vec![first.clone(), signed(2, &two, &one)]).unwrap();
+    assert_eq!(chain.version(), 2);
+    chain.extend(vec![signed(3, &three, &two)]).unwrap();
+    assert_eq!(chain.version(), 3);
+
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateDir::open(folder.path(), Durability::PageCache).unwrap();
+    assert_eq!(TrustChain::load(&state).unwrap(), None);
+    chain.store(&state).unwrap();
+    assert_eq!(TrustChain::load(&state).unwrap(), Some(chain));
+}
+
+#[test]
+fn what_does_not_hold_is_refused() {
+    let (one, two) = (key(), key());
+    let first = signed(1, &one, &one);
+    let hash = sha256(&first.bundle);
+    let check = |hash, bundles, expected| assert_eq!(TrustChain::begin(hash, bundles), Err(expected));
+    check(hash, vec![], UntrustedChain::Empty);
+    check([0; 32], vec![first.clone()], UntrustedChain::OtherHash);
+    check(hash, vec![first.clone(), signed(2, &two, &two)], UntrustedChain::Signature(2));
+    check(hash, vec![first.clone(), signed(3, &two, &one)], UntrustedChain::Gap);
+    check(hash, vec![first.clone(), first.clone()], UntrustedChain::Gap);
+    let unsigned = SignedTrustBundle { signature: vec![], ..first.clone() };
+    check(hash, vec![unsigned], UntrustedChain::Signature(1));
+    let other_domain = SignedTrustBundle { signature: one.sign(&first.bundle).unwrap(), ..first.clone() };
+    check(hash, vec![other_domain], UntrustedChain::Signature(1));
+    let garbage = SignedTrustBundle { bundle: vec![255; 9], signature: vec![] };
+    check(sha256(&garbage.bundle), vec![garbage], UntrustedChain::Unreadable);
+}
+
+#[test]
+fn a_bad_extension_changes_nothing() {
+    let (one, two, three) = (key(), key(), key());
+    let first = signed(1, &one, &one);
+    let mut chain = TrustChain::begin(sha256(&first.bundle), vec![first]).unwrap();
+    let before = chain.clone();
+    assert!(chain.extend(vec![signed(2, &two, &one), signed(3, &three, &one)]).is_err());
+    assert_eq!(chain, before);
+}

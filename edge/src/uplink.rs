@@ -1,0 +1,313 @@
+//! The side of the agent that faces the control plane: enrols when it must, keeps the link, and waits in between.
+
+use crate::agent::AgentConfig;
+use crate::agent_state::{EnrollmentState, LinkState};
+use crate::clock::now_ms;
+use crate::dialer::Dialer;
+use crate::enrollment::{Enrollment, EnrollmentError, decide as decide_enrollment};
+use crate::facts::AGENT_VERSION;
+use crate::identity::{DeviceRecord, Identity};
+use crate::journal::{Class, Journal};
+use crate::link::outage::Outage;
+use crate::link::session::{Change, Session, SessionEnd};
+use crate::link::settings::HeldSettings;
+use crate::link::state::{Decision, Failure, STABLE_AFTER, STOPPED_LOOKS_AGAIN_AFTER, decide};
+use crate::link::transport::{self, with_sources};
+use crate::published::Published;
+use crate::state_dir::StateDir;
+use crate::trust::TrustChain;
+use kaliun_proto::enrollment::v1::enroll_response::Pending;
+use kaliun_proto::link::v1::{Hello, SpoolPosition};
+use kaliun_types::limits::LINK_PROTOCOL;
+use kaliun_types::reason::ReasonCode;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// File with the highest incarnation of the cluster that this box has seen.
+const INCARNATION_FILE: &str = "incarnation";
+
+/// What this agent can do, as Hello says it.
+const CAPABILITIES: [&str; 3] = ["samples", "events", "settings"];
+
+/// Owns the identity, the trust and the settings of one box while it runs.
+#[derive(Debug)]
+pub(crate) struct Uplink<'a> {
+    pub(crate) config: &'a AgentConfig,
+    pub(crate) state: &'a StateDir,
+    pub(crate) dialer: &'a Dialer,
+    pub(crate) journal: &'a Journal,
+    pub(crate) published: &'a Published,
+    pub(crate) interval: &'a watch::Sender<Duration>,
+    pub(crate) boot_id: &'a str,
+    pub(crate) identity: Identity,
+    pub(crate) trust: Option<TrustChain>,
+    pub(crate) first_hash: [u8; 32],
+    pub(crate) settings: HeldSettings,
+    pub(crate) stop: &'a CancellationToken,
+}
+
+/// What the next round does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Enroll,
+    Link,
+    RefreshTrust,
+}
+
+impl Uplink<'_> {
+    /// Runs until the agent is asked to stop, or is done where it only had to enrol.
+    pub(crate) async fn run(&mut self) {
+        let mut next = if self.identity.record.is_some() && self.trust.is_some() { Next::Link } else { Next::Enroll };
+        let mut attempts = 0;
+        let mut outage = Outage::begin(now_ms());
+        self.publish_enrolled();
+        while !self.stop.is_cancelled() && (next != Next::Link || !self.config.only_enroll) {
+            let wait = match next {
+                Next::Enroll => {
+                    attempts += 1;
+                    let stop = self.stop.clone();
+                    let Some(enrolled) = stop.run_until_cancelled(Box::pin(self.enroll())).await else {
+                        return;
+                    };
+                    match self.after_enrollment(enrolled, attempts) {
+                        None if self.config.only_enroll && !self.is_enrolled() => return,
+                        None => {
+                            (next, attempts) = (Next::Link, 0);
+                            Duration::ZERO
+                        }
+                        Some(wait) => wait,
+                    }
+                }
+                Next::RefreshTrust => {
+                    self.refresh_trust().await;
+                    next = Next::Link;
+                    Duration::ZERO
+                }
+                Next::Link => {
+                    let begun = Instant::now();
+                    let Some(failure) = self.session(&mut outage).await else {
+                        return;
+                    };
+                    attempts = if begun.elapsed() >= STABLE_AFTER { 1 } else { attempts + 1 };
+                    self.tell_outage(&mut outage).await;
+                    let wait;
+                    (next, wait) = self.after_session(&failure, attempts);
+                    wait
+                }
+            };
+            let stop = self.stop.clone();
+            stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+        }
+    }
+
+    fn is_enrolled(&self) -> bool {
+        self.identity.record.is_some()
+    }
+
+    fn publish_enrolled(&self) {
+        if let Some(record) = &self.identity.record {
+            self.published.enrollment(EnrollmentState::Enrolled {
+                device_id: record.device_id.to_string(),
+                name: record.name.clone(),
+                certificate_expires_at_ms: record.expires_at_ms,
+            });
+        }
+    }
+
+    async fn enroll(&mut self) -> Result<DeviceRecord, EnrollmentError> {
+        let enrollment = Enrollment {
+            dialer: self.dialer,
+            address: &self.config.server,
+            key: &self.identity.key,
+            join_token: self.config.join_token.as_ref(),
+        };
+        let trust = enrollment.learn_trust(self.first_hash, self.trust.clone()).await?;
+        trust.store(self.state)?;
+        let fingerprint = self.identity.key.fingerprint();
+        let published = self.published;
+        let on_pending = |pending: Pending| {
+            published.enrollment(EnrollmentState::Pending {
+                claim_code: pending.claim_code,
+                claim_url: pending.claim_url,
+                expires_at_ms: pending.expires_at_ms,
+                fingerprint: fingerprint.clone(),
+            });
+        };
+        let record = enrollment.enroll(&trust, self.journal.facts().facts, on_pending).await?;
+        self.trust = Some(trust);
+        record.store(self.state)?;
+        Ok(record)
+    }
+
+    /// Takes the outcome in. `None` when the box is enrolled, or when it gave up where it only had to enrol.
+    fn after_enrollment(&mut self, outcome: Result<DeviceRecord, EnrollmentError>, attempts: u32) -> Option<Duration> {
+        let error = match outcome {
+            Ok(record) => {
+                tracing::info!(device.id = %record.device_id, name = %record.name, "enrolled");
+                self.identity.record = Some(record);
+                self.publish_enrolled();
+                return None;
+            }
+            Err(error) => error,
+        };
+        let decision = decide_enrollment(&error, attempts, rand::random());
+        let message = with_sources(&error);
+        tracing::warn!(reason = %decision.reason, %message, retry_after = ?decision.retry_after, "enrolment failed");
+        let tries_again = decision.retry_after.is_some();
+        let waits_for_person = matches!(error, EnrollmentError::TimedOut) && tries_again;
+        // A pending enrolment goes on under the same key; its code on the screen stays true.
+        if !waits_for_person {
+            self.published.enrollment(EnrollmentState::Failed { reason: decision.reason, message, tries_again });
+        }
+        if !tries_again && self.config.only_enroll {
+            self.identity.record = None;
+            return None;
+        }
+        Some(decision.retry_after.unwrap_or(STOPPED_LOOKS_AGAIN_AFTER))
+    }
+
+    /// Opens and runs one session. `None` when the agent was asked to stop.
+    async fn session(&mut self, outage: &mut Outage) -> Option<Failure> {
+        let (Some(trust), Some(record)) = (&self.trust, &self.identity.record) else {
+            return Some(Failure::UnusableIdentity { message: "The box has no certificate.".to_owned() });
+        };
+        let tls = match self.dialer.identified(trust, &self.identity.key, record) {
+            Ok(tls) => tls,
+            Err(error) => return Some(Failure::UnusableIdentity { message: with_sources(&error) }),
+        };
+        let hello = self.hello();
+        let facts_in_hello = self.journal.facts_hash();
+        let opening = Box::pin(transport::open(self.dialer, &self.config.server, tls, hello));
+        let (stream, welcome) = match self.stop.run_until_cancelled(opening).await? {
+            Ok(opened) => opened,
+            Err(failure) => return Some(failure),
+        };
+        tracing::info!(epoch = welcome.session_epoch, "link is up");
+        self.published.link(LinkState::Online { epoch: welcome.session_epoch, since_ms: now_ms() });
+        self.note_incarnation(welcome.incarnation);
+        if let Some(since_ms) = outage.ended() {
+            let message = format!("The control plane is reached again after {}.", duration_words(now_ms() - since_ms));
+            self.event(ReasonCode::NetworkRestored, &message).await;
+        }
+        let (journal, published) = (self.journal, self.published);
+        let (interval, is_overridden) = (self.interval, self.config.sample_interval.is_some());
+        let session = Session {
+            journal,
+            state: self.state,
+            settings: &mut self.settings,
+            on_change: |change| match change {
+                Change::Acknowledged(class) => published.spool(journal, class),
+                Change::SampleInterval(new) if !is_overridden => {
+                    interval.send_replace(new);
+                }
+                Change::SampleInterval(_) => {}
+            },
+        };
+        match Box::pin(session.run(stream, &welcome, facts_in_hello, self.stop)).await {
+            SessionEnd::Stopped => None,
+            SessionEnd::Failed(failure) => Some(failure),
+        }
+    }
+
+    fn after_session(&self, failure: &Failure, attempts: u32) -> (Next, Duration) {
+        let decision = decide(failure, attempts, rand::random());
+        let message = failure.message();
+        let since_ms = now_ms();
+        let (next, wait, reason) = match decision {
+            Decision::Retry { after, reason } => (Next::Link, after, reason),
+            Decision::RefreshTrust { after, reason } => (Next::RefreshTrust, after, reason),
+            Decision::Reenroll { after, reason } => (Next::Enroll, after, reason),
+            Decision::Stop { reason } => {
+                tracing::error!(%reason, %message, "link stopped; somebody has to act");
+                let reason = reason.code().to_owned();
+                self.published.link(LinkState::Stopped { reason, message, since_ms });
+                return (Next::Link, STOPPED_LOOKS_AGAIN_AFTER);
+            }
+        };
+        tracing::info!(%reason, %message, retry_after = ?wait, "link is down");
+        let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        self.published.link(LinkState::Offline {
+            reason: reason.code().to_owned(),
+            message,
+            since_ms,
+            next_try_at_ms: since_ms.saturating_add(wait_ms),
+        });
+        (next, wait)
+    }
+
+    async fn refresh_trust(&mut self) {
+        let enrollment =
+            Enrollment { dialer: self.dialer, address: &self.config.server, key: &self.identity.key, join_token: None };
+        let learned = Box::pin(enrollment.learn_trust(self.first_hash, self.trust.clone())).await;
+        match learned.map(|trust| (trust.store(self.state), trust)) {
+            Ok((Ok(()), trust)) => self.trust = Some(trust),
+            Ok((Err(error), _)) => tracing::error!(error = %with_sources(&error), "trust bundles cannot be stored"),
+            Err(error) => tracing::warn!(error = %with_sources(&error), "trust bundles were not renewed"),
+        }
+    }
+
+    fn hello(&self) -> Hello {
+        let spools = Class::ALL.map(|class| {
+            let position = self.journal.position(class);
+            let (first_sequence, last_sequence) = position.kept.unwrap_or((0, 0));
+            SpoolPosition {
+                item_class: class.wire().into(),
+                spool_id: position.spool_id.to_vec(),
+                first_sequence,
+                last_sequence,
+                dropped_count: position.dropped,
+            }
+        });
+        Hello {
+            protocol: LINK_PROTOCOL,
+            agent_version: AGENT_VERSION.to_owned(),
+            boot_id: self.boot_id.to_owned(),
+            capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
+            settings_generation: self.settings.generation(),
+            settings_hash: self.settings.hash().to_vec(),
+            facts_hash: self.journal.facts_hash().to_vec(),
+            spools: spools.to_vec(),
+            incarnation: self.incarnation(),
+            now_ms: now_ms(),
+        }
+    }
+
+    fn incarnation(&self) -> u64 {
+        let content = self.state.read(INCARNATION_FILE).ok().flatten();
+        content.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok()).unwrap_or(0)
+    }
+
+    fn note_incarnation(&self, seen: u64) {
+        if seen > self.incarnation()
+            && let Err(error) = self.state.write(INCARNATION_FILE, seen.to_string().as_bytes())
+        {
+            tracing::error!(error = %with_sources(&error), "the cluster's incarnation cannot be stored");
+        }
+    }
+
+    async fn tell_outage(&self, outage: &mut Outage) {
+        if let Some(since_ms) = outage.failed(now_ms()) {
+            let message =
+                format!("The control plane has not been reached for {}.", duration_words(now_ms() - since_ms));
+            self.event(ReasonCode::NetworkFailed, &message).await;
+        }
+    }
+
+    async fn event(&self, reason: ReasonCode, message: &str) {
+        if let Err(error) = self.journal.append_event(now_ms(), reason, message).await {
+            tracing::error!(error = %with_sources(&error), "an event could not be spooled and is lost");
+        }
+        self.published.spool(self.journal, Class::Events);
+    }
+}
+
+fn duration_words(milliseconds: i64) -> String {
+    let seconds = milliseconds.max(0) / 1000;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, _) => format!("{minutes} min"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}

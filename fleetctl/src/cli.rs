@@ -1,0 +1,148 @@
+//! The command line: what can be typed, and nothing of what it does.
+
+mod claim;
+mod context;
+mod device;
+mod duration;
+mod get;
+mod pair;
+mod target;
+mod token;
+
+pub(crate) use claim::{ClaimApprove, ClaimCommand, ClaimDeny};
+pub(crate) use context::{ContextCommand, ContextSet, Login};
+pub(crate) use device::{Delete, Describe, DeviceCommand, DeviceLabel, DeviceRename};
+pub(crate) use get::{DeviceFilter, Get, LinkWord};
+pub(crate) use pair::LabelChange;
+pub(crate) use target::Noun;
+pub(crate) use token::{ApiTokenCommand, ApiTokenCreate, JoinTokenCommand, JoinTokenCreate, RoleWord};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Says after the help of the whole program what scripts need to know.
+const AFTER_HELP: &str = "\
+Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 denied, 5 conflict, 6 timeout, 7 partial failure.
+Environment: FLEETCTL_SERVER, FLEETCTL_TOKEN (both win over the context), FLEETCTL_CONFIG, FLEETCTL_CA, NO_COLOR.";
+
+/// Runs a fleet of Home Assistant boxes from the terminal.
+#[derive(Debug, Parser)]
+#[command(name = "fleetctl", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// The context to use in place of the current one.
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
+    pub(crate) context: Option<String>,
+    /// The control plane's address: http://HOST:PORT or https://HOST[:PORT].
+    #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
+    pub(crate) server: Option<String>,
+    /// A PEM file with certificate authorities to trust beside the machine's own.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Longest wait for one answer, for example 500ms, 10s, 2m.
+    #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = duration::parse, help_heading = "Global options")]
+    pub(crate) timeout: Duration,
+    /// When to colour.
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto, help_heading = "Global options")]
+    pub(crate) color: Color,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Forms of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Columns that fit the terminal.
+    Table,
+    /// All columns, with absolute times.
+    Wide,
+    /// The documented contract for programs.
+    Json,
+    /// As JSON, written as YAML.
+    Yaml,
+    /// One NOUN/NAME a line.
+    Name,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Output {
+    /// Form of the answer.
+    #[arg(long, short, value_enum, default_value_t = Format::Table, value_name = "FORM")]
+    pub(crate) output: Format,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List devices, tokens, homes or events.
+    Get(Get),
+    /// Show all about one device.
+    Describe(Describe),
+    /// Label or rename a device.
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// Forget devices; their certificates are refused from then on.
+    Delete(Delete),
+    /// Take in or turn away a box that shows a code.
+    #[command(subcommand)]
+    Claim(ClaimCommand),
+    /// Tokens that boxes enrol with.
+    #[command(subcommand)]
+    JoinToken(JoinTokenCommand),
+    /// Tokens that people and automation sign in with.
+    #[command(subcommand)]
+    ApiToken(ApiTokenCommand),
+    /// Keep a server's address and token under a name.
+    Login(Login),
+    /// Forget the token of a context.
+    Logout,
+    /// Show who the server takes you for.
+    Whoami(Output),
+    /// The servers that fleetctl knows.
+    #[command(subcommand)]
+    Context(ContextCommand),
+    /// Show the version of fleetctl and of the server.
+    Version(Output),
+    /// Write a completion script for a shell.
+    Completion {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages.
+    Man {
+        /// The folder for them; made when absent.
+        #[arg(long, value_name = "DIR")]
+        out_dir: PathBuf,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,49 @@
+//! `fleetctl login` and `fleetctl context`.
+
+use super::Output;
+use clap::{Args, Subcommand};
+
+/// Keep a server's address and token under a name. The address comes from --server, the name from --context (the
+/// server's host when left out).
+#[derive(Debug, Args)]
+pub(crate) struct Login {
+    /// Read the token from standard input.
+    #[arg(long, required = true)]
+    pub(crate) token_stdin: bool,
+}
+
+/// The servers that fleetctl knows.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContextCommand {
+    /// List them.
+    List(Output),
+    /// Make one the current one.
+    Use {
+        /// Its name.
+        name: String,
+    },
+    /// Make or change one, with --server and --ca. It gets its token by `fleetctl login`.
+    Set(ContextSet),
+    /// Forget one.
+    Delete {
+        /// Its name.
+        name: String,
+    },
+    /// Show one; the current one when no name is given.
+    Show {
+        /// Its name.
+        name: Option<String>,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// Make or change a context.
+#[derive(Debug, Args)]
+pub(crate) struct ContextSet {
+    /// Its name.
+    pub(crate) name: String,
+    /// Also make it the current one.
+    #[arg(long = "use")]
+    pub(crate) make_current: bool,
+}

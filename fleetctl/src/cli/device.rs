@@ -1,0 +1,78 @@
+//! `fleetctl describe`, `device label`, `device rename` and `delete`.
+
+use super::Output;
+use super::pair::{LabelChange, parse_change};
+use super::target::parse_device;
+use clap::{Args, Subcommand};
+use kaliun_types::name::DeviceName;
+
+/// Show all about one device.
+#[derive(Debug, Args)]
+pub(crate) struct Describe {
+    /// The device, by name or id.
+    #[arg(value_name = "device/NAME", value_parser = parse_device)]
+    pub(crate) device: String,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// How many of the newest events to show.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=500))]
+    pub(crate) events: u32,
+}
+
+/// Label or rename a device.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeviceCommand {
+    /// Set and remove labels: site=graz sets one, site- removes it.
+    Label(DeviceLabel),
+    /// Give a device another name.
+    Rename(DeviceRename),
+}
+
+/// Set and remove labels.
+#[derive(Debug, Args)]
+pub(crate) struct DeviceLabel {
+    /// The device, by name or id.
+    #[arg(value_name = "device/NAME", value_parser = parse_device)]
+    pub(crate) device: String,
+    /// KEY=VALUE to set, KEY- to remove.
+    #[arg(required = true, value_name = "CHANGE", value_parser = parse_change)]
+    pub(crate) changes: Vec<LabelChange>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Give a device another name.
+#[derive(Debug, Args)]
+pub(crate) struct DeviceRename {
+    /// The device, by name or id.
+    #[arg(value_name = "device/NAME", value_parser = parse_device)]
+    pub(crate) device: String,
+    /// The new name: 1 to 63 of a-z, 0-9 and -.
+    #[arg(value_parser = parse_name)]
+    pub(crate) new_name: DeviceName,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Forget devices.
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    /// The devices, each as device/NAME or device/ID.
+    #[arg(required = true, value_name = "device/NAME", value_parser = parse_deletable)]
+    pub(crate) devices: Vec<String>,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// Deleting wants the noun spelled out: a bare word could have been meant for another kind of thing.
+fn parse_deletable(text: &str) -> Result<String, String> {
+    if !text.contains('/') {
+        return Err(format!("write device/{text} to delete the device of that name"));
+    }
+    parse_device(text)
+}
+
+pub(crate) fn parse_name(text: &str) -> Result<DeviceName, String> {
+    DeviceName::parse(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,94 @@
+//! `fleetctl join-token` and `fleetctl api-token`.
+
+use super::pair::{LabelPair, parse_pair};
+use super::target::{parse_api_token, parse_join_token};
+use super::{Output, duration};
+use clap::{Args, Subcommand, ValueEnum};
+use std::time::Duration;
+
+/// Tokens that boxes enrol with.
+#[derive(Debug, Subcommand)]
+pub(crate) enum JoinTokenCommand {
+    /// Make one; it is printed once and stored nowhere.
+    Create(JoinTokenCreate),
+    /// List them, without their secrets.
+    List(ListArguments),
+    /// Refuse one from now on. Boxes that enrolled with it stay.
+    Revoke {
+        /// The token, by id or description.
+        #[arg(value_name = "ID", value_parser = parse_join_token)]
+        token: String,
+    },
+}
+
+/// Make a join token.
+#[derive(Debug, Args)]
+pub(crate) struct JoinTokenCreate {
+    /// What it is for.
+    #[arg(long, default_value = "made with fleetctl")]
+    pub(crate) description: String,
+    /// How long boxes may enrol with it: a minute to a year.
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration::parse)]
+    pub(crate) lifetime: Duration,
+    /// How many boxes may enrol with it.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) uses: u32,
+    /// A label for its boxes, KEY=VALUE; may be given several times.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_pair)]
+    pub(crate) labels: Vec<LabelPair>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Tokens that people and automation sign in with.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApiTokenCommand {
+    /// Make one; it is printed once and stored nowhere.
+    Create(ApiTokenCreate),
+    /// List them, without their secrets.
+    List(ListArguments),
+    /// Refuse one from now on.
+    Revoke {
+        /// The token, by id or name.
+        #[arg(value_name = "ID", value_parser = parse_api_token)]
+        token: String,
+    },
+}
+
+/// Make an API token.
+#[derive(Debug, Args)]
+pub(crate) struct ApiTokenCreate {
+    /// What it is called.
+    pub(crate) name: String,
+    /// What it may do; not more than you may.
+    #[arg(long, value_enum)]
+    pub(crate) role: RoleWord,
+    /// How long it is valid: a minute to a year.
+    #[arg(long, value_name = "TIME", default_value = "90d", value_parser = duration::parse)]
+    pub(crate) lifetime: Duration,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// How to list.
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Longest list.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: Option<u32>,
+}
+
+/// Roles, from the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleWord {
+    /// May look.
+    Viewer,
+    /// May look and help.
+    Support,
+    /// May change the fleet.
+    Operator,
+    /// May do everything.
+    Admin,
+}

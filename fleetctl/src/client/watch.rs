@@ -1,0 +1,82 @@
+//! The stream of changes.
+
+use super::{ANSWER_MAX_BYTES, Client};
+use crate::failure::{Failure, from_status};
+use kaliun_proto::fleet::v1::watch_service_client::WatchServiceClient;
+use kaliun_proto::fleet::v1::{Subscription, WatchRequest, WatchResponse};
+use std::time::Duration;
+use tokio::time::Instant;
+use tonic::{Code, Request, Status, Streaming};
+
+/// The server speaks at least every 15 seconds; after three such silences the stream is taken for dead.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+
+/// Completes "cannot …" for everything about the stream.
+const DOING: &str = "follow the changes";
+
+/// Why a stream ended.
+#[derive(Debug)]
+pub(crate) enum Break {
+    /// It may work again by itself: worth another attempt.
+    Passing(Failure),
+    /// It would end the same way again.
+    Final(Failure),
+}
+
+/// An open stream of changes.
+pub(crate) struct Changes {
+    stream: Streaming<WatchResponse>,
+    heard_at: Instant,
+}
+
+impl Client {
+    /// Opens the stream.
+    pub(crate) async fn watch(&self, subscriptions: Vec<Subscription>) -> Result<Changes, Break> {
+        let mut client = WatchServiceClient::new(self.channel()).max_decoding_message_size(ANSWER_MAX_BYTES);
+        // The stream has no end, so the time limit is for its beginning and is not told to the server.
+        let opened = client.watch(Request::new(WatchRequest { subscriptions }));
+        match tokio::time::timeout(self.timeout, opened).await {
+            Ok(Ok(response)) => Ok(Changes { stream: response.into_inner(), heard_at: Instant::now() }),
+            Ok(Err(status)) => Err(broken(&status)),
+            Err(_) => Err(broken(&Status::deadline_exceeded(format!("no answer within {:?}", self.timeout)))),
+        }
+    }
+}
+
+impl Changes {
+    /// Waits for the next message. The wait may be given up and begun again without loss.
+    pub(crate) async fn next(&mut self) -> Result<WatchResponse, Break> {
+        match tokio::time::timeout_at(self.heard_at + SILENCE_MAX, self.stream.message()).await {
+            Ok(Ok(Some(message))) => {
+                self.heard_at = Instant::now();
+                Ok(message)
+            }
+            Ok(Ok(None)) => Err(broken(&Status::unavailable("the server ended the stream"))),
+            Ok(Err(status)) => Err(broken(&status)),
+            Err(_) => Err(broken(&Status::deadline_exceeded("the server has fallen silent"))),
+        }
+    }
+}
+
+fn broken(status: &Status) -> Break {
+    let failure = from_status(DOING, status);
+    match status.code() {
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::ResourceExhausted
+        | Code::Aborted
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss => Break::Passing(failure),
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::Unimplemented
+        | Code::Unauthenticated => Break::Final(failure),
+    }
+}

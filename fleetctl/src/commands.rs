@@ -1,0 +1,37 @@
+//! What each command does: one file per noun.
+
+mod api_token;
+mod claim;
+mod context;
+mod describe;
+mod device;
+mod generate;
+pub(super) mod get;
+mod join_token;
+mod login;
+mod version;
+
+use crate::Program;
+use crate::cli::{Cli, Command};
+use crate::failure::Failure;
+
+/// Runs one command.
+pub(crate) async fn run(cli: Cli, program: &mut Program) -> Result<(), Failure> {
+    let global = cli.global;
+    match cli.command {
+        Command::Get(arguments) => get::run(program, &global, arguments).await,
+        Command::Describe(arguments) => describe::run(program, &global, arguments).await,
+        Command::Device(command) => device::run(program, &global, command).await,
+        Command::Delete(arguments) => device::delete(program, &global, arguments).await,
+        Command::Claim(command) => claim::run(program, &global, command).await,
+        Command::JoinToken(command) => join_token::run(program, &global, command).await,
+        Command::ApiToken(command) => api_token::run(program, &global, command).await,
+        Command::Login(arguments) => login::login(program, &global, arguments).await,
+        Command::Logout => login::logout(program, &global),
+        Command::Whoami(output) => login::whoami(program, &global, output).await,
+        Command::Context(command) => context::run(program, &global, command),
+        Command::Version(output) => version::run(program, &global, output).await,
+        Command::Completion { shell } => generate::completion(program, shell),
+        Command::Man { out_dir } => generate::man(program, &out_dir),
+    }
+}

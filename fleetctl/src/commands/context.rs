@@ -1,0 +1,98 @@
+//! `fleetctl context`.
+
+use crate::Program;
+use crate::cli::{ContextCommand, ContextSet, Global, Output};
+use crate::client::pages::Listing;
+use crate::config::{self, Context};
+use crate::failure::{Failure, Kind};
+use crate::output::{print_list, print_one};
+use crate::settings::{Server, context_named};
+use crate::view;
+
+/// Runs one of the subcommands.
+pub(super) fn run(program: &mut Program, global: &Global, command: ContextCommand) -> Result<(), Failure> {
+    match command {
+        ContextCommand::List(output) => list(program, output),
+        ContextCommand::Use { name } => make_current(program, &name),
+        ContextCommand::Set(arguments) => set(program, global, arguments),
+        ContextCommand::Delete { name } => delete(program, &name),
+        ContextCommand::Show { name, output } => show(program, global, name, output),
+    }
+}
+
+fn list(program: &mut Program, output: Output) -> Result<(), Failure> {
+    let config = config::load(&config::location(&program.environment)?)?.config;
+    let current = config.current.as_deref();
+    let items =
+        config.contexts.iter().map(|(name, context)| view::context::Context::new(name, context, current)).collect();
+    print_list(program, output.output, &Listing { items, next_page_token: None })
+}
+
+fn show(program: &mut Program, global: &Global, name: Option<String>, output: Output) -> Result<(), Failure> {
+    let config = config::load(&config::location(&program.environment)?)?.config;
+    let name = name
+        .or_else(|| global.context.clone())
+        .or_else(|| config.current.clone())
+        .ok_or_else(|| Failure::new(Kind::NotFound, "there is no current context", "see `fleetctl context list`"))?;
+    let shown = view::context::Context::new(&name, context_named(&config, &name)?, config.current.as_deref());
+    print_one(program, output.output, shown)
+}
+
+fn make_current(program: &mut Program, name: &str) -> Result<(), Failure> {
+    change(program, |config| {
+        context_named(config, name)?;
+        config.current = Some(name.to_owned());
+        Ok(())
+    })?;
+    program.console.talk(&format!("Context {name:?} is now the current one."));
+    Ok(())
+}
+
+fn set(program: &mut Program, global: &Global, arguments: ContextSet) -> Result<(), Failure> {
+    let name = arguments.name;
+    let server = global.server.as_deref().map(Server::parse).transpose()?.map(|server| server.to_string());
+    let ca = global.ca.clone().map(|path| std::path::absolute(&path).unwrap_or(path));
+    change(program, |config| {
+        match (config.contexts.get_mut(&name), server) {
+            (Some(context), server) => {
+                // A token is for the server that gave it.
+                if let Some(server) = server
+                    && server != context.server
+                {
+                    context.server = server;
+                    context.token = None;
+                }
+                context.ca = ca.or(context.ca.take());
+            }
+            (None, Some(server)) => {
+                config.contexts.insert(name.clone(), Context { server, token: None, ca });
+            }
+            (None, None) => {
+                return Err(Failure::usage(format!("context {name:?} is new and has no server"), "add --server URL"));
+            }
+        }
+        if arguments.make_current || config.current.is_none() {
+            config.current = Some(name.clone());
+        }
+        Ok(())
+    })?;
+    program.console.talk(&format!("Context {name:?} is set."));
+    Ok(())
+}
+
+fn delete(program: &mut Program, name: &str) -> Result<(), Failure> {
+    change(program, |config| {
+        context_named(config, name)?;
+        config.contexts.remove(name);
+        if config.current.as_deref() == Some(name) {
+            config.current = None;
+        }
+        Ok(())
+    })?;
+    program.console.talk(&format!("Context {name:?} is forgotten."));
+    Ok(())
+}
+
+fn change(program: &Program, edit: impl FnOnce(&mut config::Config) -> Result<(), Failure>) -> Result<(), Failure> {
+    config::change(&config::location(&program.environment)?, edit)
+}

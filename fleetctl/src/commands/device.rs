@@ -1,0 +1,76 @@
+//! `fleetctl device` and `fleetctl delete`.
+
+use crate::Program;
+use crate::cli::{Delete, DeviceCommand, DeviceLabel, DeviceRename, Global, LabelChange};
+use crate::client::Client;
+use crate::failure::{Failure, Kind, Tally};
+use crate::output::print_one;
+use crate::view::device::Device;
+use kaliun_proto::fleet::v1::UpdateDeviceRequest;
+
+/// Runs one of the subcommands.
+pub(super) async fn run(program: &mut Program, global: &Global, command: DeviceCommand) -> Result<(), Failure> {
+    match command {
+        DeviceCommand::Label(arguments) => label(program, global, arguments).await,
+        DeviceCommand::Rename(arguments) => rename(program, global, arguments).await,
+    }
+}
+
+async fn label(program: &mut Program, global: &Global, arguments: DeviceLabel) -> Result<(), Failure> {
+    let client = Client::open(program, global).await?;
+    let device = client.device(&arguments.device).await?;
+    let mut change = UpdateDeviceRequest { id: device.id, version: device.version, ..UpdateDeviceRequest::default() };
+    for label in arguments.changes {
+        match label {
+            LabelChange::Set(pair) => {
+                change.set_labels.insert(pair.key, pair.value);
+            }
+            LabelChange::Remove(key) => change.remove_labels.push(key),
+        }
+    }
+    if let Some(key) = change.remove_labels.iter().find(|key| change.set_labels.contains_key(*key)) {
+        return Err(Failure::usage(format!("label {key} is both set and removed"), "leave one of them out"));
+    }
+    let changed = client.device_update(&device.name, change).await?;
+    print_one(program, arguments.output.output, Device::from(changed))
+}
+
+async fn rename(program: &mut Program, global: &Global, arguments: DeviceRename) -> Result<(), Failure> {
+    let client = Client::open(program, global).await?;
+    let device = client.device(&arguments.device).await?;
+    let change = UpdateDeviceRequest {
+        id: device.id,
+        version: device.version,
+        name: Some(arguments.new_name.as_str().to_owned()),
+        ..UpdateDeviceRequest::default()
+    };
+    let changed = client.device_update(&device.name, change).await?;
+    print_one(program, arguments.output.output, Device::from(changed))
+}
+
+/// Forgets devices, each after a question of its own unless told not to ask.
+pub(super) async fn delete(program: &mut Program, global: &Global, arguments: Delete) -> Result<(), Failure> {
+    let client = Client::open(program, global).await?;
+    let mut tally = Tally::default();
+    for name in &arguments.devices {
+        match delete_one(program, &client, name, arguments.yes).await {
+            Ok(()) => tally.success(),
+            Err(failure) if matches!(failure.kind, Kind::Usage | Kind::Denied) => return Err(failure),
+            Err(failure) => tally.failure(failure),
+        }
+    }
+    tally.finish(|failure| program.console.report(failure))
+}
+
+async fn delete_one(program: &mut Program, client: &Client, name: &str, yes: bool) -> Result<(), Failure> {
+    let device = client.device(name).await?;
+    if !yes {
+        program.console.confirm(&format!(
+            "Delete device/{}? Its certificate is refused from then on, and it must be enrolled anew.",
+            device.name
+        ))?;
+    }
+    client.device_delete(&device).await?;
+    program.console.talk(&format!("Deleted device/{}.", device.name));
+    Ok(())
+}

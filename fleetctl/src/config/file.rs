@@ -1,0 +1,113 @@
+//! Reading and replacing the configuration file.
+
+use super::Config;
+use crate::environment::Environment;
+use crate::failure::{Failure, Kind};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// Readable and writable by its owner alone.
+const FILE_MODE: u32 = 0o600;
+const FOLDER_MODE: u32 = 0o700;
+/// Bits that let others in.
+const OTHERS_MASK: u32 = 0o077;
+
+/// A configuration as it was read.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    /// Something the person should know.
+    pub(crate) warning: Option<String>,
+}
+
+/// Where the file is: `FLEETCTL_CONFIG`, else `kaliun/fleetctl.toml` in the user's configuration folder.
+pub(crate) fn location(environment: &Environment) -> Result<PathBuf, Failure> {
+    let folder =
+        || environment.config_home.clone().or_else(|| environment.home.as_ref().map(|home| home.join(".config")));
+    environment
+        .config_file
+        .clone()
+        .or_else(|| folder().map(|folder| folder.join("kaliun").join("fleetctl.toml")))
+        .ok_or_else(|| {
+            Failure::new(Kind::General, "there is no home folder to keep contexts in", "set FLEETCTL_CONFIG")
+        })
+}
+
+/// Reads the file; an absent one is empty.
+pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Loaded { config: Config::default(), warning: None });
+        }
+        Err(error) => return Err(unusable("read", path, &error)),
+    };
+    // The parser's message quotes the line that is wrong, which may hold a token, so only its place is told.
+    let config = toml::from_str(&text).map_err(|error| {
+        let line =
+            error.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
+        Failure::new(
+            Kind::General,
+            format!("{}, line {line}: {}", path.display(), error.message()),
+            "correct that line, or move the file away and run `fleetctl login` again",
+        )
+    })?;
+    let warning = fs::metadata(path)
+        .ok()
+        .filter(|metadata| metadata.permissions().mode() & OTHERS_MASK != 0)
+        .map(|_| format!("warning: others can read the tokens in {0}; run `chmod 600 {0}`", path.display()));
+    Ok(Loaded { config, warning })
+}
+
+/// Reads, changes and replaces the file, while other fleetctl processes wait.
+pub(crate) fn change<T>(path: &Path, edit: impl FnOnce(&mut Config) -> Result<T, Failure>) -> Result<T, Failure> {
+    // A configuration kept elsewhere behind a symbolic link stays there.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(FOLDER_MODE)
+        .create(folder)
+        .map_err(|error| unusable("make the folder of", &path, &error))?;
+    let lock = open_private(&beside(&path, "lock")).map_err(|error| unusable("lock", &path, &error))?;
+    lock.lock().map_err(|error| unusable("lock", &path, &error))?;
+
+    let mut config = load(&path)?.config;
+    let result = edit(&mut config)?;
+    let text = toml::to_string(&config).map_err(|error| unusable("write", &path, &io::Error::other(error)))?;
+    replace(&path, folder, &text).map_err(|error| unusable("write", &path, &error))?;
+    Ok(result)
+}
+
+fn replace(path: &Path, folder: &Path, text: &str) -> io::Result<()> {
+    let new_path = beside(path, "new");
+    let mut new = open_private(&new_path)?;
+    // A file left over from a crash may be longer, and may have another mode.
+    new.set_len(0)?;
+    new.set_permissions(fs::Permissions::from_mode(FILE_MODE))?;
+    new.write_all(text.as_bytes())?;
+    new.sync_all()?;
+    fs::rename(&new_path, path)?;
+    File::open(folder)?.sync_all()
+}
+
+fn open_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).mode(FILE_MODE).open(path)
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+fn unusable(doing: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::new(
+        Kind::General,
+        format!("cannot {doing} {}: {error}", path.display()),
+        "see that the folder exists and is yours, or set FLEETCTL_CONFIG",
+    )
+}

@@ -1,0 +1,247 @@
+//! Which server to talk to and with which token, out of flags, environment and contexts.
+
+use crate::Program;
+use crate::cli::Global;
+use crate::config::{self, Config, Context};
+use crate::failure::{Failure, Kind};
+use http::Uri;
+use kaliun_types::secret::SecretText;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a connection needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Address of the public listener.
+    pub(crate) server: Server,
+    /// The token; absent for calls that need no sign-in.
+    pub(crate) token: Option<SecretText>,
+    /// Extra roots.
+    pub(crate) ca: Option<PathBuf>,
+    /// Longest wait for one answer.
+    pub(crate) timeout: Duration,
+}
+
+/// A checked server address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Server {
+    uri: Uri,
+    /// Whether TLS is spoken.
+    pub(crate) tls: bool,
+    /// Name or address, without brackets.
+    pub(crate) host: String,
+    /// Its port, also where the address leaves it out.
+    pub(crate) port: u16,
+}
+
+impl Server {
+    /// Checks an address: http or https, a host, perhaps a port, and nothing more.
+    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
+        let wrong = |problem: &str| {
+            Failure::usage(
+                format!("the server address {text:?} {problem}"),
+                "give it as http://HOST:PORT or https://HOST[:PORT]",
+            )
+        };
+        let uri: Uri = text.parse().map_err(|_| wrong("is no address"))?;
+        let tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            Some(_) | None => return Err(wrong("begins with neither http:// nor https://")),
+        };
+        let authority = uri.authority().ok_or_else(|| wrong("has no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(wrong("holds a user name; sign in with a token"));
+        }
+        if !matches!(uri.path_and_query().map(http::uri::PathAndQuery::as_str), None | Some("" | "/")) {
+            return Err(wrong("has a path"));
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        if host.is_empty() {
+            return Err(wrong("has no host"));
+        }
+        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        Ok(Self { uri, tls, host, port })
+    }
+
+    /// Whether what is sent could be read on the way.
+    pub(crate) fn is_exposed(&self) -> bool {
+        let loopback = self.host == "localhost"
+            || self.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        !self.tls && !loopback
+    }
+
+    /// The address for HTTP.
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+}
+
+impl std::fmt::Display for Server {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.uri.to_string().trim_end_matches('/'))
+    }
+}
+
+/// Finds out what to connect to. `None` when no server is named anywhere.
+pub(crate) fn find(program: &mut Program, global: &Global) -> Result<Option<Settings>, Failure> {
+    // Without a need for the file a broken one must not stand in the way.
+    let needs_context = global.context.is_some()
+        || (global.server.is_none() && program.environment.server.is_none())
+        || program.environment.token.is_none();
+    let mut config = Config::default();
+    if needs_context {
+        let named = global.context.is_some() || program.environment.server.is_none();
+        match config::location(&program.environment).and_then(|path| config::load(&path)) {
+            Ok(loaded) => {
+                if let Some(warning) = loaded.warning {
+                    program.console.talk(&warning);
+                }
+                config = loaded.config;
+            }
+            Err(failure) if named && global.server.is_none() => return Err(failure),
+            Err(_) => {}
+        }
+    }
+    merge(global, &program.environment, &config)
+}
+
+/// As [`find`], for commands that cannot do without a server.
+pub(crate) fn require(program: &mut Program, global: &Global) -> Result<Settings, Failure> {
+    find(program, global)?.ok_or_else(|| {
+        Failure::usage(
+            "no server is set",
+            "run `fleetctl login --server URL --token-stdin`, or set FLEETCTL_SERVER and FLEETCTL_TOKEN",
+        )
+    })
+}
+
+fn merge(
+    global: &Global,
+    environment: &crate::environment::Environment,
+    config: &Config,
+) -> Result<Option<Settings>, Failure> {
+    let context = match &global.context {
+        Some(name) => Some(context_named(config, name)?),
+        None => config.current.as_ref().and_then(|name| config.contexts.get(name)),
+    };
+    // A context that is named on this command line wins over the environment, and brings its own token.
+    let environment_server = environment.server.as_ref().filter(|_| global.context.is_none());
+    let environment_token = environment.token.as_ref().filter(|_| global.context.is_none());
+    let address = global.server.as_ref().or(environment_server).or(context.map(|context| &context.server));
+    let Some(address) = address else { return Ok(None) };
+    let server = Server::parse(address)?;
+
+    // A context's token goes to the context's server and nowhere else.
+    let same = context.filter(|context| Server::parse(&context.server).is_ok_and(|known| known == server));
+    Ok(Some(Settings {
+        token: environment_token.or(same.and_then(|context| context.token.as_ref())).cloned(),
+        ca: global.ca.clone().or_else(|| environment.ca_file.clone()).or_else(|| same.and_then(|c| c.ca.clone())),
+        server,
+        timeout: global.timeout,
+    }))
+}
+
+/// The context of a name.
+pub(crate) fn context_named<'a>(config: &'a Config, name: &str) -> Result<&'a Context, Failure> {
+    config.contexts.get(name).ok_or_else(|| {
+        Failure::new(
+            Kind::NotFound,
+            format!("there is no context {name:?}"),
+            "see `fleetctl context list`, or make it with `fleetctl context set NAME --server URL`",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Color;
+    use crate::environment::Environment;
+
+    fn global(context: Option<&str>, server: Option<&str>) -> Global {
+        Global {
+            context: context.map(str::to_owned),
+            server: server.map(str::to_owned),
+            ca: None,
+            timeout: Duration::from_secs(1),
+            color: Color::Never,
+        }
+    }
+
+    fn config() -> Config {
+        toml::from_str(
+            "current = 'home'\n\
+             [contexts.home]\nserver = 'http://127.0.0.1:1'\ntoken = 'home-token'\n\
+             [contexts.work]\nserver = 'https://fleet.example'\ntoken = 'work-token'\n",
+        )
+        .unwrap()
+    }
+
+    fn check(global: &Global, environment: &Environment, expected: Option<(&str, Option<&str>)>) {
+        let settings = merge(global, environment, &config()).unwrap();
+        let found = settings
+            .map(|settings| (settings.server.to_string(), settings.token.map(|token| token.expose().to_owned())));
+        assert_eq!(found, expected.map(|(server, token)| (server.to_owned(), token.map(str::to_owned))));
+    }
+
+    fn environment(server: Option<&str>, token: Option<&str>) -> Environment {
+        Environment {
+            server: server.map(str::to_owned),
+            token: token.map(|token| SecretText::new(token.to_owned())),
+            ..Environment::default()
+        }
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_context() {
+        let none = global(None, None);
+        check(&none, &environment(None, None), Some(("http://127.0.0.1:1", Some("home-token"))));
+        check(&none, &environment(None, Some("mine")), Some(("http://127.0.0.1:1", Some("mine"))));
+        check(
+            &none,
+            &environment(Some("http://127.0.0.1:2"), Some("mine")),
+            Some(("http://127.0.0.1:2", Some("mine"))),
+        );
+    }
+
+    #[test]
+    fn a_token_never_goes_to_a_server_it_is_not_for() {
+        check(&global(None, None), &environment(Some("http://127.0.0.1:2"), None), Some(("http://127.0.0.1:2", None)));
+        check(
+            &global(None, Some("http://evil.example")),
+            &environment(None, None),
+            Some(("http://evil.example", None)),
+        );
+        check(
+            &global(None, Some("http://127.0.0.1:1/")),
+            &environment(None, None),
+            Some(("http://127.0.0.1:1", Some("home-token"))),
+        );
+    }
+
+    #[test]
+    fn a_named_context_brings_its_own_token() {
+        let expected = Some(("https://fleet.example", Some("work-token")));
+        check(&global(Some("work"), None), &environment(None, None), expected);
+        check(&global(Some("work"), None), &environment(Some("http://127.0.0.1:2"), Some("mine")), expected);
+        assert!(merge(&global(Some("gone"), None), &Environment::default(), &config()).is_err());
+    }
+
+    #[test]
+    fn addresses_are_checked() {
+        for text in
+            ["", "fleet.example", "ftp://x", "http://", "https://x/path", "https://u@x", "http://x?y", "http://:80"]
+        {
+            assert!(Server::parse(text).is_err(), "{text:?}");
+        }
+        let server = Server::parse("https://[::1]").unwrap();
+        assert_eq!((server.host.as_str(), server.port, server.tls, server.is_exposed()), ("::1", 443, true, false));
+        let server = Server::parse("http://fleet.example:8080/").unwrap();
+        assert_eq!(
+            (server.host.as_str(), server.port, server.tls, server.is_exposed()),
+            ("fleet.example", 8080, false, true)
+        );
+        assert!(!Server::parse("http://[::1]:8080").unwrap().is_exposed());
+    }
+}

@@ -1,0 +1,22 @@
+//! What programs read: the JSON form of each thing, made from the contract's messages. `docs/howto/fleetctl-json.md`
+//! describes it, and snapshots in `tests/` hold it. Fields are only ever added; an absent value is null.
+
+pub(crate) mod claim;
+pub(crate) mod context;
+pub(crate) mod device;
+pub(crate) mod event;
+pub(crate) mod identity;
+pub(crate) mod installation;
+pub(crate) mod sample;
+pub(crate) mod token;
+mod word;
+
+/// An empty text means that there is none.
+fn some_text(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// Labels as `key=value`, by key.
+pub(crate) fn label_text(labels: &std::collections::BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}

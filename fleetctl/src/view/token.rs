@@ -1,0 +1,160 @@
+//! Join tokens and API tokens, without their secrets.
+
+use super::{label_text, some_text, word};
+use crate::output::listed::{Listed, Moment};
+use crate::output::style::Tone;
+use crate::output::table::{Cell, Column};
+use crate::output::time::Time;
+use kaliun_proto::fleet::v1 as proto;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A join token as programs read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct JoinToken {
+    pub(crate) id: String,
+    pub(crate) description: String,
+    pub(crate) created_at: Option<Time>,
+    pub(crate) created_by: Option<String>,
+    pub(crate) expires_at: Option<Time>,
+    pub(crate) max_uses: u32,
+    pub(crate) uses: u32,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) revoked_at: Option<Time>,
+}
+
+/// An API token as programs read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct ApiToken {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) role: &'static str,
+    pub(crate) created_at: Option<Time>,
+    pub(crate) created_by: Option<String>,
+    pub(crate) expires_at: Option<Time>,
+    pub(crate) last_used_at: Option<Time>,
+    pub(crate) revoked_at: Option<Time>,
+}
+
+/// A join token at the one time when its secret is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct NewJoinToken {
+    pub(crate) join_token: Option<JoinToken>,
+    pub(crate) secret: String,
+}
+
+/// An API token at the one time when its secret is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct NewApiToken {
+    pub(crate) api_token: Option<ApiToken>,
+    pub(crate) secret: String,
+}
+
+impl From<proto::JoinToken> for JoinToken {
+    fn from(token: proto::JoinToken) -> Self {
+        Self {
+            id: token.id,
+            description: token.description,
+            created_at: Time::from_ms(token.created_at_ms),
+            created_by: some_text(token.created_by),
+            expires_at: Time::from_ms(token.expires_at_ms),
+            max_uses: token.max_uses,
+            uses: token.uses,
+            labels: token.labels.into_iter().collect(),
+            revoked_at: Time::from_ms(token.revoked_at_ms),
+        }
+    }
+}
+
+impl From<proto::ApiToken> for ApiToken {
+    fn from(token: proto::ApiToken) -> Self {
+        Self {
+            id: token.id,
+            name: token.name,
+            role: word::role(token.role),
+            created_at: Time::from_ms(token.created_at_ms),
+            created_by: some_text(token.created_by),
+            expires_at: Time::from_ms(token.expires_at_ms),
+            last_used_at: Time::from_ms(token.last_used_at_ms),
+            revoked_at: Time::from_ms(token.revoked_at_ms),
+        }
+    }
+}
+
+/// Whether a token still works, as a word.
+fn state(revoked_at: Option<Time>, expires_at: Option<Time>, used_up: bool, now_ms: i64) -> Cell {
+    let expired = expires_at.zip(Time::from_ms(now_ms)).is_some_and(|(expires, now)| expires <= now);
+    if revoked_at.is_some() {
+        Cell::toned("revoked", Tone::Bad)
+    } else if expired {
+        Cell::toned("expired", Tone::Faint)
+    } else if used_up {
+        Cell::toned("used-up", Tone::Faint)
+    } else {
+        Cell::toned("valid", Tone::Good)
+    }
+}
+
+impl Listed for JoinToken {
+    const NOUN: &'static str = "join-token";
+    const PLURAL: &'static str = "join tokens";
+    const COLUMNS: &'static [Column] = &[
+        Column::new("ID"),
+        Column::new("STATE"),
+        Column::new("USES").right(),
+        Column::new("EXPIRES"),
+        Column::new("CREATED").wide(),
+        Column::new("BY").wide(),
+        Column::new("LABELS").wide().elastic(),
+        Column::new("DESCRIPTION").elastic(),
+    ];
+
+    fn reference(&self) -> &str {
+        &self.id
+    }
+
+    fn row(&self, moment: Moment) -> Vec<Cell> {
+        vec![
+            Cell::new(&self.id),
+            state(self.revoked_at, self.expires_at, self.uses >= self.max_uses, moment.now_ms),
+            Cell::new(format!("{}/{}", self.uses, self.max_uses)),
+            moment.cell(self.expires_at),
+            moment.cell(self.created_at),
+            Cell::optional(self.created_by.as_ref()),
+            Cell::new(label_text(&self.labels)),
+            Cell::new(&self.description),
+        ]
+    }
+}
+
+impl Listed for ApiToken {
+    const NOUN: &'static str = "api-token";
+    const PLURAL: &'static str = "API tokens";
+    const COLUMNS: &'static [Column] = &[
+        Column::new("ID"),
+        Column::new("STATE"),
+        Column::new("ROLE"),
+        Column::new("EXPIRES"),
+        Column::new("USED"),
+        Column::new("CREATED").wide(),
+        Column::new("BY").wide(),
+        Column::new("NAME").elastic(),
+    ];
+
+    fn reference(&self) -> &str {
+        &self.id
+    }
+
+    fn row(&self, moment: Moment) -> Vec<Cell> {
+        vec![
+            Cell::new(&self.id),
+            state(self.revoked_at, self.expires_at, false, moment.now_ms),
+            Cell::new(self.role),
+            moment.cell(self.expires_at),
+            moment.cell(self.last_used_at),
+            moment.cell(self.created_at),
+            Cell::optional(self.created_by.as_ref()),
+            Cell::new(&self.name),
+        ]
+    }
+}

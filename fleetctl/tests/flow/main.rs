@@ -1,0 +1,14 @@
+//! Flows: whole command lines against a control plane's double over real gRPC.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod changes;
+mod contexts;
+mod double;
+mod errors;
+mod json;
+mod tables;
+mod things;
+mod tls;
+mod watching;
+mod workbench;

@@ -1,0 +1,124 @@
+//! What is really stored, read past the control plane.
+
+use crate::fleet::Fleet;
+use anyhow::{Context as _, ensure};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use tokio_postgres::{Client, Config, NoTls};
+
+/// The superuser of the private cluster.
+const ADMIN: &str = "kaliun_admin";
+
+/// The samples of one box, as their sequence numbers tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The device's id.
+    pub device: String,
+    /// How many lives of the box's spool they come from.
+    pub spools: i64,
+    /// Rows.
+    pub rows: i64,
+    /// Different sequence numbers.
+    pub distinct: i64,
+    /// The first and the last sequence number.
+    pub range: (i64, i64),
+    /// How far the server told the box that everything is stored.
+    pub acknowledged: i64,
+}
+
+impl Stored {
+    /// Proves that nothing acknowledged is missing and nothing is doubled.
+    ///
+    /// # Errors
+    /// Something is.
+    pub fn prove_whole(&self) -> anyhow::Result<()> {
+        ensure!(self.spools == 1, "{}: the box lost its spool: {self:?}", self.device);
+        ensure!(self.rows == self.distinct, "{}: samples are doubled: {self:?}", self.device);
+        ensure!(self.range.0 == 1, "{}: the first samples are missing: {self:?}", self.device);
+        ensure!(self.range.1 - self.range.0 + 1 == self.distinct, "{}: samples are missing: {self:?}", self.device);
+        ensure!(self.acknowledged == self.range.1, "{}: acknowledged is not what is stored: {self:?}", self.device);
+        Ok(())
+    }
+}
+
+/// Reads what is stored of every box's samples, by device.
+///
+/// # Errors
+/// The database does not answer, or has other tables than this test knows.
+pub async fn samples(fleet: &Fleet) -> anyhow::Result<BTreeMap<String, Stored>> {
+    let (client, connection) = connect(fleet).await?;
+    let query = async {
+        let rows = client
+            .query(
+                "SELECT d.device_id::text, count(DISTINCT s.spool_id), count(*), count(DISTINCT (s.spool_id, s.sequence)),
+                        min(s.sequence), max(s.sequence), d.sample_sequence
+                 FROM device_status d JOIN sample_head s ON s.device_id = d.device_id
+                 GROUP BY d.device_id, d.sample_sequence",
+                &[],
+            )
+            .await
+            .context("the stored samples cannot be read")?;
+        drop(client);
+        anyhow::Ok(rows)
+    };
+    let (rows, ended) = tokio::join!(query, connection);
+    ended.context("the connection to the database failed")?;
+    let stored = rows?.into_iter().map(|row| {
+        let device: String = row.get(0);
+        let stored = Stored {
+            device: device.clone(),
+            spools: row.get(1),
+            rows: row.get(2),
+            distinct: row.get(3),
+            range: (row.get(4), row.get(5)),
+            acknowledged: row.get(6),
+        };
+        (device, stored)
+    });
+    Ok(stored.collect())
+}
+
+/// The process id of the fleet's postmaster, from Postgres' own file.
+///
+/// # Errors
+/// Postgres does not run.
+pub fn postmaster(fleet: &Fleet) -> anyhow::Result<i32> {
+    let path = home(fleet).join("data/postmaster.pid");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    text.lines().next().and_then(|line| line.trim().parse().ok()).context("the pid file of Postgres is empty")
+}
+
+async fn connect(
+    fleet: &Fleet,
+) -> anyhow::Result<(Client, impl Future<Output = Result<(), tokio_postgres::Error>> + use<>)> {
+    let settings =
+        std::fs::read_to_string(home(fleet).join("postgresql.conf")).context("there is no private Postgres")?;
+    let socket = settings.lines().find_map(|line| line.strip_prefix("unix_socket_directories = '")?.strip_suffix('\''));
+    let socket = socket.context("the settings of Postgres name no socket")?.to_owned();
+    let mut config = Config::new();
+    config.host_path(socket).user(ADMIN).dbname("postgres");
+    let database = database_name(&config).await?;
+    config.dbname(&database);
+    config.connect(NoTls).await.context("Postgres does not answer")
+}
+
+/// The one database that is not Postgres' own.
+async fn database_name(config: &Config) -> anyhow::Result<String> {
+    let (client, connection) = config.connect(NoTls).await.context("Postgres does not answer")?;
+    let query = async {
+        let row = client
+            .query_one("SELECT datname::text FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'", &[])
+            .await;
+        drop(client);
+        row
+    };
+    let (row, ended) = tokio::join!(query, connection);
+    ended.context("the connection to the database failed")?;
+    Ok(row.context("the cluster holds no single database")?.get(0))
+}
+
+fn home(fleet: &Fleet) -> PathBuf {
+    let asked = fleet.folder().join("control-plane/postgres");
+    let note = std::fs::read_to_string(asked.join("where")).unwrap_or_default();
+    note.lines().find(|line| line.starts_with('/')).map_or(asked, PathBuf::from)
+}

@@ -1,0 +1,97 @@
+//! kill -9 of anything loses nothing that was acknowledged, and everything comes back by itself.
+
+use kaliun_e2e::database::{self, Stored};
+use kaliun_e2e::fleet::{Fleet, Shape};
+use kaliun_e2e::process::signal;
+use kaliun_e2e::wait::{PATIENCE, until};
+use std::collections::BTreeMap;
+
+/// Boxes that report while something is killed.
+const BOXES: u32 = 20;
+
+/// One sample a second from each box is load enough that a kill always hits some batch on its way.
+const SHAPE: Shape = Shape { simulated: BOXES, sample_interval_ms: 1_000 };
+
+/// How often each thing is killed.
+const ROUNDS: usize = 3;
+
+/// Waits until every box has stored at least `more` samples beyond what it had before.
+async fn wait_for_more(
+    fleet: &Fleet,
+    before: &BTreeMap<String, Stored>,
+    more: i64,
+) -> anyhow::Result<BTreeMap<String, Stored>> {
+    until("every box stores further samples", PATIENCE, || async {
+        let now = database::samples(fleet).await?;
+        let all = now.len() == BOXES as usize;
+        let beyond =
+            |stored: &Stored| stored.range.1 - before.get(&stored.device).map_or(0, |before| before.range.1) >= more;
+        let behind = now.values().filter(|stored| !beyond(stored)).count();
+        anyhow::ensure!(all && behind == 0, "{} boxes have stored samples, {behind} of them are behind", now.len());
+        Ok(Some(now))
+    })
+    .await
+}
+
+/// Proves that every box's samples are whole, and that nothing which was stored before is gone.
+fn prove_whole(before: &BTreeMap<String, Stored>, now: &BTreeMap<String, Stored>) -> anyhow::Result<()> {
+    for stored in now.values() {
+        stored.prove_whole()?;
+    }
+    for (device, before) in before {
+        let now = now.get(device).ok_or_else(|| anyhow::anyhow!("{device} lost all its samples"))?;
+        anyhow::ensure!(now.rows >= before.rows, "{device} had {before:?} and has {now:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_control_plane_is_killed() -> anyhow::Result<()> {
+    let mut fleet = Fleet::start(SHAPE).await?;
+    let mut before = wait_for_more(&fleet, &BTreeMap::new(), 2).await?;
+    for _ in 0..ROUNDS {
+        fleet.control_plane.kill_hard()?;
+        fleet.control_plane.start_again()?;
+        fleet.ready().await?;
+        let now = wait_for_more(&fleet, &before, 3).await?;
+        prove_whole(&before, &now)?;
+        before = now;
+    }
+    fleet.online(BOXES as usize).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn postgres_is_killed() -> anyhow::Result<()> {
+    let fleet = Fleet::start(SHAPE).await?;
+    let mut before = wait_for_more(&fleet, &BTreeMap::new(), 2).await?;
+    for _ in 0..ROUNDS {
+        let postmaster = database::postmaster(&fleet)?;
+        signal(postmaster, rustix::process::Signal::KILL)?;
+        let now = wait_for_more(&fleet, &before, 3).await?;
+        assert_ne!(database::postmaster(&fleet)?, postmaster);
+        prove_whole(&before, &now)?;
+        before = now;
+    }
+    fleet.ready().await?;
+    fleet.online(BOXES as usize).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_agents_are_killed() -> anyhow::Result<()> {
+    let mut fleet = Fleet::start(SHAPE).await?;
+    let mut before = wait_for_more(&fleet, &BTreeMap::new(), 2).await?;
+    for _ in 0..ROUNDS {
+        if let Some(sim) = &mut fleet.sim {
+            sim.kill_hard()?;
+            sim.start_again()?;
+        }
+        let now = wait_for_more(&fleet, &before, 3).await?;
+        prove_whole(&before, &now)?;
+        assert_eq!(now.len(), BOXES as usize, "nothing was enrolled twice");
+        before = now;
+    }
+    fleet.online(BOXES as usize).await?;
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! `cargo xtask test`: proves everything, from a clean clone on.
+//!
+//! Clippy and the documentation share the checked dependencies, all tests share the built ones, and both are of the one
+//! development profile. Everything is selected with `--workspace`, so that each dependency has one set of features and
+//! is built once. The web UI comes first, for the control plane carries it.
+
+mod phases;
+
+use crate::machine::{self, Need, on_path};
+use crate::{web, workspace};
+use anyhow::{Context as _, ensure};
+use phases::{Phases, run_and_collect};
+use std::process::Command;
+
+/// How to prove it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Leave out the end-to-end tests, and with them the browser.
+    #[arg(long)]
+    no_e2e: bool,
+}
+
+/// Runs every phase and ends with what each took. The first that fails ends it.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut phases = Phases::new();
+    let result = run_phases(arguments, &mut phases);
+    phases.show(result.is_ok());
+    result
+}
+
+fn run_phases(arguments: &Arguments, phases: &mut Phases) -> anyhow::Result<()> {
+    phases.run("machine", || {
+        let needs: &[Need] = if arguments.no_e2e {
+            &[Need::Compiler, Need::Postgres]
+        } else {
+            &[Need::Compiler, Need::Postgres, Need::Browser]
+        };
+        machine::provide(needs)?;
+        Ok(Vec::new())
+    })?;
+    phases.run("format", || plain(&["fmt", "--all", "--check"], &[]))?;
+    if on_path("cargo-deny").is_some() {
+        phases.run("licences", || plain(&["deny", "check", "bans", "licenses", "sources"], &[]))?;
+    }
+    phases.run("web UI", || {
+        web::build(web::Mode::Development)?;
+        Ok(Vec::new())
+    })?;
+    phases.run("clippy", || {
+        plain(&["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "--deny", "warnings"], &[])
+    })?;
+    phases.run("documentation", || {
+        let arguments = ["doc", "--workspace", "--no-deps", "--locked", "--quiet", "--document-private-items"];
+        plain(&arguments, &[("RUSTDOCFLAGS", "--deny warnings")])
+    })?;
+    // Built apart, so that the minutes of the tests are the tests' own. The end-to-end tests start these programs.
+    phases.run("build", || plain(&["build", "--workspace", "--all-targets", "--locked", "--quiet"], &[]))?;
+    phases.run("tests", || tests("not package(kaliun-e2e)", &["--exclude", "kaliun-e2e"]))?;
+    phases.run("examples in documentation", || {
+        let mut command = workspace::cargo()?;
+        command.args(["test", "--workspace", "--doc", "--locked", "--quiet"]);
+        run_and_collect(&mut command, |_| false)
+    })?;
+    if !arguments.no_e2e {
+        phases.run("end to end", || tests("package(kaliun-e2e)", &["--package", "kaliun-e2e"]))?;
+    }
+    Ok(())
+}
+
+/// Runs cargo, letting it speak for itself.
+fn plain(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Vec<String>> {
+    let mut command = workspace::cargo()?;
+    command.args(arguments).envs(environment.iter().copied());
+    let status = command.status().context("cannot start cargo")?;
+    ensure!(status.success(), "cargo {} failed ({status})", arguments.join(" "));
+    Ok(Vec::new())
+}
+
+/// Runs tests by nextest where it is installed, else by cargo, and returns the runner's summary.
+fn tests(filter: &str, selection: &[&str]) -> anyhow::Result<Vec<String>> {
+    let mut command: Command = workspace::cargo()?;
+    if on_path("cargo-nextest").is_some() {
+        command.args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast", "--no-tests=pass", "-E", filter]);
+        // Passing tests are a line each, which is what a failed run is read for.
+        return run_and_collect(&mut command, |line| line.trim_start().starts_with("Summary ["));
+    }
+    command.args(["test", "--locked", "--no-fail-fast", "--all-targets"]);
+    if selection.contains(&"--exclude") {
+        command.arg("--workspace");
+    }
+    command.args(selection);
+    run_and_collect(&mut command, |line| line.starts_with("test result:"))
+}

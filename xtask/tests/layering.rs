@@ -1,0 +1,99 @@
+//! The folders are the architecture: which crate may know which.
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Tools and end-to-end tests: they may use every crate, and no other crate may use them.
+const TOOLS: [&str; 5] = ["xtask", "kaliun-e2e", "kaliun-bench", "kaliun-web-bundle", "kaliun-dev-ca"];
+
+/// Each crate and those it may use. DESIGN, section 3.
+const ARROWS: [(&str, &[&str]); 10] = [
+    ("kaliun-types", &[]),
+    ("kaliun-proto", &["kaliun-types"]),
+    ("kaliun-domain", &["kaliun-types"]),
+    ("kaliun-cluster", &[]),
+    ("kaliun-store", &["kaliun-types", "kaliun-domain"]),
+    ("kaliun-control-plane", &["kaliun-types", "kaliun-proto", "kaliun-domain", "kaliun-store", "kaliun-cluster"]),
+    ("kaliun-edge", &["kaliun-types", "kaliun-proto"]),
+    ("kaliun-edge-sim", &["kaliun-types", "kaliun-proto", "kaliun-edge"]),
+    ("kaliun-fleetctl", &["kaliun-types", "kaliun-proto"]),
+    ("kaliun-web-ui", &["kaliun-types", "kaliun-proto"]),
+];
+
+/// What tests may use beyond that: a database, the other end of the link, and the crate itself with its test features.
+const TEST_ARROWS: [(&str, &[&str]); 3] = [
+    ("kaliun-cluster", &["kaliun-cluster"]),
+    ("kaliun-store", &["kaliun-cluster"]),
+    ("kaliun-control-plane", &["kaliun-edge", "kaliun-edge-sim"]),
+];
+
+/// Crates from outside that only some of ours may use.
+const RESERVED: [(&str, &[&str]); 3] = [
+    // One crate speaks to the database; one runs it.
+    ("tokio-postgres", &["kaliun-store", "kaliun-cluster"]),
+    ("deadpool-postgres", &["kaliun-store"]),
+    ("rcgen", &["kaliun-control-plane", "kaliun-edge", "kaliun-bench", "kaliun-dev-ca", "kaliun-e2e"]),
+];
+
+/// Crates of rules and of words: no runtime, no network, no clock.
+const PURE: [&str; 2] = ["kaliun-types", "kaliun-domain"];
+
+/// What has no place in a pure crate.
+const IMPURE: [&str; 7] = ["tokio", "tonic", "hyper", "axum", "rustix", "tokio-postgres", "tracing"];
+
+/// An arrow that should not be, in words.
+fn judge(from: &str, to: &str, is_test: bool) -> Option<String> {
+    if TOOLS.contains(&from) {
+        return None;
+    }
+    if TOOLS.contains(&to) {
+        return Some(format!("{from} uses the tool {to}"));
+    }
+    let lookup = |table: &[(&str, &'static [&'static str])]| {
+        table.iter().find(|(name, _)| *name == from).map_or(&[][..], |(_, targets)| *targets)
+    };
+    let allowed = lookup(&ARROWS).contains(&to) || is_test && lookup(&TEST_ARROWS).contains(&to);
+    (!allowed).then(|| format!("{from} must not use {to}{}", if is_test { ", not even in tests" } else { "" }))
+}
+
+#[test]
+fn only_the_arrows_of_the_design_exist() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec().unwrap();
+    let members: BTreeMap<&str, _> = metadata.packages.iter().map(|package| (package.name.as_str(), package)).collect();
+    let known: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).chain(TOOLS).collect();
+    let mut wrong = Vec::new();
+    for (name, package) in &members {
+        if !known.contains(name) {
+            wrong.push(format!("{name} has no place in the layering yet"));
+        }
+        for dependency in &package.dependencies {
+            let (to, is_test) = (dependency.name.as_str(), dependency.kind == DependencyKind::Development);
+            if members.contains_key(to) {
+                wrong.extend(judge(name, to, is_test));
+            }
+            let reserved = RESERVED.iter().find(|(crate_name, _)| *crate_name == to);
+            if !is_test && reserved.is_some_and(|(_, users)| !users.contains(name)) {
+                wrong.push(format!("{name} must leave {to} to others"));
+            }
+            if !is_test && PURE.contains(name) && IMPURE.contains(&to) {
+                wrong.push(format!("{name} is pure and must not use {to}"));
+            }
+        }
+    }
+    for name in known.iter().filter(|name| !members.contains_key(**name)) {
+        wrong.push(format!("{name} is in the layering but not in the workspace"));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_wrong_arrow_is_seen() {
+    assert_eq!(judge("kaliun-store", "kaliun-domain", false), None);
+    assert_eq!(judge("kaliun-store", "kaliun-cluster", true), None);
+    assert!(judge("kaliun-store", "kaliun-cluster", false).is_some());
+    assert!(judge("kaliun-domain", "kaliun-store", false).is_some());
+    assert!(judge("kaliun-edge", "kaliun-control-plane", true).is_some());
+    assert!(judge("kaliun-edge", "xtask", false).is_some());
+    assert_eq!(judge("xtask", "kaliun-cluster", false), None);
+}
