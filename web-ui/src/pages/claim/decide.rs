@@ -68,7 +68,10 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
             }
             Err(failure) => {
                 session.notice(&failure);
-                homes_problem.try_set(Some(format!("The homes could not be loaded: {} A home can be chosen later.", failure.sentence())));
+                homes_problem.try_set(Some(format!(
+                    "The homes could not be loaded: {} A home can be chosen later.",
+                    failure.sentence()
+                )));
             }
         }
     });
@@ -77,7 +80,8 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
         is_busy.try_set(false);
         problem.try_set(Some(format!("{} {}", failure.sentence(), failure.next_step())));
     };
-    let name_problem = Memo::new(move |_| name.with(|name| DeviceName::parse(name.trim()).err().map(|invalid| format!("{invalid}."))));
+    let name_problem =
+        Memo::new(move |_| name.with(|name| DeviceName::parse(name.trim()).err().map(|invalid| format!("{invalid}."))));
     let approve = {
         let code = code.clone();
         move |event: SubmitEvent| {
