@@ -32,19 +32,19 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Status, Streaming};
 
 /// Longest wait for anything: a machine that is busy compiling.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-pub const TOKEN: &str = "kat1.a-token-for-tests-that-is-long-enough-to-be-one";
+pub(crate) const TOKEN: &str = "kat1.a-token-for-tests-that-is-long-enough-to-be-one";
 
 /// A running server with everything it needs. Stopped by hand at the end of a test.
-pub struct Fixture {
-    pub server: Server,
-    pub database: TestDatabase,
+pub(crate) struct Fixture {
+    pub(crate) server: Server,
+    pub(crate) database: TestDatabase,
     folder: PathBuf,
 }
 
 impl Fixture {
-    pub async fn start() -> Result<Self> {
+    pub(crate) async fn start() -> Result<Self> {
         let database = TestDatabase::create().await?;
         let folder = std::env::temp_dir().join(format!("kaliun-flow-{}-{}", std::process::id(), database.name()));
         std::fs::create_dir_all(&folder)?;
@@ -55,28 +55,28 @@ impl Fixture {
         Ok(Self { server, database, folder })
     }
 
-    pub async fn stop(self) -> Result<()> {
+    pub(crate) async fn stop(self) -> Result<()> {
         self.server.stop().await;
         std::fs::remove_dir_all(&self.folder)?;
         Ok(())
     }
 
-    pub fn device_address(&self) -> SocketAddr {
+    pub(crate) fn device_address(&self) -> SocketAddr {
         self.server.addresses().device
     }
 
     /// A channel to the public listener.
-    pub async fn public(&self) -> Result<Channel> {
+    pub(crate) async fn public(&self) -> Result<Channel> {
         let address = format!("http://{}", self.server.addresses().public);
         Ok(Endpoint::from_shared(address)?.connect().await?)
     }
 
-    pub async fn devices(&self) -> Result<fleet::device_service_client::DeviceServiceClient<Channel>> {
+    pub(crate) async fn devices(&self) -> Result<fleet::device_service_client::DeviceServiceClient<Channel>> {
         Ok(fleet::device_service_client::DeviceServiceClient::new(self.public().await?))
     }
 
     /// The server's own authority, to make certificates that it would not.
-    pub fn own_issuer(&self) -> Result<rcgen::Issuer<'static, KeyPair>> {
+    pub(crate) fn own_issuer(&self) -> Result<rcgen::Issuer<'static, KeyPair>> {
         use rustls::pki_types::pem::PemObject;
         let folder = self.folder.join("authority");
         let key = KeyPair::from_pem(&std::fs::read_to_string(folder.join("ca.key"))?)?;
@@ -84,7 +84,7 @@ impl Fixture {
     }
 
     /// A join token for many boxes.
-    pub async fn join_token(&self) -> Result<String> {
+    pub(crate) async fn join_token(&self) -> Result<String> {
         let mut tokens = fleet::join_token_service_client::JoinTokenServiceClient::new(self.public().await?);
         let request = fleet::CreateJoinTokenRequest {
             description: "test".to_owned(),
@@ -120,7 +120,7 @@ fn config(database: &TestDatabase, state_dir: PathBuf, token_file: PathBuf) -> C
 }
 
 /// A request with the admin's token.
-pub fn with_token<T>(message: T) -> Request<T> {
+pub(crate) fn with_token<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     let value = format!("Bearer {TOKEN}").parse().expect("the token is ASCII");
     request.metadata_mut().insert("authorization", value);
@@ -128,16 +128,16 @@ pub fn with_token<T>(message: T) -> Request<T> {
 }
 
 /// A box as seen from outside: a key, and maybe a certificate.
-pub struct TestBox {
-    pub key: KeyPair,
-    pub roots: Vec<CertificateDer<'static>>,
-    pub chain: Vec<CertificateDer<'static>>,
-    pub device_id: String,
-    pub address: SocketAddr,
+pub(crate) struct TestBox {
+    pub(crate) key: KeyPair,
+    pub(crate) roots: Vec<CertificateDer<'static>>,
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) device_id: String,
+    pub(crate) address: SocketAddr,
 }
 
 /// A channel to the device listener.
-pub async fn device_channel(
+pub(crate) async fn device_channel(
     address: SocketAddr,
     roots: &[CertificateDer<'static>],
     identity: Option<(Vec<CertificateDer<'static>>, &KeyPair)>,
@@ -171,7 +171,7 @@ pub async fn device_channel(
 }
 
 /// The authorities, learned as a box learns them but for the hash, which the caller knows.
-pub async fn learn_roots(fixture: &Fixture) -> Result<Vec<CertificateDer<'static>>> {
+pub(crate) async fn learn_roots(fixture: &Fixture) -> Result<Vec<CertificateDer<'static>>> {
     // The server's own file stands for the image or the token that a real box has it from.
     use rustls::pki_types::pem::PemObject;
     let root = CertificateDer::from_pem_file(fixture.folder.join("authority").join("ca.crt"))?;
@@ -188,7 +188,7 @@ pub async fn learn_roots(fixture: &Fixture) -> Result<Vec<CertificateDer<'static
 }
 
 /// Goes through enrolment with a key and answers the last step.
-pub async fn enroll(
+pub(crate) async fn enroll(
     fixture: &Fixture,
     roots: &[CertificateDer<'static>],
     key: &KeyPair,
@@ -200,7 +200,7 @@ pub async fn enroll(
 }
 
 /// Enrols with a key that somebody else's key is to prove; answers the reason of the refusal.
-pub async fn enroll_with_foreign_proof(
+pub(crate) async fn enroll_with_foreign_proof(
     fixture: &Fixture,
     roots: &[CertificateDer<'static>],
     key: &KeyPair,
@@ -209,7 +209,9 @@ pub async fn enroll_with_foreign_proof(
 ) -> Result<String> {
     match dialogue(fixture, roots, key, prover, join_token, "cellar", async |_| {}).await? {
         Answer::Refused(refused) => Ok(refused.reason),
-        other => anyhow::bail!("not refused: {other:?}"),
+        other @ (Answer::Challenge(_) | Answer::Pending(_) | Answer::Issued(_)) => {
+            anyhow::bail!("not refused: {other:?}")
+        }
     }
 }
 
@@ -254,46 +256,51 @@ fn prove(prover: &KeyPair, key: &KeyPair, nonce: &[u8]) -> Result<Vec<u8>> {
 
 impl TestBox {
     /// Enrols by join token.
-    pub async fn enroll(fixture: &Fixture, hostname: &str) -> Result<Self> {
+    pub(crate) async fn enroll(fixture: &Fixture, hostname: &str) -> Result<Self> {
         let roots = learn_roots(fixture).await?;
         let key = KeyPair::generate()?;
         let token = fixture.join_token().await?;
         match enroll(fixture, &roots, &key, &token, hostname, async |_| {}).await? {
             Answer::Issued(issued) => Ok(Self::from_issued(fixture, key, roots, issued)),
-            other => anyhow::bail!("not issued: {other:?}"),
+            other @ (Answer::Challenge(_) | Answer::Pending(_) | Answer::Refused(_)) => {
+                anyhow::bail!("not issued: {other:?}")
+            }
         }
     }
 
-    pub fn from_issued(fixture: &Fixture, key: KeyPair, roots: Vec<CertificateDer<'static>>, issued: Issued) -> Self {
+    pub(crate) fn from_issued(
+        fixture: &Fixture,
+        key: KeyPair,
+        roots: Vec<CertificateDer<'static>>,
+        issued: Issued,
+    ) -> Self {
         let chain = issued.certificate_chain.into_iter().map(CertificateDer::from).collect();
         Self { key, roots, chain, device_id: issued.device_id, address: fixture.device_address() }
     }
 
-    pub async fn channel(&self) -> Result<Channel> {
+    pub(crate) async fn channel(&self) -> Result<Channel> {
         device_channel(self.address, &self.roots, Some((self.chain.clone(), &self.key))).await
     }
 
     /// Opens a link and says hello.
-    pub async fn open(&self) -> Result<Session> {
+    pub(crate) async fn open(&self) -> Result<Session> {
         let (say, outbound) = mpsc::channel(16);
         say.send(word(DeviceWord::Hello(Box::new(hello())))).await?;
         let opened = LinkServiceClient::new(self.channel().await?).open_link(ReceiverStream::new(outbound)).await;
         let mut session = Session { say, hear: opened?.into_inner(), welcome: Welcome::default() };
-        match session.next().await? {
-            ServerWord::Welcome(welcome) => session.welcome = welcome,
-            other => anyhow::bail!("expected a welcome, got {other:?}"),
-        }
+        let ServerWord::Welcome(welcome) = session.next().await? else { anyhow::bail!("expected a welcome") };
+        session.welcome = welcome;
         Ok(session)
     }
 
     /// Tries to open a link that must be refused.
-    pub async fn refusal(&self) -> Result<Status> {
+    pub(crate) async fn refusal(&self) -> Result<Status> {
         refusal(self.channel().await?).await
     }
 }
 
 /// Tries to open a link that must be refused.
-pub async fn refusal(channel: Channel) -> Result<Status> {
+pub(crate) async fn refusal(channel: Channel) -> Result<Status> {
     let (say, outbound) = mpsc::channel(16);
     say.send(word(DeviceWord::Hello(Box::new(hello())))).await?;
     match LinkServiceClient::new(channel).open_link(ReceiverStream::new(outbound)).await {
@@ -303,24 +310,24 @@ pub async fn refusal(channel: Channel) -> Result<Status> {
 }
 
 /// A live link.
-pub struct Session {
-    pub say: mpsc::Sender<DeviceMessage>,
-    pub hear: Streaming<ServerMessage>,
-    pub welcome: Welcome,
+pub(crate) struct Session {
+    pub(crate) say: mpsc::Sender<DeviceMessage>,
+    pub(crate) hear: Streaming<ServerMessage>,
+    pub(crate) welcome: Welcome,
 }
 
 impl Session {
-    pub async fn next(&mut self) -> Result<ServerWord> {
+    pub(crate) async fn next(&mut self) -> Result<ServerWord> {
         let message = tokio::time::timeout(PATIENCE, self.hear.message()).await??.context("the stream ended")?;
         message.message.context("a message")
     }
 
-    pub async fn send(&self, message: DeviceWord) -> Result<()> {
+    pub(crate) async fn send(&self, message: DeviceWord) -> Result<()> {
         Ok(self.say.send(word(message)).await?)
     }
 
     /// Waits until samples up to a sequence are acknowledged.
-    pub async fn acknowledged(&mut self, sequence: u64) -> Result<()> {
+    pub(crate) async fn acknowledged(&mut self, sequence: u64) -> Result<()> {
         loop {
             if let ServerWord::Acknowledged(acknowledged) = self.next().await?
                 && acknowledged.item_class() == ItemClass::Samples
@@ -332,7 +339,7 @@ impl Session {
     }
 
     /// Waits for the end of the session and answers why it ended.
-    pub async fn end(&mut self) -> Result<Status> {
+    pub(crate) async fn end(&mut self) -> Result<Status> {
         loop {
             match tokio::time::timeout(PATIENCE, self.hear.message()).await? {
                 Ok(Some(_)) => {}
@@ -343,13 +350,13 @@ impl Session {
     }
 }
 
-pub fn word(message: DeviceWord) -> DeviceMessage {
+pub(crate) fn word(message: DeviceWord) -> DeviceMessage {
     DeviceMessage { message: Some(message) }
 }
 
-pub const SPOOL: [u8; 16] = [7; 16];
+pub(crate) const SPOOL: [u8; 16] = [7; 16];
 
-pub fn hello() -> Hello {
+pub(crate) fn hello() -> Hello {
     Hello {
         protocol: 1,
         agent_version: "test".to_owned(),
@@ -364,7 +371,7 @@ pub fn hello() -> Hello {
 }
 
 /// A batch of samples that are all well.
-pub fn samples(first_sequence: u64, count: usize) -> SampleBatch {
+pub(crate) fn samples(first_sequence: u64, count: usize) -> SampleBatch {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let sample = Sample {
         sampled_at_ms: i64::try_from(now.as_millis()).unwrap_or(0),
