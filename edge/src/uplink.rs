@@ -127,7 +127,10 @@ impl Uplink<'_> {
         trust.store(self.state)?;
         let fingerprint = self.identity.key.fingerprint();
         let published = self.published;
+        // A box that waits for a person must not keep its place.
+        let mut place = self.dialer.enrollments.acquire().await.ok();
         let on_pending = |pending: Pending| {
+            place = None;
             published.enrollment(EnrollmentState::Pending {
                 claim_code: pending.claim_code,
                 claim_url: pending.claim_url,
@@ -154,7 +157,14 @@ impl Uplink<'_> {
         };
         let decision = decide_enrollment(&error, attempts, rand::random());
         let message = with_sources(&error);
-        tracing::warn!(reason = %decision.reason, %message, retry_after = ?decision.retry_after, "enrolment failed");
+        match decision.retry_after {
+            Some(wait) => {
+                tracing::info!(reason = %decision.reason, cause = %message, retry_after = ?wait, "not enrolled yet");
+            }
+            None => {
+                tracing::error!(reason = %decision.reason, cause = %message, "enrolment failed; somebody has to act")
+            }
+        }
         let tries_again = decision.retry_after.is_some();
         let waits_for_person = matches!(error, EnrollmentError::TimedOut) && tries_again;
         // A pending enrolment goes on under the same key; its code on the screen stays true.
@@ -220,13 +230,13 @@ impl Uplink<'_> {
             Decision::RefreshTrust { after, reason } => (Next::RefreshTrust, after, reason),
             Decision::Reenroll { after, reason } => (Next::Enroll, after, reason),
             Decision::Stop { reason } => {
-                tracing::error!(%reason, %message, "link stopped; somebody has to act");
+                tracing::error!(%reason, cause = %message, "link stopped; somebody has to act");
                 let reason = reason.code().to_owned();
                 self.published.link(LinkState::Stopped { reason, message, since_ms });
                 return (Next::Link, STOPPED_LOOKS_AGAIN_AFTER);
             }
         };
-        tracing::info!(%reason, %message, retry_after = ?wait, "link is down");
+        tracing::info!(%reason, cause = %message, retry_after = ?wait, "link is down");
         let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         self.published.link(LinkState::Offline {
             reason: reason.code().to_owned(),
