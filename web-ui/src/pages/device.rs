@@ -160,7 +160,7 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
                                 {reasons.into_iter().map(|reason| view! {
                                     <li>
                                         <span>{reason.sentence}</span>
-                                        {(reason.since_ms > 0).then(|| view! { <span class="quiet reason-since"><Lasting at_ms=reason.since_ms/></span> })}
+                                        {(reason.since_ms > 0).then(|| view! { <span class="quiet">" · "<Lasting at_ms=reason.since_ms/></span> })}
                                         {(!reason.next_step.is_empty()).then(|| view! { <span class="reason-step">{reason.next_step}</span> })}
                                     </li>
                                 }).collect_view()}

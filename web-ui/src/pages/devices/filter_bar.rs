@@ -49,7 +49,7 @@ pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
     });
     let states = [(LinkState::Unspecified, "All"), (LinkState::Online, "Connected"), (LinkState::Offline, "Offline")];
     let orders = [
-        (DeviceOrder::Health, "Gravest first"),
+        (DeviceOrder::Health, "Worst first"),
         (DeviceOrder::Name, "Name"),
         (DeviceOrder::LinkSince, "Latest change"),
         (DeviceOrder::Enrolled, "Newest box"),
