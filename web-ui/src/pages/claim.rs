@@ -5,9 +5,10 @@ mod enter;
 
 use crate::api::claim;
 use crate::browser::set_title;
-use crate::components::notice::FailureNotice;
+use crate::components::notice::Notice;
 use crate::model::claim::{grouped, is_complete, normalize};
 use crate::model::failure::Failure;
+use crate::model::mark::Tone;
 use crate::session::Session;
 use decide::Decide;
 use enter::EnterCode;
@@ -71,9 +72,9 @@ pub(crate) fn ClaimPage() -> impl IntoView {
                 Step::Denied => view! { <Denied/> }.into_any(),
                 Step::Failed(failure) => view! {
                     <header class="answer"><h1 class="answer-line">"This code did not work."</h1></header>
-                    <FailureNotice failure=with_advice(failure)>
+                    <LookUpFailed failure>
                         <button class="button" type="button" on:click=move |_| look_up(code.get_untracked())>"Try again"</button>
-                    </FailureNotice>
+                    </LookUpFailed>
                     <EnterCode code=String::new()/>
                 }.into_any(),
             }}
@@ -81,15 +82,22 @@ pub(crate) fn ClaimPage() -> impl IntoView {
     }
 }
 
-/// A code that is not found is nearly always mistyped or has run out.
-fn with_advice(failure: Failure) -> Failure {
+/// What to do about a look-up that failed. A code that is not found is nearly always mistyped or has run out.
+fn advice(failure: &Failure) -> (String, &'static str) {
     match failure {
-        Failure::NotFound(_) => Failure::Refused(
-            "No box waits with this code. Compare it with the box's screen; a code is good for 15 minutes, then the screen shows a new one."
-                .to_owned(),
+        Failure::NotFound(_) => (
+            "No box waits with this code.".to_owned(),
+            "Compare it with the box's screen. A code is good for 15 minutes; then the screen shows a new one.",
         ),
-        other => other,
+        Failure::Refused(sentence) => (sentence.clone(), "Use the code that the box's screen shows now."),
+        other => (other.sentence(), other.next_step()),
     }
+}
+
+#[component]
+fn LookUpFailed(failure: Failure, children: Children) -> impl IntoView {
+    let (title, text) = advice(&failure);
+    view! { <Notice tone=Tone::Bad title text>{children()}</Notice> }
 }
 
 #[component]

@@ -24,11 +24,15 @@ pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
     };
     let go = StoredValue::new_local(go);
     // Going back in the history, or "show all", changes the field too.
-    Effect::watch(move || filter.with(|filter| filter.text.clone()), move |text, _, _| {
-        if typed.with_untracked(|typed| typed.trim() != text.trim()) {
-            typed.set(text.clone());
-        }
-    }, false);
+    Effect::watch(
+        move || filter.with(|filter| filter.text.clone()),
+        move |text, _, _| {
+            if typed.with_untracked(|typed| typed.trim() != text.trim()) {
+                typed.set(text.clone());
+            }
+        },
+        false,
+    );
     let on_input = move |event| {
         typed.set(event_target_value(&event));
         let later = Timeout::new(TYPING_PAUSE_MS, move || {
@@ -45,7 +49,7 @@ pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
     });
     let states = [(LinkState::Unspecified, "All"), (LinkState::Online, "Connected"), (LinkState::Offline, "Offline")];
     let orders = [
-        (DeviceOrder::Health, "Gravest first"),
+        (DeviceOrder::Health, "Worst first"),
         (DeviceOrder::Name, "Name"),
         (DeviceOrder::LinkSince, "Latest change"),
         (DeviceOrder::Enrolled, "Newest box"),
