@@ -36,7 +36,7 @@ struct Cli {
     /// Folder in which each box has its own; starting again resumes the same boxes
     #[arg(long, value_name = "DIR")]
     state_dir: PathBuf,
-    /// The control plane's device listener: https://HOST[:PORT]
+    /// The control plane's device listener: `https://HOST[:PORT]`
     #[arg(long, value_name = "URL")]
     server: ServerAddress,
     /// File with a join token that is good for all boxes
