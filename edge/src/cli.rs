@@ -165,8 +165,7 @@ async fn supervise(config: Config, state_dir: StateDir) -> Result<(), CliError> 
     let agent = agent::run(config.agent, state_dir, host, Dialer::new(), state, stop.clone());
     let ended = tokio::select! {
         ended = Box::pin(agent) => ended,
-        () = console::show_enrollment(receiver.clone()) => Ok(()),
-        () = status::keep_written(&status_dir, receiver.clone()) => Ok(()),
+        () = show(&status_dir, &receiver) => Ok(()),
         error = stop_on_signal(&stop) => return Err(CliError::Process("listen for signals", error)),
     };
     let last = receiver.borrow().clone();
@@ -184,6 +183,13 @@ async fn supervise(config: Config, state_dir: StateDir) -> Result<(), CliError> 
         | EnrollmentState::Enrolled { .. }
         | EnrollmentState::Failed { .. } => Ok(()),
     }
+}
+
+/// Shows the agent's state on the screen and in the status file. How the agent ended is the agent's to say, so this never
+/// ends by itself.
+async fn show(status_dir: &StateDir, state: &watch::Receiver<AgentState>) {
+    tokio::join!(console::show_enrollment(state.clone()), status::keep_written(status_dir, state.clone()));
+    std::future::pending().await
 }
 
 /// Asks the agent to stop at the first signal. Ends only when signals cannot be heard.

@@ -60,21 +60,23 @@ impl Uplink<'_> {
     /// Runs until the agent is asked to stop, or is done where it only had to enrol.
     pub(crate) async fn run(&mut self) {
         let mut next = if self.identity.record.is_some() && self.trust.is_some() { Next::Link } else { Next::Enroll };
-        let mut attempts = 0;
+        // Counted apart, and the link's only begin again after a session that lasted: a server that enrols a box and refuses
+        // it right after must not be asked every second.
+        let (mut enroll_attempts, mut link_attempts) = (0, 0);
         let mut outage = Outage::begin(now_ms());
         self.publish_enrolled();
         while !self.stop.is_cancelled() && (next != Next::Link || !self.config.only_enroll) {
             let wait = match next {
                 Next::Enroll => {
-                    attempts += 1;
+                    enroll_attempts += 1;
                     let stop = self.stop.clone();
                     let Some(enrolled) = stop.run_until_cancelled(Box::pin(self.enroll())).await else {
                         return;
                     };
-                    match self.after_enrollment(enrolled, attempts) {
+                    match self.after_enrollment(enrolled, enroll_attempts) {
                         None if self.config.only_enroll && !self.is_enrolled() => return,
                         None => {
-                            (next, attempts) = (Next::Link, 0);
+                            (next, enroll_attempts) = (Next::Link, 0);
                             Duration::ZERO
                         }
                         Some(wait) => wait,
@@ -90,10 +92,10 @@ impl Uplink<'_> {
                     let Some(failure) = self.session(&mut outage).await else {
                         return;
                     };
-                    attempts = if begun.elapsed() >= STABLE_AFTER { 1 } else { attempts + 1 };
+                    link_attempts = if begun.elapsed() >= STABLE_AFTER { 1 } else { link_attempts + 1 };
                     self.tell_outage(&mut outage).await;
                     let wait;
-                    (next, wait) = self.after_session(&failure, attempts);
+                    (next, wait) = self.after_session(&failure, link_attempts);
                     wait
                 }
             };
