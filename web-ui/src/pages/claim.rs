@@ -5,6 +5,7 @@ mod enter;
 
 use crate::api::claim;
 use crate::browser::set_title;
+use crate::components::moving::{background, effect, memo, piece};
 use crate::components::notice::Notice;
 use crate::model::claim::{grouped, is_complete, normalize};
 use crate::model::failure::Failure;
@@ -38,7 +39,7 @@ enum Step {
 pub(crate) fn ClaimPage() -> impl IntoView {
     set_title("Add a box");
     let query = use_query_map();
-    let code = Memo::new(move |_| query.with(|query| normalize(&query.get("code").unwrap_or_default())));
+    let code = memo(move || query.with(|query| normalize(&query.get("code").unwrap_or_default())));
     let session = expect_context::<Session>();
     let step = RwSignal::new(Step::Enter);
     let look_up = move |code: String| {
@@ -46,7 +47,7 @@ pub(crate) fn ClaimPage() -> impl IntoView {
             return step.set(Step::Enter);
         }
         step.set(Step::Looking);
-        leptos::task::spawn_local(async move {
+        background(async move {
             let next = match claim::look_up(code).await {
                 Ok(claim) => Step::Decide(Box::new(claim)),
                 Err(failure) => {
@@ -57,11 +58,11 @@ pub(crate) fn ClaimPage() -> impl IntoView {
             step.try_set(next);
         });
     };
-    Effect::new(move |_| look_up(code.get()));
+    effect(move || look_up(code.get()));
     let shown_code = Signal::derive(move || grouped(&code.get()));
     view! {
         <div class="narrow">
-            {move || match step.get() {
+            {piece(move || match step.get() {
                 Step::Enter => view! { <EnterCode code=code.get_untracked()/> }.into_any(),
                 Step::Looking => view! {
                     <header class="answer"><h1 class="answer-line">"Looking for the box with code "<span class="mono">{shown_code}</span>"…"</h1></header>
@@ -77,7 +78,7 @@ pub(crate) fn ClaimPage() -> impl IntoView {
                     </LookUpFailed>
                     <EnterCode code=String::new()/>
                 }.into_any(),
-            }}
+            })}
         </div>
     }
 }

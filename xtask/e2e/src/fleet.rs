@@ -204,8 +204,11 @@ impl Fleet {
     /// # Errors
     /// It cannot be started.
     pub fn start_unclaimed(&self, name: &str) -> anyhow::Result<Running> {
-        let arguments = vec!["run".into(), "--state-dir".into(), self.folder.join(name).into()];
-        let arguments = [arguments, vec!["--server".into(), format!("https://{}", self.device).into()]].concat();
+        let join_token = std::fs::read_to_string(self.folder.join("join-token")).context("there is no join token")?;
+        let (_, trust_hash) = join_token.trim().rsplit_once('.').context("the join token has no hash")?;
+        let mut arguments: Vec<OsString> = vec!["run".into(), "--state-dir".into(), self.folder.join(name).into()];
+        arguments.extend(["--server".into(), format!("https://{}", self.device).into()]);
+        arguments.extend(["--trust-hash".into(), trust_hash.into()]);
         Running::start(built("kaliun-edge")?, arguments, Vec::new(), self.log(name))
     }
 
