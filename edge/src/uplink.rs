@@ -8,7 +8,7 @@ use crate::enrollment::{Enrollment, EnrollmentError, decide as decide_enrollment
 use crate::facts::AGENT_VERSION;
 use crate::identity::{DeviceRecord, Identity};
 use crate::journal::{Class, Journal};
-use crate::link::outage::Outage;
+use crate::link::outage::{EndedOutage, Outage};
 use crate::link::session::{Change, Session, SessionEnd};
 use crate::link::settings::HeldSettings;
 use crate::link::state::{Decision, Failure, STABLE_AFTER, STOPPED_LOOKS_AGAIN_AFTER, decide};
@@ -158,7 +158,7 @@ impl Uplink<'_> {
             Err(error) => error,
         };
         let decision = decide_enrollment(&error, attempts, rand::random());
-        let message = with_sources(&error);
+        let message = error.sentence();
         match decision.retry_after {
             Some(wait) => {
                 tracing::info!(reason = %decision.reason, cause = %message, retry_after = ?wait, "not enrolled yet");
@@ -199,10 +199,7 @@ impl Uplink<'_> {
         tracing::info!(epoch = welcome.session_epoch, "link is up");
         self.published.link(LinkState::Online { epoch: welcome.session_epoch, since_ms: now_ms() });
         self.note_incarnation(welcome.incarnation);
-        if let Some(since_ms) = outage.ended() {
-            let message = format!("The control plane is reached again after {}.", duration_words(now_ms() - since_ms));
-            self.event(ReasonCode::NetworkRestored, &message).await;
-        }
+        self.tell_outage_ended(outage.ended(now_ms())).await;
         let (journal, published) = (self.journal, self.published);
         let (interval, is_overridden) = (self.interval, self.config.sample_interval.is_some());
         let session = Session {
@@ -303,12 +300,23 @@ impl Uplink<'_> {
         if let Some(since_ms) = outage.failed(now_ms()) {
             let message =
                 format!("The control plane has not been reached for {}.", duration_words(now_ms() - since_ms));
-            self.event(ReasonCode::NetworkFailed, &message).await;
+            self.event(now_ms(), ReasonCode::NetworkFailed, &message).await;
         }
     }
 
-    async fn event(&self, reason: ReasonCode, message: &str) {
-        if let Err(error) = self.journal.append_event(now_ms(), reason, message).await {
+    async fn tell_outage_ended(&self, ended: Option<EndedOutage>) {
+        let Some(EndedOutage { since_ms, was_told }) = ended else {
+            return;
+        };
+        if !was_told {
+            self.event(since_ms, ReasonCode::NetworkFailed, "The control plane could not be reached any more.").await;
+        }
+        let message = format!("The control plane is reached again after {}.", duration_words(now_ms() - since_ms));
+        self.event(now_ms(), ReasonCode::NetworkRestored, &message).await;
+    }
+
+    async fn event(&self, happened_at_ms: i64, reason: ReasonCode, message: &str) {
+        if let Err(error) = self.journal.append_event(happened_at_ms, reason, message).await {
             tracing::error!(error = %with_sources(&error), "an event could not be spooled and is lost");
         }
         self.published.spool(self.journal, Class::Events);

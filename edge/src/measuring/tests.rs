@@ -104,5 +104,5 @@ async fn home_assistant_going_and_coming_are_events() {
     let (_interval, receiver) = watch::channel(Duration::from_secs(15));
     let mut measuring = Box::pin(fixture.measuring(receiver).run(Duration::ZERO));
     for_seconds(15 * 20, &mut measuring).await;
-    assert_eq!(fixture.event_codes(), ["ha.offline", "ha.online", "ha.offline"]);
+    assert_eq!(fixture.event_codes(), ["ha.offline", "ha.online", "ha.offline", "ha.online"]);
 }
