@@ -10,12 +10,12 @@ use crate::components::notice::Notice;
 use crate::model::claim::{grouped, is_complete, normalize};
 use crate::model::failure::Failure;
 use crate::model::mark::Tone;
+use crate::navigation::Navigation;
 use crate::session::Session;
 use decide::Decide;
 use enter::EnterCode;
 use kaliun_proto::fleet::v1::Claim;
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 
 /// How far a claim has come.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,8 +38,8 @@ enum Step {
 #[component]
 pub(crate) fn ClaimPage() -> impl IntoView {
     set_title("Add a box");
-    let query = use_query_map();
-    let code = memo(move || query.with(|query| normalize(&query.get("code").unwrap_or_default())));
+    let navigation = expect_context::<Navigation>();
+    let code = memo(move || normalize(&navigation.query_value("code")));
     let session = expect_context::<Session>();
     let step = RwSignal::new(Step::Enter);
     let look_up = move |code: String| {
