@@ -213,7 +213,7 @@ impl Live {
                 }
             }
             TabMessage::Restart => tab.shown.borrow_mut().restart(),
-            TabMessage::Frame(response) => self.take(response),
+            TabMessage::Frame(response) => self.take(*response),
             TabMessage::Refused { id, sentence } => tab.shown.borrow_mut().refused(&id, sentence),
             TabMessage::Liveness(liveness) => {
                 let heard_at_ms = liveness.heard_at_ms.max(self.liveness.get_untracked().heard_at_ms);

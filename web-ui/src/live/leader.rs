@@ -88,7 +88,8 @@ impl Leader {
             return;
         }
         for message in messages {
-            live.tell_all(TabMessage::Frame(WatchResponse { subscription_id: id.clone(), message: Some(message) }));
+            let response = WatchResponse { subscription_id: id.clone(), message: Some(message) };
+            live.tell_all(TabMessage::Frame(Box::new(response)));
         }
     }
 
@@ -180,7 +181,7 @@ async fn read_once(live: Live, request: &WatchRequest, attempt: &mut u32) -> Fai
                 *attempt = 0;
                 live.set_phase(Phase::Live);
                 live.with_leader(|leader| leader.take(live, &response));
-                live.tell_all(TabMessage::Frame(response));
+                live.tell_all(TabMessage::Frame(Box::new(response)));
             }
             Ok(Ok(None)) => return Failure::Unreachable,
             Ok(Err(failure)) => return failure,

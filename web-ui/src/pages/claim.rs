@@ -91,7 +91,9 @@ fn advice(failure: &Failure) -> (String, &'static str) {
             "Compare it with the box's screen. A code is good for 15 minutes; then the screen shows a new one.",
         ),
         Failure::Refused(sentence) => (sentence.clone(), "Use the code that the box's screen shows now."),
-        other => (other.sentence(), other.next_step()),
+        Failure::SignedOut | Failure::Denied(_) | Failure::Unreachable | Failure::Unexpected(_) => {
+            (failure.sentence(), failure.next_step())
+        }
     }
 }
 
