@@ -42,8 +42,9 @@ impl ServerAddress {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(host.clone()).ok()?;
         let port = match authority.port() {
-            None if authority.as_str().ends_with(':') => return None,
-            None => PORT_DEFAULT,
+            None if authority.as_str() == authority.host() => PORT_DEFAULT,
+            // A port that is no number up to 65,535 counts as none there.
+            None => return None,
             Some(port) => port.as_str().parse().ok().filter(|port| *port != 0)?,
         };
         let bracketed = if host.contains(':') { format!("[{host}]") } else { host.clone() };

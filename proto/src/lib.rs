@@ -8,7 +8,7 @@
     unused_qualifications,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
-    clippy::wildcard_enum_match_arm,
+    clippy::large_enum_variant,
     reason = "generated code; the .proto files carry the comments"
 )]
 

@@ -52,7 +52,11 @@ pub(crate) fn random() -> f64 {
 /// Sets the tab's title.
 pub(crate) fn set_title(title: &str) {
     if let Some(document) = document() {
-        document.set_title(&if title.is_empty() { "Kaliun Fleet".to_owned() } else { format!("{title} · Kaliun Fleet") });
+        document.set_title(&if title.is_empty() {
+            "Kaliun Fleet".to_owned()
+        } else {
+            format!("{title} · Kaliun Fleet")
+        });
     }
 }
 

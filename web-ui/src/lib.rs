@@ -3,7 +3,10 @@
 //! `model` is pure view data and is tested natively. Everything else needs a browser and is built for wasm only: `api` makes
 //! the calls, `live` holds the one watch stream of all tabs, `components` and `pages` render.
 
-#![cfg_attr(target_arch = "wasm32", expect(unreachable_pub, reason = "Leptos' component macro makes what it writes pub"))]
+#![cfg_attr(
+    target_arch = "wasm32",
+    expect(unreachable_pub, reason = "Leptos' component macro makes what it writes pub")
+)]
 
 pub mod model;
 

@@ -22,10 +22,10 @@ use kaliun_proto::fleet::v1::{Subscription, WatchRequest, WatchResponse};
 use leader::Leader;
 use leptos::prelude::*;
 use locks::Locks;
-pub(crate) use shown::{DeviceCell, Shown};
 use shown::ShownPictures;
-use std::collections::BTreeMap;
+pub(crate) use shown::{DeviceCell, Shown};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use tab_message::TabMessage;
 use wasm_bindgen::JsCast as _;
@@ -211,6 +211,7 @@ impl Live {
             }
             TabMessage::Restart => tab.shown.borrow_mut().restart(),
             TabMessage::Frame(response) => self.take(response),
+            TabMessage::Refused { id, sentence } => tab.shown.borrow_mut().refused(&id, sentence),
             TabMessage::Liveness(liveness) => {
                 let heard_at_ms = liveness.heard_at_ms.max(self.liveness.get_untracked().heard_at_ms);
                 self.liveness.set(Liveness { heard_at_ms, ..liveness });

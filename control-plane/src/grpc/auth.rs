@@ -222,9 +222,9 @@ mod tests {
         let token = (header::AUTHORIZATION, "Bearer kat1.abc");
         let cookie = (header::COOKIE, "theme=dark; __Host-kaliun=abc");
         check(&[], true, Ok(None));
-        check(&[token.clone()], false, Ok(Some(Credential::ApiToken(sha256(b"kat1.abc")))));
-        check(&[cookie.clone()], true, Ok(Some(Credential::BrowserSession(sha256(b"abc")))));
-        check(&[cookie.clone()], false, Ok(None));
+        check(std::slice::from_ref(&token), false, Ok(Some(Credential::ApiToken(sha256(b"kat1.abc")))));
+        check(std::slice::from_ref(&cookie), true, Ok(Some(Credential::BrowserSession(sha256(b"abc")))));
+        check(std::slice::from_ref(&cookie), false, Ok(None));
         check(&[token, cookie], true, Err(tonic::Code::Unauthenticated));
         check(&[(header::AUTHORIZATION, "Basic abc")], false, Err(tonic::Code::Unauthenticated));
         check(&[(header::AUTHORIZATION, "Bearer other")], false, Err(tonic::Code::Unauthenticated));

@@ -328,6 +328,7 @@ async fn prove(inbound: &mut Streaming<proto::EnrollRequest>, steps: &Steps) -> 
 }
 
 /// What a refused box is told.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a refusal that time does not heal is not repeated")]
 fn refused(reason: ReasonCode) -> enroll_response::Refused {
     let (retryable, retry_after) = match reason {
         ReasonCode::EnrollmentBusy => (true, Duration::from_secs(5)),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 
 /// A refusal that a device reads: the reason code, and a sentence.
+#[expect(clippy::wildcard_enum_match_arm, reason = "whatever is not the box's fault is worth another try")]
 pub(crate) fn refusal(reason: ReasonCode) -> Status {
     let code = match reason {
         ReasonCode::PeerNoCertificate

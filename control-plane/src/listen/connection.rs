@@ -1,10 +1,9 @@
 //! A handle to one connection, to cut it.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-/// Cuts a connection from anywhere. Two handles are equal when they are of the same connection.
+/// Cuts a connection from anywhere.
 #[derive(Clone)]
 pub(crate) struct ConnectionHandle {
     cut: Arc<Notify>,
@@ -23,19 +22,5 @@ impl ConnectionHandle {
     /// For the connection's task: resolves when it shall end.
     pub(crate) async fn is_cut(&self) {
         self.cut.notified().await;
-    }
-}
-
-impl PartialEq for ConnectionHandle {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.cut, &other.cut)
-    }
-}
-
-impl Eq for ConnectionHandle {}
-
-impl Hash for ConnectionHandle {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.cut).hash(state);
     }
 }

@@ -17,7 +17,7 @@ use prost::Message as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 /// Most messages taken in before other streams of this thread get their turn.
 const MESSAGES_PER_POLL: usize = 16;
@@ -120,6 +120,13 @@ impl SessionStream {
     }
 }
 
+/// Why the stream from the device broke: a status without a source is one that decoding made.
+fn breakage(error: &Status) -> ReasonCode {
+    let undecodable = matches!(error.code(), Code::Internal | Code::OutOfRange | Code::InvalidArgument)
+        && std::error::Error::source(error).is_none();
+    if undecodable { ReasonCode::LinkProtocolError } else { ReasonCode::LinkLost }
+}
+
 fn breach(invalid: InvalidItem) -> ReasonCode {
     tracing::debug!(problem = %invalid, "device broke the protocol");
     ReasonCode::LinkProtocolError
@@ -165,15 +172,7 @@ impl Stream for SessionStream {
                     }
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    let reason = match error.code() {
-                        // What could not be decoded, or was too large.
-                        tonic::Code::Internal | tonic::Code::OutOfRange | tonic::Code::InvalidArgument
-                            if std::error::Error::source(&error).is_none() =>
-                        {
-                            ReasonCode::LinkProtocolError
-                        }
-                        _ => ReasonCode::LinkLost,
-                    };
+                    let reason = breakage(&error);
                     tracing::debug!(device.id = %this.session.device, error = &error as &dyn std::error::Error, "device stream broke");
                     this.end(reason);
                     return Poll::Ready(Some(Err(status::refusal(reason))));

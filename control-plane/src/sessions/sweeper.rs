@@ -1,11 +1,11 @@
 //! Keeps the sessions alive and ends those that are not: one task for all of them, once a second.
 
 use crate::clock;
-use crate::listen::ConnectionHandle;
 use crate::sessions::handle::SessionHandle;
 use crate::sessions::registry::Registry;
 use crate::tasks::Tasks;
 use kaliun_store::SystemStore;
+use kaliun_types::id::{DeviceId, SessionEpoch};
 use kaliun_types::reason::ReasonCode;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ struct Sweeper {
     store: SystemStore,
     patience: Patience,
     /// Sessions that were told to end, and for how many ticks they have not.
-    ending: HashMap<ConnectionHandle, u8>,
+    ending: HashMap<(DeviceId, SessionEpoch), u8>,
     tick: u32,
 }
 
@@ -71,12 +71,12 @@ impl Sweeper {
         for session in &sessions {
             self.look_at(session, now);
             if session.closing().is_some() {
-                let ticks = self.ending.get(&session.connection).copied().unwrap_or(0).saturating_add(1);
+                let ticks = self.ending.get(&(session.device, session.epoch)).copied().unwrap_or(0).saturating_add(1);
                 if ticks > END_GRACE_TICKS {
                     // It does not read its own end.
                     session.connection.cut();
                 } else {
-                    still_ending.insert(session.connection.clone(), ticks);
+                    still_ending.insert((session.device, session.epoch), ticks);
                 }
             }
         }

@@ -176,6 +176,7 @@ impl SystemStore {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "any other end is a connection that broke")]
 fn end_message(reason: ReasonCode) -> &'static str {
     match reason {
         ReasonCode::LinkClosed => "The box ended the connection.",

@@ -131,7 +131,7 @@ async fn events_are_stored_once_and_in_the_right_organization() -> Result<()> {
     let item = EventItem { happened_at: SystemTime::now(), code: "agent.started".to_owned(), message: "m".to_owned() };
     let write = EventWrite { device, epoch, spool_id: vec![3; 16], first_sequence: 1, items: vec![item.clone(), item] };
     let system = &fixture.store.system;
-    assert_eq!(system.events_store(&[write.clone()]).await?, [Stored::Yes(fixture.first.organization())]);
+    assert_eq!(system.events_store(std::slice::from_ref(&write)).await?, [Stored::Yes(fixture.first.organization())]);
     assert_eq!(system.events_store(&[write]).await?, [Stored::Before]);
     let listed = fixture.store.app.event_list_page(&fixture.first, Some(device), None, 100).await?;
     assert_eq!(listed.iter().filter(|event| event.code == "agent.started").count(), 2);

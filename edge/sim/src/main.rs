@@ -1,3 +1,5 @@
 //! Program `kaliun-edge-sim`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    kaliun_edge_sim::cli::main()
+}

@@ -119,8 +119,10 @@ impl Page {
             line.push_str(&format!(" (for {})", since.relative(self.now_ms)));
         }
         self.line(&line);
+        // Nothing is said twice, and "nothing to do" not at all.
+        let said = [Some(ReasonCode::LinkConnected.next_step()), reason.message.as_deref()];
         let known = ReasonCode::from_code(&reason.code);
-        if let Some(code) = known.filter(|code| code.next_step() != ReasonCode::LinkConnected.next_step()) {
+        if let Some(code) = known.filter(|code| !said.contains(&Some(code.next_step()))) {
             self.line(&format!("{:NAME_WIDTH$} next: {}", "", code.next_step()));
         }
     }

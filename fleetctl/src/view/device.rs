@@ -110,24 +110,23 @@ impl From<ProtoFacts> for Facts {
 }
 
 impl Device {
-    /// Why a person should look at it: the gravest reason and how many more, else why it is offline.
+    /// Why a person should look at it: why it is offline, then the gravest reason, and how many more there are.
     fn attention(&self) -> String {
         let offline = self.link.reason.as_deref().filter(|_| self.link.state != "online");
+        let mut parts: Vec<String> = offline.into_iter().map(str::to_owned).collect();
         // A silent box has no new report because it is offline, and the link knows more about that.
         let silent = [ReasonCode::HealthStale.code(), ReasonCode::HealthNoReport.code()];
         let mut reasons =
             self.health.reasons.iter().filter(|reason| offline.is_none() || !silent.contains(&reason.code.as_str()));
-        let Some(first) = reasons.next() else { return offline.unwrap_or_default().to_owned() };
-        let mut text = first.code.clone();
-        if let Some(message) = &first.message {
-            text.push_str(": ");
-            text.push_str(message.trim_end_matches('.'));
+        if let Some(first) = reasons.next() {
+            let message = first.message.as_deref().map(|message| format!(": {}", message.trim_end_matches('.')));
+            parts.push(format!("{}{}", first.code, message.unwrap_or_default()));
         }
         let more = reasons.count();
         if more > 0 {
-            text.push_str(&format!(" (and {more} more)"));
+            parts.push(format!("{more} more"));
         }
-        text
+        parts.join("; ")
     }
 }
 

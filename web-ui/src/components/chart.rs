@@ -17,14 +17,24 @@ const WIDTH_UNKNOWN: f64 = 360.0;
 
 /// The chart of one topic. `now_ms` is the server's time; the chart ends at the step after it.
 #[component]
-pub(crate) fn ChartView(topic: Signal<Topic>, #[prop(into)] spots: Signal<Vec<Spot>>, now_ms: Memo<i64>) -> impl IntoView {
+pub(crate) fn ChartView(
+    topic: Signal<Topic>,
+    #[prop(into)] spots: Signal<Vec<Spot>>,
+    now_ms: Memo<i64>,
+) -> impl IntoView {
     let place = NodeRef::<Div>::new();
     let width = measured_width(place);
     let end_ms = Memo::new(move |_| now_ms.get() - now_ms.get().rem_euclid(STEP_MS) + STEP_MS);
     let chart = Memo::new(move |_| {
         let end_ms = end_ms.get();
         spots.with(|spots| {
-            draw(spots, topic.get().unit(), (width.get(), HEIGHT), (end_ms - SPAN_MS, end_ms), timezone_offset_ms(end_ms))
+            draw(
+                spots,
+                topic.get().unit(),
+                (width.get(), HEIGHT),
+                (end_ms - SPAN_MS, end_ms),
+                timezone_offset_ms(end_ms),
+            )
         })
     });
     let chosen = RwSignal::new(None::<usize>);

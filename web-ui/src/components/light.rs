@@ -1,7 +1,7 @@
 //! One of the three lights.
 
 use super::state_mark::StateMark;
-use super::time::Ago;
+use super::time::Lasting;
 use crate::model::light::LightView;
 use leptos::prelude::*;
 
@@ -18,7 +18,7 @@ pub(crate) fn LightCard(light: Memo<LightView>) -> impl IntoView {
                 <p class="light-title">{move || light.with(|light| light.title)}</p>
                 <p class="light-word">
                     {move || light.with(|light| light.mark.word)}
-                    {move || (since.get() > 0).then(|| view! { <span class="quiet">" · since "<Ago at_ms=since/></span> })}
+                    {move || (since.get() > 0).then(|| view! { <span class="quiet">" · "<Lasting at_ms=since/></span> })}
                 </p>
                 {move || reason.get().map(|reason| view! {
                     <p class="light-reason">{reason.sentence}</p>

@@ -2,7 +2,7 @@
 
 use crate::browser::{date_time_text, machine_time_text};
 use crate::clock::Clock;
-use crate::model::format::{ago, until};
+use crate::model::format::{ago, duration, until};
 use leptos::prelude::*;
 
 /// How long ago something was; it moves by itself.
@@ -10,6 +10,14 @@ use leptos::prelude::*;
 pub(crate) fn Ago(#[prop(into)] at_ms: Signal<i64>) -> impl IntoView {
     let clock = expect_context::<Clock>();
     let text = Memo::new(move |_| ago(at_ms.get(), clock.server.get()));
+    view! { <Exact at_ms text/> }
+}
+
+/// For how long something has been so, for example "for 2 h".
+#[component]
+pub(crate) fn Lasting(#[prop(into)] at_ms: Signal<i64>) -> impl IntoView {
+    let clock = expect_context::<Clock>();
+    let text = Memo::new(move |_| format!("for {}", duration(clock.server.get() - at_ms.get())));
     view! { <Exact at_ms text/> }
 }
 

@@ -112,20 +112,43 @@ impl Leader {
 }
 
 /// Reads the stream for as long as the request holds, opening it again whenever it breaks.
-async fn read(live: Live, request: WatchRequest) {
+async fn read(live: Live, mut request: WatchRequest) {
     let mut attempt = 0;
     live.set_phase(Phase::Opening);
     loop {
-        let failure = read_once(live, &request, &mut attempt).await;
-        if failure == Failure::SignedOut {
-            live.set_phase(Phase::Idle);
-            live.session_ended();
-            return;
+        match read_once(live, &request, &mut attempt).await {
+            Failure::SignedOut => {
+                live.set_phase(Phase::Idle);
+                return live.session_ended();
+            }
+            Failure::Refused(_) | Failure::NotFound(_) | Failure::Denied(_) => {
+                leave_out_refused(live, &mut request).await;
+                if request.subscriptions.is_empty() {
+                    return live.set_phase(Phase::Idle);
+                }
+            }
+            Failure::Unreachable | Failure::Unexpected(_) => {}
         }
         live.set_phase(Phase::Broken);
         TimeoutFuture::new(wait_ms(attempt, browser::random())).await;
         attempt = attempt.saturating_add(1);
     }
+}
+
+/// The server refused the request as a whole. One bad subscription must not stop the others, so each is tried alone; what is
+/// refused is left out, and the tabs are told. At most 32 short calls, one after another.
+async fn leave_out_refused(live: Live, request: &mut WatchRequest) {
+    let mut accepted = Vec::new();
+    for subscription in std::mem::take(&mut request.subscriptions) {
+        let alone = WatchRequest { subscriptions: vec![subscription.clone()] };
+        match within(Box::pin(watch::open(alone))).await {
+            Ok(Err(failure @ (Failure::Refused(_) | Failure::NotFound(_) | Failure::Denied(_)))) => {
+                live.tell_all(TabMessage::Refused { id: subscription.id, sentence: failure.sentence() });
+            }
+            Ok(_) | Err(_) => accepted.push(subscription),
+        }
+    }
+    request.subscriptions = accepted;
 }
 
 /// Reads one stream to its end and says why it ended.

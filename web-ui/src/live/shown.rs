@@ -26,6 +26,8 @@ pub(crate) struct Shown {
     pub(crate) next_page_token: ArcRwSignal<String>,
     /// Whether the present state was complete at least once.
     pub(crate) is_complete: ArcRwSignal<bool>,
+    /// Why the server does not answer it; nothing when it does.
+    pub(crate) problem: ArcRwSignal<Option<String>>,
 }
 
 /// All pictures of this tab. Bounded: those in use, and `KEPT_MAX` more.
@@ -47,6 +49,7 @@ impl ShownPictures {
                 summary: ArcRwSignal::new(None),
                 next_page_token: ArcRwSignal::new(String::new()),
                 is_complete: ArcRwSignal::new(false),
+                problem: ArcRwSignal::new(None),
             };
             (Picture::default(), shown)
         });
@@ -66,7 +69,8 @@ impl ShownPictures {
         }
         if self.devices.len() > DEVICES_MAX {
             let open = &self.open;
-            let mut on_screen = open.iter().filter(|(id, _)| is_in_use(id)).flat_map(|(_, (picture, _))| picture.rows());
+            let mut on_screen =
+                open.iter().filter(|(id, _)| is_in_use(id)).flat_map(|(_, (picture, _))| picture.rows());
             let ids: std::collections::BTreeSet<String> = on_screen.by_ref().collect();
             self.devices.retain(|id, _| ids.contains(id));
         }
@@ -81,6 +85,13 @@ impl ShownPictures {
     pub(crate) fn restart(&mut self) {
         for (picture, _) in self.open.values_mut() {
             picture.restart();
+        }
+    }
+
+    /// The server does not answer a subscription.
+    pub(crate) fn refused(&mut self, id: &str, sentence: String) {
+        if let Some((_, shown)) = self.open.get(id) {
+            shown.problem.set(Some(sentence));
         }
     }
 

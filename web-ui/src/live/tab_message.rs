@@ -17,6 +17,8 @@ pub(crate) enum TabMessage {
     Restart,
     /// The leader passes on what the server sent.
     Frame(WatchResponse),
+    /// The server does not answer this subscription; with its sentence.
+    Refused { id: String, sentence: String },
     /// The leader says how the stream is.
     Liveness(Liveness),
     /// Somebody signed out, or the session ended.
@@ -45,6 +47,11 @@ impl TabMessage {
                 set("bytes", Uint8Array::from(response.encode_to_vec().as_slice()).into());
                 "frame"
             }
+            Self::Refused { id, sentence } => {
+                set("id", id.into());
+                set("sentence", sentence.into());
+                "refused"
+            }
             Self::Liveness(Liveness { phase, heard_at_ms }) => {
                 set("phase", phase_word(*phase).into());
                 #[expect(clippy::cast_precision_loss, reason = "milliseconds of this age are far below 2^53")]
@@ -70,6 +77,7 @@ impl TabMessage {
             }
             "restart" => Some(Self::Restart),
             "frame" => Some(Self::Frame(WatchResponse::decode(bytes()?.as_slice()).ok()?)),
+            "refused" => Some(Self::Refused { id: get("id")?.as_string()?, sentence: get("sentence")?.as_string()? }),
             "liveness" => {
                 #[expect(clippy::cast_possible_truncation, reason = "milliseconds of this age are far below 2^53")]
                 let heard_at_ms = get("heard")?.as_f64()? as i64;

@@ -51,6 +51,16 @@ impl Topic {
         }
     }
 
+    /// A word for it where there is little room.
+    #[must_use]
+    pub const fn short_title(self) -> &'static str {
+        match self {
+            Self::Processor => "CPU",
+            Self::Temperature => "Temp.",
+            Self::Memory | Self::Load | Self::Disk => self.title(),
+        }
+    }
+
     /// Its unit.
     #[must_use]
     pub const fn unit(self) -> Unit {

@@ -12,7 +12,7 @@ use crate::components::icon::{Icon, IconView};
 use crate::components::light::LightCard;
 use crate::components::notice::FailureNotice;
 use crate::components::state_mark::StateMark;
-use crate::components::time::Ago;
+use crate::components::time::{Ago, Lasting};
 use crate::live::Live;
 use crate::model::answer::{Answer, of_device};
 use crate::model::device::{is_online, mark, reasons, sampled_at_ms};
@@ -26,8 +26,10 @@ use facts::FactList;
 use history::History;
 use kaliun_proto::fleet::v1::subscription::What;
 use kaliun_proto::fleet::v1::{Device, DeviceSubscription};
+use kaliun_types::id::DeviceId;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
+use std::str::FromStr as _;
 use std::sync::Arc;
 
 /// A box as this page follows it.
@@ -38,7 +40,13 @@ type DeviceSignal = Signal<Option<Arc<Device>>>;
 pub(crate) fn DevicePage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
-    view! { {move || view! { <OneDevice id=id.get()/> }} }
+    view! {
+        {move || {
+            let id = id.get();
+            // Anything but an id cannot be followed.
+            if DeviceId::from_str(&id).is_ok() { view! { <OneDevice id/> }.into_any() } else { view! { <Gone/> }.into_any() }
+        }}
+    }
 }
 
 #[component]
@@ -73,7 +81,8 @@ fn OneDevice(id: String) -> impl IntoView {
         });
     }
     let is_known = Memo::new(move |_| device.with(Option::is_some));
-    let name = Memo::new(move |_| device.with(|device| device.as_ref().map(|device| device.name.clone()).unwrap_or_default()));
+    let name =
+        Memo::new(move |_| device.with(|device| device.as_ref().map(|device| device.name.clone()).unwrap_or_default()));
     Effect::new(move || {
         if is_known.get() {
             name.with(|name| set_title(name));
@@ -99,10 +108,13 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
         let reasons = reasons(device);
         Some(of_device(&device.name, mark(device), reasons.first().map(|reason| reason.sentence.as_str())))
     });
-    let tone = Signal::derive(move || answer.with(|answer| answer.as_ref().map_or(Tone::Unknown, |answer| answer.tone)));
+    let tone =
+        Signal::derive(move || answer.with(|answer| answer.as_ref().map_or(Tone::Unknown, |answer| answer.tone)));
     let reasons = Memo::new(move |_| device.with(|device| device.as_deref().map(reasons).unwrap_or_default()));
     let sampled_at = Memo::new(move |_| device.with(|device| device.as_deref().map_or(0, sampled_at_ms)));
-    let place = Memo::new(move |_| device.with(|device| device.as_deref().map(|device| device.installation_name.clone()).unwrap_or_default()));
+    let place = Memo::new(move |_| {
+        device.with(|device| device.as_deref().map(|device| device.installation_name.clone()).unwrap_or_default())
+    });
     let online = Memo::new(move |_| device.with(|device| device.as_deref().is_some_and(is_online)));
     let lights = [0, 1, 2].map(|index| {
         Memo::new(move |_| {
@@ -148,7 +160,7 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
                                 {reasons.into_iter().map(|reason| view! {
                                     <li>
                                         <span>{reason.sentence}</span>
-                                        {(reason.since_ms > 0).then(|| view! { <span class="quiet">" Since "<Ago at_ms=reason.since_ms/>"."</span> })}
+                                        {(reason.since_ms > 0).then(|| view! { <span class="quiet reason-since"><Lasting at_ms=reason.since_ms/></span> })}
                                         {(!reason.next_step.is_empty()).then(|| view! { <span class="reason-step">{reason.next_step}</span> })}
                                     </li>
                                 }).collect_view()}

@@ -6,9 +6,11 @@ mod row;
 
 use crate::browser::set_title;
 use crate::components::icon::{Icon, IconView};
+use crate::components::notice::FailureNotice;
 use crate::components::state_mark::StateMark;
 use crate::live::{Followed, Live, Shown};
 use crate::model::answer::{Answer, of_fleet};
+use crate::model::failure::Failure;
 use crate::model::filter::{Filter, Search, search};
 use crate::model::mark::Tone;
 use filter_bar::FilterBar;
@@ -36,21 +38,27 @@ pub(crate) fn DevicesPage() -> impl IntoView {
     Effect::watch(move || filter.get(), move |_, _, _| pages.set(Vec::new()), false);
     let shown = follow_list(live, filter, pages);
 
+    let problem = Memo::new(move |_| shown.get().and_then(|shown| shown.problem.get()));
     let is_complete = Memo::new(move |_| shown.get().is_some_and(|shown| shown.is_complete.get()));
     let rows = Memo::new(move |_| shown.get().map(|shown| shown.rows.get()).unwrap_or_default());
     let next_page_token = Memo::new(move |_| shown.get().map(|shown| shown.next_page_token.get()).unwrap_or_default());
     let is_selected = move || filter.with(|filter| matches!(search(&filter.text), Search::Labels(_)));
     let summary = Memo::new(move |_| shown.get().and_then(|shown| shown.summary.get()));
     let answer = Memo::new(move |_| summary.get().map(|summary| of_fleet(&summary, is_selected())));
-    let is_fleet_empty =
-        Memo::new(move |_| is_complete.get() && !filter.with(Filter::narrows) && rows.with(Vec::is_empty) && pages.with(Vec::is_empty));
+    let is_fleet_empty = Memo::new(move |_| {
+        is_complete.get() && !filter.with(Filter::narrows) && rows.with(Vec::is_empty) && pages.with(Vec::is_empty)
+    });
     view! {
         <AnswerHead answer/>
         <div class:is-hidden=move || is_fleet_empty.get()>
             <FilterBar filter/>
         </div>
         {move || {
-            if !is_complete.get() {
+            if let Some(problem) = problem.get() {
+                view! {
+                    <FailureNotice failure=Failure::Refused(problem)><a class="button" href="/">"Show all boxes"</a></FailureNotice>
+                }.into_any()
+            } else if !is_complete.get() {
                 view! { <SkeletonRows/> }.into_any()
             } else if is_fleet_empty.get() {
                 view! { <NoBoxes/> }.into_any()
@@ -89,7 +97,7 @@ fn follow_list(live: Live, filter: Memo<Filter>, pages: RwSignal<Vec<String>>) -
     });
     Effect::new(move |_| {
         if let Some(next) = coming.get()
-            && (next.is_complete.get() || shown.with_untracked(Option::is_none))
+            && (next.is_complete.get() || next.problem.with(Option::is_some) || shown.with_untracked(Option::is_none))
         {
             shown.set(Some(next));
         }

@@ -47,7 +47,8 @@ pub(crate) async fn start_and_watch(
 }
 
 fn spawn(folder: &StateFolder, detach: bool) -> anyhow::Result<Child> {
-    let program = std::env::current_exe().context("this program does not know where it is")?;
+    // This very program, even if a build has replaced its file meanwhile.
+    let program = "/proc/self/exe";
     let path = folder.log("supervisor");
     let log = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     let mut command = Command::new(program);

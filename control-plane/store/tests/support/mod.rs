@@ -12,25 +12,26 @@ use std::time::{Duration, SystemTime};
 use tokio_postgres::{Client, NoTls};
 
 /// A store with two organizations.
-pub struct Fixture {
-    pub store: Store,
+pub(crate) struct Fixture {
+    pub(crate) store: Store,
     /// Acts as the superuser, to look behind the store's back.
-    pub admin: Client,
-    pub first: OrganizationScope,
-    pub second: OrganizationScope,
-    pub database: TestDatabase,
+    pub(crate) admin: Client,
+    pub(crate) first: OrganizationScope,
+    pub(crate) second: OrganizationScope,
+    /// Kept, for the database goes with it.
+    _database: TestDatabase,
 }
 
-pub fn actor() -> Actor {
+pub(crate) fn actor() -> Actor {
     Actor { name: "test".to_owned(), request_id: "test".to_owned() }
 }
 
 /// A 32-byte hash made of one byte.
-pub fn hash(byte: u8) -> [u8; 32] {
+pub(crate) fn hash(byte: u8) -> [u8; 32] {
     [byte; 32]
 }
 
-pub async fn connect(database: &TestDatabase) -> Result<Client> {
+pub(crate) async fn connect(database: &TestDatabase) -> Result<Client> {
     let (client, connection) = database.admin_config().connect(NoTls).await?;
     spawn(connection);
     Ok(client)
@@ -42,7 +43,7 @@ fn spawn(connection: impl Future<Output = Result<(), tokio_postgres::Error>> + S
 }
 
 impl Fixture {
-    pub async fn new() -> Result<Self> {
+    pub(crate) async fn new() -> Result<Self> {
         let database = TestDatabase::create().await?;
         let mut admin = connect(&database).await?;
         migrate(&mut admin).await?;
@@ -71,11 +72,11 @@ impl Fixture {
         store.system.sample_partitions_prepare(SystemTime::now(), 1).await?;
         let first = scope(&store, 1).await?;
         let second = scope(&store, 2).await?;
-        Ok(Self { store, admin, first, second, database })
+        Ok(Self { store, admin, first, second, _database: database })
     }
 
     /// Enrols a box with a key of one byte into an organization.
-    pub async fn enroll(&self, scope: &OrganizationScope, key: u8, name: &str) -> Result<Enrolled> {
+    pub(crate) async fn enroll(&self, scope: &OrganizationScope, key: u8, name: &str) -> Result<Enrolled> {
         let secret = JoinTokenId::new().as_uuid().as_bytes().to_vec();
         let token = NewJoinToken {
             description: "test",
@@ -92,7 +93,7 @@ impl Fixture {
     }
 }
 
-pub fn new_device<'a>(key_hash: &'a [u8], name: &'a DeviceName) -> NewDevice<'a> {
+pub(crate) fn new_device<'a>(key_hash: &'a [u8], name: &'a DeviceName) -> NewDevice<'a> {
     NewDevice {
         key_hash,
         name,

@@ -3,6 +3,7 @@
 use super::Step;
 use crate::api::{claim, installation};
 use crate::clock::Clock;
+use crate::components::icon::{Icon, IconView};
 use crate::components::notice::Notice;
 use crate::components::time::Until;
 use crate::model::claim::grouped;
@@ -26,7 +27,7 @@ pub(crate) fn Decide(claim: Claim, code: String, step: RwSignal<Step>) -> impl I
     view! {
         <header class="answer">
             <h1 class="answer-line">"Is this your box?"</h1>
-            <p class="answer-detail">"Code "<span class="mono">{grouped(&code)}</span>" · good until it runs out "<Until at_ms=expires_at/></p>
+            <p class="answer-detail">"Code "<span class="mono">{grouped(&code)}</span>" · runs out "<Until at_ms=expires_at/></p>
         </header>
         {move || has_expired.get().then(|| view! {
             <Notice tone=Tone::Warning title="This code has run out." text="Use the new code on the box's screen."/>
@@ -67,7 +68,10 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
             }
             Err(failure) => {
                 session.notice(&failure);
-                homes_problem.try_set(Some(format!("The homes could not be loaded: {} A home can be chosen later.", failure.sentence())));
+                homes_problem.try_set(Some(format!(
+                    "The homes could not be loaded: {} A home can be chosen later.",
+                    failure.sentence()
+                )));
             }
         }
     });
@@ -76,7 +80,8 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
         is_busy.try_set(false);
         problem.try_set(Some(format!("{} {}", failure.sentence(), failure.next_step())));
     };
-    let name_problem = Memo::new(move |_| name.with(|name| DeviceName::parse(name.trim()).err().map(|invalid| format!("{invalid}."))));
+    let name_problem =
+        Memo::new(move |_| name.with(|name| DeviceName::parse(name.trim()).err().map(|invalid| format!("{invalid}."))));
     let approve = {
         let code = code.clone();
         move |event: SubmitEvent| {
@@ -139,6 +144,7 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
                         <option value="">"No home yet"</option>
                         {move || homes.get().unwrap_or_default().into_iter().map(|home| view! { <option value=home.id>{home.name}</option> }).collect_view()}
                     </select>
+                    <IconView icon=Icon::Down/>
                 </div>
                 <p class="field-problem">{homes_problem}</p>
             </div>

@@ -12,7 +12,9 @@ use leptos::prelude::*;
 #[component]
 pub(crate) fn Certificate(device: DeviceSignal) -> impl IntoView {
     let clock = expect_context::<Clock>();
-    let expires_at = Memo::new(move |_| device.with(|device| device.as_deref().map_or(0, |device| device.certificate_expires_at_ms)));
+    let expires_at = Memo::new(move |_| {
+        device.with(|device| device.as_deref().map_or(0, |device| device.certificate_expires_at_ms))
+    });
     let fingerprint = Memo::new(move |_| {
         device.with(|device| device.as_deref().map(|device| device.key_fingerprint.clone()).unwrap_or_default())
     });

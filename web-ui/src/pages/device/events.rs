@@ -16,7 +16,8 @@ pub(crate) fn Events(device: DeviceSignal, id: String) -> impl IntoView {
     let session = expect_context::<Session>();
     let list = RwSignal::new(None::<Vec<Event>>);
     let failure = RwSignal::new(None::<Failure>);
-    let changes = Memo::new(move |_| device.with(|device| device.as_deref().map(|device| (is_online(device), verdict(device)))));
+    let changes =
+        Memo::new(move |_| device.with(|device| device.as_deref().map(|device| (is_online(device), verdict(device)))));
     Effect::new(move |_| {
         changes.track();
         let id = id.clone();

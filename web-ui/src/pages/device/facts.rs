@@ -13,9 +13,12 @@ use leptos::prelude::*;
 pub(crate) fn FactList(device: DeviceSignal) -> impl IntoView {
     let facts = Memo::new(move |_| device.with(|device| device.as_deref().map(lines).unwrap_or_default()));
     let labels = Memo::new(move |_| device.with(|device| device.as_deref().map(labels).unwrap_or_default()));
-    let enrolled_at = Memo::new(move |_| device.with(|device| device.as_deref().map_or(0, |device| device.enrolled_at_ms)));
+    let enrolled_at =
+        Memo::new(move |_| device.with(|device| device.as_deref().map_or(0, |device| device.enrolled_at_ms)));
     let is_simulated = Memo::new(move |_| {
-        device.with(|device| device.as_deref().and_then(|device| device.facts.as_ref()).is_some_and(|facts| facts.simulated))
+        device.with(|device| {
+            device.as_deref().and_then(|device| device.facts.as_ref()).is_some_and(|facts| facts.simulated)
+        })
     });
     view! {
         <section class="card" aria-labelledby="facts-title">
@@ -47,7 +50,8 @@ fn lines(device: &Device) -> Vec<(&'static str, String)> {
         count => format!("{}, {count} cores", facts.architecture),
     };
     #[expect(clippy::cast_possible_truncation, reason = "a box is not switched on for 292 million years")]
-    let uptime = value(device, Metric::UptimeSeconds).map(|seconds| duration((seconds * 1000.0) as i64)).unwrap_or_default();
+    let uptime =
+        value(device, Metric::UptimeSeconds).map(|seconds| duration((seconds * 1000.0) as i64)).unwrap_or_default();
     [
         ("Home", device.installation_name.clone()),
         ("Host name", facts.hostname),

@@ -42,7 +42,8 @@ pub(crate) fn History(device: DeviceSignal, id: String) -> impl IntoView {
     });
     let shown = Memo::new(move |_| {
         let topic = topic.get();
-        let mut shown: Vec<Spot> = series.with(|series| series.as_deref().map(|series| spots(topic, series)).unwrap_or_default());
+        let mut shown: Vec<Spot> =
+            series.with(|series| series.as_deref().map(|series| spots(topic, series)).unwrap_or_default());
         live.with(|live| {
             for device in live {
                 if let Some(value) = newest(topic, device) {
@@ -60,8 +61,8 @@ pub(crate) fn History(device: DeviceSignal, id: String) -> impl IntoView {
                     <legend class="visually-hidden">"What the chart shows"</legend>
                     {Topic::ALL.into_iter().map(|choice| view! {
                         <label class="segment">
-                            <input type="radio" name="topic" prop:checked=move || topic.get() == choice on:change=move |_| topic.set(choice)/>
-                            <span>{choice.title()}</span>
+                            <input type="radio" name="topic" aria-label=choice.title() prop:checked=move || topic.get() == choice on:change=move |_| topic.set(choice)/>
+                            <span aria-hidden="true">{choice.short_title()}</span>
                         </label>
                     }).collect_view()}
                 </fieldset>
@@ -94,8 +95,13 @@ fn ask_again_and_again(
             match last_hour(id, now_ms).await {
                 Ok(answer) => {
                     // What the server told does not have to be remembered here; the newest may be fresher than the answer.
-                    let newest_at = answer.iter().flat_map(|series| series.points.last()).map(|point| point.at_ms).max();
-                    live.try_update(|live| live.retain(|device| newest_at.is_none_or(|at| sampled_at_ms(device) > at + crate::model::series::STEP_MS)));
+                    let newest_at =
+                        answer.iter().flat_map(|series| series.points.last()).map(|point| point.at_ms).max();
+                    live.try_update(|live| {
+                        live.retain(|device| {
+                            newest_at.is_none_or(|at| sampled_at_ms(device) > at + crate::model::series::STEP_MS)
+                        })
+                    });
                     series.try_set(Some(answer));
                     failure.try_set(None);
                 }

@@ -24,11 +24,15 @@ pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
     };
     let go = StoredValue::new_local(go);
     // Going back in the history, or "show all", changes the field too.
-    Effect::watch(move || filter.with(|filter| filter.text.clone()), move |text, _, _| {
-        if typed.with_untracked(|typed| typed.trim() != text.trim()) {
-            typed.set(text.clone());
-        }
-    }, false);
+    Effect::watch(
+        move || filter.with(|filter| filter.text.clone()),
+        move |text, _, _| {
+            if typed.with_untracked(|typed| typed.trim() != text.trim()) {
+                typed.set(text.clone());
+            }
+        },
+        false,
+    );
     let on_input = move |event| {
         typed.set(event_target_value(&event));
         let later = Timeout::new(TYPING_PAUSE_MS, move || {

@@ -60,6 +60,7 @@ pub(crate) fn DeviceRow(device: DeviceCell) -> impl IntoView {
                 <span class="row-state">
                     <span class=move || format!("row-word tone-{}", tone.get().class())>{move || state.get().word}</span>
                     <span class="row-reason">{reason}</span>
+                    <span class="row-home">{move || if reason.with(String::is_empty) { place.get() } else { String::new() }}</span>
                 </span>
                 <span class="row-figures">{figures.collect_view()}</span>
                 <span class="row-link-state">

@@ -207,7 +207,7 @@ impl Table {
         }
         let mut text = match roster.summary() {
             Some(summary) => {
-                let mut text = format!("{} devices: {} online", summary.total, summary.online);
+                let mut text = format!("{}: {} online", count_of(summary.total), summary.online);
                 let counts = [
                     (summary.ok, "ok"),
                     (summary.degraded, "degraded"),
@@ -220,11 +220,17 @@ impl Table {
                 }
                 text
             }
-            None => format!("{shown} devices"),
+            None => count_of(shown),
         };
         if hidden > 0 {
             text.push_str(&format!(" ({hidden} below the screen's end)"));
         }
         text
     }
+}
+
+fn count_of(devices: impl std::fmt::Display) -> String {
+    let count = devices.to_string();
+    let word = if count == "1" { "device" } else { "devices" };
+    format!("{count} {word}")
 }

@@ -1,0 +1,382 @@
+//! A server, and clients for it.
+
+use anyhow::{Context, Result, ensure};
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use kaliun_cluster::testing::TestDatabase;
+use kaliun_control_plane::config::{Config, Database};
+use kaliun_control_plane::server::Server;
+use kaliun_proto::enrollment::v1::enroll_request::{Begin, Proof, Step};
+use kaliun_proto::enrollment::v1::enroll_response::{Issued, Step as Answer};
+use kaliun_proto::enrollment::v1::enrollment_service_client::EnrollmentServiceClient;
+use kaliun_proto::enrollment::v1::{EnrollRequest, GetTrustBundleRequest, TrustBundle};
+use kaliun_proto::fleet::v1 as fleet;
+use kaliun_proto::link::v1::device_message::Message as DeviceWord;
+use kaliun_proto::link::v1::link_service_client::LinkServiceClient;
+use kaliun_proto::link::v1::server_message::Message as ServerWord;
+use kaliun_proto::link::v1::{DeviceMessage, Hello, ItemClass, SampleBatch, ServerMessage, SpoolPosition, Welcome};
+use kaliun_proto::telemetry::v1::{Facts, Health, HealthVerdict, Metric, Sample, SampleValues};
+use prost::Message;
+use rcgen::{CertificateParams, KeyPair, PublicKeyData};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::{Request, Status, Streaming};
+
+/// Longest wait for anything: a machine that is busy compiling.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) const TOKEN: &str = "kat1.a-token-for-tests-that-is-long-enough-to-be-one";
+
+/// A running server with everything it needs. Stopped by hand at the end of a test.
+pub(crate) struct Fixture {
+    pub(crate) server: Server,
+    pub(crate) database: TestDatabase,
+    folder: PathBuf,
+}
+
+impl Fixture {
+    pub(crate) async fn start() -> Result<Self> {
+        let database = TestDatabase::create().await?;
+        let folder = std::env::temp_dir().join(format!("kaliun-flow-{}-{}", std::process::id(), database.name()));
+        std::fs::create_dir_all(&folder)?;
+        let token_file = folder.join("token");
+        std::fs::write(&token_file, TOKEN)?;
+        let config = config(&database, folder.clone(), token_file);
+        let server = Server::start(&config).await?;
+        Ok(Self { server, database, folder })
+    }
+
+    pub(crate) async fn stop(self) -> Result<()> {
+        self.server.stop().await;
+        std::fs::remove_dir_all(&self.folder)?;
+        Ok(())
+    }
+
+    pub(crate) fn device_address(&self) -> SocketAddr {
+        self.server.addresses().device
+    }
+
+    /// A channel to the public listener.
+    pub(crate) async fn public(&self) -> Result<Channel> {
+        let address = format!("http://{}", self.server.addresses().public);
+        Ok(Endpoint::from_shared(address)?.connect().await?)
+    }
+
+    pub(crate) async fn devices(&self) -> Result<fleet::device_service_client::DeviceServiceClient<Channel>> {
+        Ok(fleet::device_service_client::DeviceServiceClient::new(self.public().await?))
+    }
+
+    /// The server's own authority, to make certificates that it would not.
+    pub(crate) fn own_issuer(&self) -> Result<rcgen::Issuer<'static, KeyPair>> {
+        use rustls::pki_types::pem::PemObject;
+        let folder = self.folder.join("authority");
+        let key = KeyPair::from_pem(&std::fs::read_to_string(folder.join("ca.key"))?)?;
+        Ok(rcgen::Issuer::from_ca_cert_der(&CertificateDer::from_pem_file(folder.join("ca.crt"))?, key)?)
+    }
+
+    /// A join token for many boxes.
+    pub(crate) async fn join_token(&self) -> Result<String> {
+        let mut tokens = fleet::join_token_service_client::JoinTokenServiceClient::new(self.public().await?);
+        let request = fleet::CreateJoinTokenRequest {
+            description: "test".to_owned(),
+            max_uses: 1000,
+            ..fleet::CreateJoinTokenRequest::default()
+        };
+        Ok(tokens.create_join_token(with_token(request)).await?.into_inner().secret)
+    }
+}
+
+fn config(database: &TestDatabase, state_dir: PathBuf, token_file: PathBuf) -> Config {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let url = Box::new(database.admin_config());
+    Config {
+        state_dir,
+        replica_name: "test".to_owned(),
+        device_listen: any,
+        device_url: None,
+        public_listen: any,
+        public_url: None,
+        public_tls: None,
+        internal_listen: any,
+        database: Database::Url { url: url.clone(), direct_url: url, ca: None },
+        first_admin_email: "admin@example.org".to_owned(),
+        first_admin_password_file: None,
+        first_api_token_file: Some(token_file),
+        otlp_endpoint: None,
+        log_json: false,
+        log: "info".to_owned(),
+        heartbeat_interval_ms: 1_000,
+        sample_interval_ms: 15_000,
+    }
+}
+
+/// A request with the admin's token.
+pub(crate) fn with_token<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let value = format!("Bearer {TOKEN}").parse().expect("the token is ASCII");
+    request.metadata_mut().insert("authorization", value);
+    request
+}
+
+/// A box as seen from outside: a key, and maybe a certificate.
+pub(crate) struct TestBox {
+    pub(crate) key: KeyPair,
+    pub(crate) roots: Vec<CertificateDer<'static>>,
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) device_id: String,
+    pub(crate) address: SocketAddr,
+}
+
+/// A channel to the device listener.
+pub(crate) async fn device_channel(
+    address: SocketAddr,
+    roots: &[CertificateDer<'static>],
+    identity: Option<(Vec<CertificateDer<'static>>, &KeyPair)>,
+) -> Result<Channel> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store.add(root.clone())?;
+    }
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(store);
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => {
+            let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+            builder.with_client_auth_cert(chain, key)?
+        }
+    };
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let connector = TlsConnector::from(Arc::new(config));
+    let connect = tower::service_fn(move |_uri: Uri| {
+        let connector = connector.clone();
+        async move {
+            let stream = TcpStream::connect(address).await?;
+            let name = ServerName::try_from("localhost").map_err(std::io::Error::other)?;
+            Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(connector.connect(name, stream).await?))
+        }
+    });
+    Ok(Endpoint::from_static("http://localhost").connect_with_connector(connect).await?)
+}
+
+/// The authorities, learned as a box learns them but for the hash, which the caller knows.
+pub(crate) async fn learn_roots(fixture: &Fixture) -> Result<Vec<CertificateDer<'static>>> {
+    // The server's own file stands for the image or the token that a real box has it from.
+    use rustls::pki_types::pem::PemObject;
+    let root = CertificateDer::from_pem_file(fixture.folder.join("authority").join("ca.crt"))?;
+    let channel = device_channel(fixture.device_address(), std::slice::from_ref(&root), None).await?;
+    let bundles = EnrollmentServiceClient::new(channel)
+        .get_trust_bundle(GetTrustBundleRequest { from_version: 0 })
+        .await?
+        .into_inner()
+        .bundles;
+    let first = bundles.first().context("there is a first bundle")?;
+    ensure!(digest(&SHA256, &first.bundle).as_ref() == fixture.server.trust_hash(), "the hash is of the first bundle");
+    let bundle = TrustBundle::decode(first.bundle.as_slice())?;
+    Ok(bundle.certificate_authorities.into_iter().map(CertificateDer::from).collect())
+}
+
+/// Goes through enrolment with a key and answers the last step.
+pub(crate) async fn enroll(
+    fixture: &Fixture,
+    roots: &[CertificateDer<'static>],
+    key: &KeyPair,
+    join_token: &str,
+    hostname: &str,
+    on_pending: impl AsyncFnMut(String),
+) -> Result<Answer> {
+    dialogue(fixture, roots, key, key, join_token, hostname, on_pending).await
+}
+
+/// Enrols with a key that somebody else's key is to prove; answers the reason of the refusal.
+pub(crate) async fn enroll_with_foreign_proof(
+    fixture: &Fixture,
+    roots: &[CertificateDer<'static>],
+    key: &KeyPair,
+    prover: &KeyPair,
+    join_token: &str,
+) -> Result<String> {
+    match dialogue(fixture, roots, key, prover, join_token, "cellar", async |_| {}).await? {
+        Answer::Refused(refused) => Ok(refused.reason),
+        other @ (Answer::Challenge(_) | Answer::Pending(_) | Answer::Issued(_)) => {
+            anyhow::bail!("not refused: {other:?}")
+        }
+    }
+}
+
+async fn dialogue(
+    fixture: &Fixture,
+    roots: &[CertificateDer<'static>],
+    key: &KeyPair,
+    prover: &KeyPair,
+    join_token: &str,
+    hostname: &str,
+    mut on_pending: impl AsyncFnMut(String),
+) -> Result<Answer> {
+    let channel = device_channel(fixture.device_address(), roots, None).await?;
+    let (steps, outbound) = mpsc::channel(4);
+    let request = CertificateParams::default().serialize_request(key)?;
+    let facts = Facts { hostname: hostname.to_owned(), ..Facts::default() };
+    let begin =
+        Begin { certificate_request: request.der().to_vec(), join_token: join_token.to_owned(), facts: Some(facts) };
+    steps.send(EnrollRequest { step: Some(Step::Begin(begin)) }).await?;
+    let mut answers = EnrollmentServiceClient::new(channel).enroll(ReceiverStream::new(outbound)).await?.into_inner();
+    while let Some(answer) = tokio::time::timeout(PATIENCE, answers.message()).await?? {
+        match answer.step.context("a step")? {
+            Answer::Challenge(challenge) => {
+                let proof = Proof { signature: prove(prover, key, &challenge.nonce)? };
+                steps.send(EnrollRequest { step: Some(Step::Proof(proof)) }).await?;
+            }
+            Answer::Pending(pending) => on_pending(pending.claim_code).await,
+            last @ (Answer::Issued(_) | Answer::Refused(_)) => return Ok(last),
+        }
+    }
+    anyhow::bail!("the enrolment ended without an answer")
+}
+
+fn prove(prover: &KeyPair, key: &KeyPair, nonce: &[u8]) -> Result<Vec<u8>> {
+    let signer = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &prover.serialize_der())
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    let key_hash = digest(&SHA256, &key.subject_public_key_info());
+    let message = [b"kaliun enrollment v1\0", nonce, key_hash.as_ref()].concat();
+    let signature = signer.sign(&aws_lc_rs::rand::SystemRandom::new(), &message);
+    Ok(signature.map_err(|error| anyhow::anyhow!("{error}"))?.as_ref().to_vec())
+}
+
+impl TestBox {
+    /// Enrols by join token.
+    pub(crate) async fn enroll(fixture: &Fixture, hostname: &str) -> Result<Self> {
+        let roots = learn_roots(fixture).await?;
+        let key = KeyPair::generate()?;
+        let token = fixture.join_token().await?;
+        match enroll(fixture, &roots, &key, &token, hostname, async |_| {}).await? {
+            Answer::Issued(issued) => Ok(Self::from_issued(fixture, key, roots, issued)),
+            other @ (Answer::Challenge(_) | Answer::Pending(_) | Answer::Refused(_)) => {
+                anyhow::bail!("not issued: {other:?}")
+            }
+        }
+    }
+
+    pub(crate) fn from_issued(
+        fixture: &Fixture,
+        key: KeyPair,
+        roots: Vec<CertificateDer<'static>>,
+        issued: Issued,
+    ) -> Self {
+        let chain = issued.certificate_chain.into_iter().map(CertificateDer::from).collect();
+        Self { key, roots, chain, device_id: issued.device_id, address: fixture.device_address() }
+    }
+
+    pub(crate) async fn channel(&self) -> Result<Channel> {
+        device_channel(self.address, &self.roots, Some((self.chain.clone(), &self.key))).await
+    }
+
+    /// Opens a link and says hello.
+    pub(crate) async fn open(&self) -> Result<Session> {
+        let (say, outbound) = mpsc::channel(16);
+        say.send(word(DeviceWord::Hello(Box::new(hello())))).await?;
+        let opened = LinkServiceClient::new(self.channel().await?).open_link(ReceiverStream::new(outbound)).await;
+        let mut session = Session { say, hear: opened?.into_inner(), welcome: Welcome::default() };
+        let ServerWord::Welcome(welcome) = session.next().await? else { anyhow::bail!("expected a welcome") };
+        session.welcome = welcome;
+        Ok(session)
+    }
+
+    /// Tries to open a link that must be refused.
+    pub(crate) async fn refusal(&self) -> Result<Status> {
+        refusal(self.channel().await?).await
+    }
+}
+
+/// Tries to open a link that must be refused.
+pub(crate) async fn refusal(channel: Channel) -> Result<Status> {
+    let (say, outbound) = mpsc::channel(16);
+    say.send(word(DeviceWord::Hello(Box::new(hello())))).await?;
+    match LinkServiceClient::new(channel).open_link(ReceiverStream::new(outbound)).await {
+        Ok(_) => anyhow::bail!("the link was opened"),
+        Err(status) => Ok(status),
+    }
+}
+
+/// A live link.
+pub(crate) struct Session {
+    pub(crate) say: mpsc::Sender<DeviceMessage>,
+    pub(crate) hear: Streaming<ServerMessage>,
+    pub(crate) welcome: Welcome,
+}
+
+impl Session {
+    pub(crate) async fn next(&mut self) -> Result<ServerWord> {
+        let message = tokio::time::timeout(PATIENCE, self.hear.message()).await??.context("the stream ended")?;
+        message.message.context("a message")
+    }
+
+    pub(crate) async fn send(&self, message: DeviceWord) -> Result<()> {
+        Ok(self.say.send(word(message)).await?)
+    }
+
+    /// Waits until samples up to a sequence are acknowledged.
+    pub(crate) async fn acknowledged(&mut self, sequence: u64) -> Result<()> {
+        loop {
+            if let ServerWord::Acknowledged(acknowledged) = self.next().await?
+                && acknowledged.item_class() == ItemClass::Samples
+                && acknowledged.sequence >= sequence
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for the end of the session and answers why it ended.
+    pub(crate) async fn end(&mut self) -> Result<Status> {
+        loop {
+            match tokio::time::timeout(PATIENCE, self.hear.message()).await? {
+                Ok(Some(_)) => {}
+                Ok(None) => anyhow::bail!("the stream ended without a reason"),
+                Err(status) => return Ok(status),
+            }
+        }
+    }
+}
+
+pub(crate) fn word(message: DeviceWord) -> DeviceMessage {
+    DeviceMessage { message: Some(message) }
+}
+
+pub(crate) const SPOOL: [u8; 16] = [7; 16];
+
+pub(crate) fn hello() -> Hello {
+    Hello {
+        protocol: 1,
+        agent_version: "test".to_owned(),
+        boot_id: "018f3c1e-7d2a-7c3b-9f10-2b6f0c9a5d11".to_owned(),
+        spools: vec![SpoolPosition {
+            item_class: ItemClass::Samples.into(),
+            spool_id: SPOOL.to_vec(),
+            ..SpoolPosition::default()
+        }],
+        ..Hello::default()
+    }
+}
+
+/// A batch of samples that are all well.
+pub(crate) fn samples(first_sequence: u64, count: usize) -> SampleBatch {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let sample = Sample {
+        sampled_at_ms: i64::try_from(now.as_millis()).unwrap_or(0),
+        values: Some(SampleValues { metrics: vec![Metric::CpuBusyRatio.into()], values: vec![0.25] }),
+        health: Some(Health { verdict: HealthVerdict::Ok.into(), reasons: Vec::new() }),
+    };
+    SampleBatch { spool_id: SPOOL.to_vec(), first_sequence, samples: vec![sample; count] }
+}

@@ -1,0 +1,118 @@
+use crate::boxed::{RunningBox, config};
+use crate::double::{Answer, Double, sha256};
+use crate::within;
+use kaliun_edge::agent::AgentError;
+use kaliun_edge::agent_state::EnrollmentState;
+
+#[tokio::test]
+async fn a_join_token_is_enough() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), config(&double));
+    let state = running.until("enrolled", |state| state.is_enrolled()).await;
+    let EnrollmentState::Enrolled { name, .. } = state.enrollment else { panic!("enrolled") };
+    assert_eq!(name, "test-box");
+    let begun = double.begun.recv().await.unwrap();
+    assert_eq!(begun.join_token, double.join_token().expose());
+    assert!(!begun.hostname.is_empty());
+    // With its certificate it comes to the link.
+    double.attempt().await;
+    running.stop().await.unwrap();
+
+    // Started again it needs no enrolment.
+    let again = RunningBox::start(folder.path(), config(&double));
+    double.attempt().await;
+    assert!(double.begun.try_recv().is_err());
+    again.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_code_is_shown_until_somebody_says_yes() {
+    let mut double = Double::start().await;
+    double.answer.send_replace(Answer::Pend("ABCD2345".to_owned()));
+    let folder = tempfile::tempdir().unwrap();
+    let mut by_code = config(&double);
+    by_code.trust_hash = Some(double.trust_hash());
+    by_code.join_token = None;
+    let running = RunningBox::start(folder.path(), by_code);
+    let shows = |code: &'static str| move |state: &kaliun_edge::agent_state::AgentState| matches!(&state.enrollment, EnrollmentState::Pending { claim_code, .. } if claim_code == code);
+    let state = running.until("pending", shows("ABCD2345")).await;
+    let begun = double.begun.recv().await.unwrap();
+    assert_eq!(begun.join_token, "");
+    let EnrollmentState::Pending { fingerprint, .. } = state.enrollment else { panic!("pending") };
+    let digits = data_encoding::HEXLOWER.encode(&sha256(&begun.public_key_info));
+    assert_eq!(fingerprint.replace(' ', ""), digits[..16]);
+
+    double.answer.send_replace(Answer::Pend("WXYZ6789".to_owned()));
+    running.until("a new code", shows("WXYZ6789")).await;
+    double.answer.send_replace(Answer::Issue);
+    running.until("enrolled", |state| state.is_enrolled()).await;
+    double.attempt().await;
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_broken_stream_goes_on_with_the_same_key() {
+    let mut double = Double::start().await;
+    double.answer.send_replace(Answer::Break);
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), config(&double));
+    let first = within(double.begun.recv()).await.unwrap();
+    running.until("a failure", |state| matches!(state.enrollment, EnrollmentState::Failed { .. })).await;
+    running.kill().await;
+    double.answer.send_replace(Answer::Issue);
+    let running = RunningBox::start(folder.path(), config(&double));
+    let second = within(double.begun.recv()).await.unwrap();
+    assert_eq!(first, second);
+    running.until("enrolled", |state| state.is_enrolled()).await;
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refusal_is_final_or_tried_again() {
+    let mut double = Double::start().await;
+    let refuse = |reason: &str, retry_after_ms| Answer::Refuse { reason: reason.to_owned(), retry_after_ms };
+    double.answer.send_replace(refuse("enrollment.busy", Some(10)));
+    let folder = tempfile::tempdir().unwrap();
+    let mut only_enroll = config(&double);
+    only_enroll.only_enroll = true;
+    let running = RunningBox::start(folder.path(), only_enroll);
+    within(double.begun.recv()).await.unwrap();
+    running
+        .until("a retry", |state| matches!(state.enrollment, EnrollmentState::Failed { tries_again: true, .. }))
+        .await;
+    double.answer.send_replace(refuse("enrollment.token_expired", None));
+    within(double.begun.recv()).await.unwrap();
+    let state = running.state.clone();
+    running.ended().await.unwrap();
+    let last = state.borrow().enrollment.clone();
+    let EnrollmentState::Failed { reason, tries_again: false, .. } = last else { panic!("{last:?}") };
+    assert_eq!(reason, "enrollment.token_expired");
+}
+
+#[tokio::test]
+async fn another_server_than_the_hash_says_learns_nothing() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut wrong = config(&double);
+    wrong.join_token = None;
+    wrong.trust_hash = Some([5; 32]);
+    let running = RunningBox::start(folder.path(), wrong);
+    let state = running.until("a failure", |state| matches!(state.enrollment, EnrollmentState::Failed { .. })).await;
+    let EnrollmentState::Failed { reason, tries_again, .. } = state.enrollment else { panic!("failed") };
+    assert_eq!((reason.as_str(), tries_again), ("peer.unknown_issuer", false));
+    running.stop().await.unwrap();
+    assert!(double.begun.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_folder_belongs_to_one_control_plane() {
+    let double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), config(&double));
+    running.until("enrolled", |state| state.is_enrolled()).await;
+    running.stop().await.unwrap();
+    let other = Double::start().await;
+    let refused = RunningBox::start(folder.path(), config(&other)).ended().await;
+    assert!(matches!(refused, Err(AgentError::OtherControlPlane)), "{refused:?}");
+}

@@ -1,0 +1,127 @@
+use crate::boxed::{RunningBox, config};
+use crate::double::Double;
+use crate::linking::{Session, offline_for, welcome};
+use crate::within;
+use kaliun_edge::agent_state::LinkState;
+use kaliun_proto::link::v1::server_message::Message as ToBox;
+use kaliun_proto::link::v1::{Acknowledged, Heartbeat, ItemClass, Welcome};
+use std::time::Duration;
+use tokio::time::Instant;
+use tonic::{Code, Status};
+
+#[tokio::test]
+async fn a_useless_certificate_leads_back_to_enrolment() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), config(&double));
+    let first = within(double.begun.recv()).await.unwrap();
+    for reason in ["peer.no_certificate", "peer.certificate_expired", "peer.unknown_issuer", "peer.device_unknown"] {
+        let attempt = double.attempt().await;
+        attempt.refuse(Status::unauthenticated(format!("{reason}: Not you.")));
+        running.until(reason, offline_for(reason)).await;
+        assert_eq!(within(double.begun.recv()).await.unwrap(), first, "it enrols again with the same key");
+    }
+    let _session = Session::open(&mut double, welcome(9)).await;
+    running.until("online", |state| state.online_epoch() == Some(9)).await;
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deleted_device_stops_and_stays_away() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), config(&double));
+    within(double.begun.recv()).await.unwrap();
+    double.attempt().await.refuse(Status::permission_denied("peer.device_deleted: Gone."));
+    let state = running.until("stopped", |state| matches!(state.link, LinkState::Stopped { .. })).await;
+    let LinkState::Stopped { reason, message, .. } = state.link else { panic!("stopped") };
+    assert_eq!((reason.as_str(), message.as_str()), ("peer.device_deleted", "Gone."));
+    // It goes on measuring, for whoever looks after it.
+    running.until("samples", |state| state.samples.pending >= 3).await;
+    assert!(double.attempts.try_recv().is_err() && double.begun.try_recv().is_err());
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_busy_server_says_when_to_come_back() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), config(&double));
+    let mut status = Status::new(Code::Unavailable, "link.server_stopped: Later.");
+    status.metadata_mut().insert("retry-after-ms", "2000".parse().unwrap());
+    double.attempt().await.refuse(status);
+    let refused_at = Instant::now();
+    running.until("refused", offline_for("link.server_stopped")).await;
+    let _session = Session::open(&mut double, welcome(1)).await;
+    assert!(refused_at.elapsed() >= Duration::from_millis(1_950), "{:?}", refused_at.elapsed());
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_that_is_ended_says_why() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), config(&double));
+    let session = Session::open(&mut double, welcome(1)).await;
+    running.until("online", |state| state.online_epoch() == Some(1)).await;
+    session.end(Status::aborted("link.fenced: A newer one took over.")).await;
+    running.until("fenced", offline_for("link.fenced")).await;
+    let session = Session::open(&mut double, welcome(2)).await;
+    session.end(Status::unavailable("something else: broke")).await;
+    running.until("lost", offline_for("link.lost")).await;
+    running.stop().await.unwrap();
+}
+
+/// After each kind of nonsense the session ends for a stated reason, and nothing that waits is forgotten.
+async fn check(name: &str, nonsense: impl FnOnce(&Session) -> Vec<ToBox>) {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), config(&double));
+    let session = Session::hear(double.attempt().await).await;
+    running.until("a sample", |state| state.samples.pending >= 1).await;
+    for message in nonsense(&session) {
+        session.say(message).await;
+    }
+    let state = running.until(name, offline_for("link.protocol_error")).await;
+    assert_eq!((state.samples.acknowledged, state.samples.dropped), (0, 0), "{name}");
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn nonsense_ends_the_session_and_nothing_else() {
+    check("no welcome first", |_| vec![ToBox::Heartbeat(Heartbeat::default())]).await;
+    check("no epoch", |_| vec![ToBox::Welcome(welcome(0))]).await;
+    check("an unknown protocol", |_| vec![ToBox::Welcome(Welcome { protocol: 9, ..welcome(1) })]).await;
+    check("two welcomes", |_| vec![ToBox::Welcome(welcome(1)), ToBox::Welcome(welcome(2))]).await;
+    let acknowledged = |session: &Session, sequence| Acknowledged {
+        item_class: ItemClass::Samples.into(),
+        spool_id: session.hello.spools[1].spool_id.clone(),
+        sequence,
+        credit_bytes: 0,
+    };
+    check("a stored sequence that cannot be", |session| {
+        vec![ToBox::Welcome(Welcome { stored: vec![acknowledged(session, u64::MAX)], ..welcome(1) })]
+    })
+    .await;
+    check("an acknowledgement of the future", |session| {
+        vec![ToBox::Welcome(welcome(1)), ToBox::Acknowledged(acknowledged(session, 1_000_000))]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_newer_server_says_is_passed_over() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), config(&double));
+    let mut session = Session::open(&mut double, welcome(1)).await;
+    let unknown_class = Acknowledged { item_class: 99, spool_id: vec![], sequence: u64::MAX, credit_bytes: u32::MAX };
+    session.say(ToBox::Acknowledged(unknown_class)).await;
+    let foreign_spool = Acknowledged { item_class: 2, spool_id: vec![1; 16], sequence: 5, credit_bytes: 0 };
+    session.say(ToBox::Acknowledged(foreign_spool)).await;
+    session.next_samples().await;
+    session.next_samples().await;
+    let state = running.state.borrow().clone();
+    assert_eq!((state.online_epoch(), state.samples.acknowledged), (Some(1), 0));
+    running.stop().await.unwrap();
+}
