@@ -21,12 +21,16 @@ use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as
 use rustls::ClientConfig;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 const SIGNATURE_DOMAIN: &[u8] = b"kaliun enrollment v1\0";
-/// Enrolments under way at once.
-const CONCURRENT: usize = 32;
+/// Enrolments under way at once: each waits its turn for the join token's row.
+const CONCURRENT: usize = 8;
+/// Tries of one device; a busy database tells it to come back.
+const TRIES: u32 = 6;
+const RETRY: Duration = Duration::from_secs(1);
 /// Devices that enrol from one address: the server lets 50 at once through from each.
 const PER_SOURCE: usize = 40;
 
@@ -48,7 +52,8 @@ impl Office<'_> {
         if missing == 0 {
             return Ok(());
         }
-        let token = self.join_token(u32::try_from(missing)?).await?;
+        // A try that broke after the certificate was made counts too.
+        let token = self.join_token(u32::try_from(missing)?.saturating_mul(TRIES)).await?;
         let hash = JoinTokenText::parse(&token).context("the join token is none")?.trust_hash();
         let tasks = Tasks::default();
         let authorities = trust::learn(self.device, hash, &tasks).await?;
@@ -56,7 +61,7 @@ impl Office<'_> {
         let tls = ClientTls::new(&kept.authorities()?)?.stranger()?;
         let first = kept.devices.len();
         let enrolled: Vec<Identity> = stream::iter(first..first + missing)
-            .map(|number| self.enroll_one(number, token.clone(), Arc::clone(&tls)))
+            .map(|number| self.enroll_patiently(number, &token, &tls))
             .buffer_unordered(CONCURRENT)
             .try_collect()
             .await?;
@@ -76,6 +81,22 @@ impl Office<'_> {
         request.metadata_mut().insert("authorization", format!("Bearer {}", self.api_token).parse()?);
         let made = JoinTokenServiceClient::new(channel).create_join_token(request).await?;
         Ok(made.into_inner().secret)
+    }
+
+    async fn enroll_patiently(
+        &self,
+        number: usize,
+        join_token: &str,
+        tls: &Arc<ClientConfig>,
+    ) -> anyhow::Result<Identity> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.enroll_one(number, join_token.to_owned(), Arc::clone(tls)).await {
+                Err(_busy) if tries < TRIES => tokio::time::sleep(RETRY * tries).await,
+                outcome => return outcome.with_context(|| format!("device {number} could not be enrolled")),
+            }
+        }
     }
 
     async fn enroll_one(&self, number: usize, join_token: String, tls: Arc<ClientConfig>) -> anyhow::Result<Identity> {
