@@ -20,16 +20,16 @@ pub struct Layer {
     /// Name of this process among replicas; a process that starts under the same name replaces the older one
     #[arg(long, env = "KALIUN_REPLICA_NAME", value_name = "NAME")]
     replica_name: Option<String>,
-    /// Address for boxes [default: 0.0.0.0:8443]
+    /// Address for boxes (default: 0.0.0.0:8443)
     #[arg(long, env = "KALIUN_DEVICE_LISTEN", value_name = "ADDR")]
     device_listen: Option<SocketAddr>,
-    /// How boxes reach that address; its host goes into the certificate [default: https://127.0.0.1:PORT]
+    /// How boxes reach that address; its host goes into the certificate (default: https://127.0.0.1:PORT)
     #[arg(long, env = "KALIUN_DEVICE_URL", value_name = "URL")]
     device_url: Option<String>,
-    /// Address for people and programs [default: 127.0.0.1:8080]
+    /// Address for people and programs (default: 127.0.0.1:8080)
     #[arg(long, env = "KALIUN_PUBLIC_LISTEN", value_name = "ADDR")]
     public_listen: Option<SocketAddr>,
-    /// How browsers reach that address; other origins are refused [default: http://127.0.0.1:PORT]
+    /// How browsers reach that address; other origins are refused (default: http://127.0.0.1:PORT)
     #[arg(long, env = "KALIUN_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
     /// Certificate chain for the public address, PEM
@@ -41,19 +41,19 @@ pub struct Layer {
     /// Allow plain HTTP on a public address that is not loopback, because a proxy in front does TLS
     #[arg(long, env = "KALIUN_BEHIND_TLS_PROXY", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     behind_tls_proxy: Option<bool>,
-    /// Address for probes and metrics [default: 127.0.0.1:8081]
+    /// Address for probes and metrics (default: 127.0.0.1:8081)
     #[arg(long, env = "KALIUN_INTERNAL_LISTEN", value_name = "ADDR")]
     internal_listen: Option<SocketAddr>,
     /// Database to use, maybe through a pooler; without it a private one is started
     #[arg(long, env = "KALIUN_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     database_url: Option<String>,
-    /// The same database without a pooler, for migrations [default: the database URL]
+    /// The same database without a pooler, for migrations (default: the database URL)
     #[arg(long, env = "KALIUN_DATABASE_DIRECT_URL", value_name = "URL", hide_env_values = true)]
     database_direct_url: Option<String>,
     /// Roots to check the database's certificate with, PEM; without it the connection is not encrypted
     #[arg(long, env = "KALIUN_DATABASE_CA", value_name = "FILE")]
     database_ca: Option<PathBuf>,
-    /// Address of the first admin, made at the very first start [default: admin@localhost]
+    /// Address of the first admin, made at the very first start (default: admin@localhost)
     #[arg(long, env = "KALIUN_FIRST_ADMIN_EMAIL", value_name = "EMAIL")]
     first_admin_email: Option<String>,
     /// File with the first admin's password; without it one is made and shown once
@@ -68,13 +68,13 @@ pub struct Layer {
     /// Log lines as JSON
     #[arg(long, env = "KALIUN_LOG_JSON", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     log_json: Option<bool>,
-    /// What to log, for example info or kaliun_control_plane=debug [default: info]
+    /// What to log, for example info or kaliun_control_plane=debug (default: info)
     #[arg(long, env = "KALIUN_LOG", value_name = "FILTER")]
     log: Option<String>,
-    /// A side of a device link that has been silent this long sends a heartbeat, milliseconds [default: 30000]
+    /// A side of a device link that has been silent this long sends a heartbeat, milliseconds (default: 30000)
     #[arg(long, env = "KALIUN_HEARTBEAT_INTERVAL_MS", value_name = "MS")]
     heartbeat_interval_ms: Option<u32>,
-    /// Time between two samples of a box, milliseconds, set at the very first start [default: 15000]
+    /// Time between two samples of a box, milliseconds, set at the very first start (default: 15000)
     #[arg(long, env = "KALIUN_SAMPLE_INTERVAL_MS", value_name = "MS")]
     sample_interval_ms: Option<u32>,
 }

@@ -11,6 +11,7 @@ use crate::link::transport::with_sources;
 use crate::state_dir::{Durability, StateDir, StateDirError};
 use crate::status;
 use clap::{Parser, Subcommand};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thiserror::Error;
@@ -136,7 +137,11 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
 
 fn prepare(layer: &Layer) -> Result<Config, CliError> {
     let filter = tracing_subscriber::EnvFilter::try_new(layer.log()).map_err(|_| CliError::Log)?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     Ok(layer.check()?)
 }
 
@@ -155,16 +160,16 @@ async fn supervise(config: Config, state_dir: StateDir) -> Result<(), CliError> 
     let stop = CancellationToken::new();
     let only_enroll = config.agent.only_enroll;
     let host = LinuxHost::new(&config.state_dir, config.home_assistant);
+    let status_dir = StateDir::open(&config.state_dir, Durability::PageCache)?;
     let (state, receiver) = watch::channel(AgentState::default());
-    let agent = agent::run(config.agent, state_dir.clone(), host, Dialer::new(), state, stop.clone());
+    let agent = agent::run(config.agent, state_dir, host, Dialer::new(), state, stop.clone());
     let ended = tokio::select! {
         ended = Box::pin(agent) => ended,
-        () = console::show_enrollment(receiver.clone()) => Ok(()),
-        () = status::keep_written(&state_dir, receiver.clone()) => Ok(()),
+        () = show(&status_dir, &receiver) => Ok(()),
         error = stop_on_signal(&stop) => return Err(CliError::Process("listen for signals", error)),
     };
     let last = receiver.borrow().clone();
-    status::write(&state_dir, &last);
+    status::write(&status_dir, &last);
     ended?;
     match last.enrollment {
         EnrollmentState::Failed { reason, message, .. } if only_enroll => Err(CliError::Refused { reason, message }),
@@ -178,6 +183,13 @@ async fn supervise(config: Config, state_dir: StateDir) -> Result<(), CliError> 
         | EnrollmentState::Enrolled { .. }
         | EnrollmentState::Failed { .. } => Ok(()),
     }
+}
+
+/// Shows the agent's state on the screen and in the status file. How the agent ended is the agent's to say, so this never
+/// ends by itself.
+async fn show(status_dir: &StateDir, state: &watch::Receiver<AgentState>) {
+    tokio::join!(console::show_enrollment(state.clone()), status::keep_written(status_dir, state.clone()));
+    std::future::pending().await
 }
 
 /// Asks the agent to stop at the first signal. Ends only when signals cannot be heard.

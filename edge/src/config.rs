@@ -28,7 +28,7 @@ pub struct Layer {
     /// Folder with the box's identity and spool [default: /var/lib/kaliun-edge]
     #[arg(long, value_name = "DIR", env = "KALIUN_EDGE_STATE_DIR", global = true)]
     pub state_dir: Option<PathBuf>,
-    /// The control plane's device listener: https://HOST[:PORT]
+    /// The control plane's device listener: `https://HOST[:PORT]`
     #[arg(long, value_name = "URL", env = "KALIUN_EDGE_SERVER", global = true)]
     pub server: Option<String>,
     /// File with a join token; without one the box shows a claim code
@@ -37,7 +37,7 @@ pub struct Layer {
     /// SHA-256 of the control plane's first trust bundle, 64 hexadecimal digits; needed without a join token
     #[arg(long, value_name = "HEX", env = "KALIUN_EDGE_TRUST_HASH", global = true)]
     pub trust_hash: Option<String>,
-    /// Home Assistant on this box's network: http://HOST[:PORT]
+    /// Home Assistant on this box's network: `http://HOST[:PORT]`
     #[arg(long, value_name = "URL", env = "KALIUN_EDGE_HOME_ASSISTANT_URL", global = true)]
     pub home_assistant_url: Option<String>,
     /// File with a long-lived token of Home Assistant, to see its state and version

@@ -17,6 +17,10 @@ use tokio::sync::Semaphore;
 /// dial timeout even on one slow core; a real box uses one.
 const DIALS_MAX: usize = 256;
 
+/// Enrolments in flight from one process. Each is a transaction of the server's; boxes that came too early would only be
+/// sent away, and keep those that are enrolled already from getting through.
+const ENROLLMENTS_MAX: usize = 16;
+
 /// Verifiers kept: boxes of one process have the same server, and a rotation makes it two sets of authorities.
 const VERIFIERS_MAX: usize = 4;
 
@@ -40,6 +44,7 @@ pub struct Dialer {
     provider: Arc<CryptoProvider>,
     verifiers: Mutex<Vec<([u8; 32], Arc<WebPkiServerVerifier>)>>,
     pub(crate) dials: Semaphore,
+    pub(crate) enrollments: Semaphore,
 }
 
 impl Dialer {
@@ -52,6 +57,7 @@ impl Dialer {
             provider: Arc::new(provider),
             verifiers: Mutex::new(Vec::new()),
             dials: Semaphore::new(DIALS_MAX),
+            enrollments: Semaphore::new(ENROLLMENTS_MAX),
         })
     }
 

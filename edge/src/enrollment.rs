@@ -60,9 +60,6 @@ pub enum EnrollmentError {
     /// What was learned cannot be kept.
     #[error(transparent)]
     StateDir(#[from] StateDirError),
-    /// The box was given no hash to know its server by.
-    #[error("neither a join token nor a trust hash says which control plane this box belongs to")]
-    NoTrustHash,
     /// The server said no.
     #[error("{reason}: {message}")]
     Refused {
@@ -82,6 +79,25 @@ pub enum EnrollmentError {
     /// The server said nothing.
     #[error("the control plane did not answer in time")]
     TimedOut,
+}
+
+impl EnrollmentError {
+    /// One sentence for a person, without the reason code that is shown beside it.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Refused { message, .. } => message.clone(),
+            Self::Call(refusal) => refusal.message.clone(),
+            Self::Dial(_)
+            | Self::Tls(_)
+            | Self::Trust(_)
+            | Self::Identity(_)
+            | Self::Certificate(_)
+            | Self::StateDir(_)
+            | Self::Protocol(_)
+            | Self::TimedOut => crate::link::transport::with_sources(self),
+        }
+    }
 }
 
 /// What an enrolment needs.

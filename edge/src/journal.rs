@@ -105,13 +105,13 @@ impl Journal {
         appended
     }
 
-    /// Adds a fact in time that happened now, and forces it to disk.
+    /// Adds a fact in time, and forces it to disk.
     ///
     /// # Errors
     /// It cannot be written; it is counted as dropped.
-    pub async fn append_event(&self, now_ms: i64, code: ReasonCode, message: &str) -> Result<(), SpoolError> {
+    pub async fn append_event(&self, happened_at_ms: i64, code: ReasonCode, message: &str) -> Result<(), SpoolError> {
         let message = crate::facts::clip(message, kaliun_types::limits::EVENT_MESSAGE_MAX_BYTES).to_owned();
-        let event = DeviceEvent { happened_at_ms: now_ms, code: code.code().to_owned(), message };
+        let event = DeviceEvent { happened_at_ms, code: code.code().to_owned(), message };
         let written = {
             let mut spool = self.spool(Class::Events);
             spool.append(&event.encode_to_vec())?;

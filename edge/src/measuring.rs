@@ -77,3 +77,6 @@ fn report(error: Option<crate::spool::SpoolError>) {
         tracing::error!(error = %crate::link::transport::with_sources(&error), "an item could not be spooled and is lost");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ pub const FILE: &str = "status.json";
 /// Changes of enrolment and link are written at once, but not more often than this: a box that flaps must not wear its disk.
 const WRITE_INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// Everything else, samples above all, is written this often.
-const WRITE_INTERVAL: Duration = Duration::from_secs(60);
+const WRITE_INTERVAL: Duration = Duration::from_secs(30);
 
 #[derive(Serialize)]
 struct StatusFile<'a> {
@@ -28,7 +28,8 @@ struct StatusFile<'a> {
     state: &'a AgentState,
 }
 
-/// Writes the file for ever, rarely. Without forcing it to disk: it only matters while the machine runs.
+/// Writes the file for ever, rarely. The folder is best one that does not force to disk: the file only matters while the
+/// machine runs.
 pub async fn keep_written(state_dir: &StateDir, mut state: watch::Receiver<AgentState>) {
     loop {
         let written_at = Instant::now();

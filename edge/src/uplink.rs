@@ -8,7 +8,7 @@ use crate::enrollment::{Enrollment, EnrollmentError, decide as decide_enrollment
 use crate::facts::AGENT_VERSION;
 use crate::identity::{DeviceRecord, Identity};
 use crate::journal::{Class, Journal};
-use crate::link::outage::Outage;
+use crate::link::outage::{EndedOutage, Outage};
 use crate::link::session::{Change, Session, SessionEnd};
 use crate::link::settings::HeldSettings;
 use crate::link::state::{Decision, Failure, STABLE_AFTER, STOPPED_LOOKS_AGAIN_AFTER, decide};
@@ -60,21 +60,23 @@ impl Uplink<'_> {
     /// Runs until the agent is asked to stop, or is done where it only had to enrol.
     pub(crate) async fn run(&mut self) {
         let mut next = if self.identity.record.is_some() && self.trust.is_some() { Next::Link } else { Next::Enroll };
-        let mut attempts = 0;
+        // Counted apart, and the link's only begin again after a session that lasted: a server that enrols a box and refuses
+        // it right after must not be asked every second.
+        let (mut enroll_attempts, mut link_attempts) = (0, 0);
         let mut outage = Outage::begin(now_ms());
         self.publish_enrolled();
         while !self.stop.is_cancelled() && (next != Next::Link || !self.config.only_enroll) {
             let wait = match next {
                 Next::Enroll => {
-                    attempts += 1;
+                    enroll_attempts += 1;
                     let stop = self.stop.clone();
                     let Some(enrolled) = stop.run_until_cancelled(Box::pin(self.enroll())).await else {
                         return;
                     };
-                    match self.after_enrollment(enrolled, attempts) {
+                    match self.after_enrollment(enrolled, enroll_attempts) {
                         None if self.config.only_enroll && !self.is_enrolled() => return,
                         None => {
-                            (next, attempts) = (Next::Link, 0);
+                            (next, enroll_attempts) = (Next::Link, 0);
                             Duration::ZERO
                         }
                         Some(wait) => wait,
@@ -90,10 +92,10 @@ impl Uplink<'_> {
                     let Some(failure) = self.session(&mut outage).await else {
                         return;
                     };
-                    attempts = if begun.elapsed() >= STABLE_AFTER { 1 } else { attempts + 1 };
+                    link_attempts = if begun.elapsed() >= STABLE_AFTER { 1 } else { link_attempts + 1 };
                     self.tell_outage(&mut outage).await;
                     let wait;
-                    (next, wait) = self.after_session(&failure, attempts);
+                    (next, wait) = self.after_session(&failure, link_attempts);
                     wait
                 }
             };
@@ -127,7 +129,10 @@ impl Uplink<'_> {
         trust.store(self.state)?;
         let fingerprint = self.identity.key.fingerprint();
         let published = self.published;
+        // A box that waits for a person must not keep its place.
+        let mut place = self.dialer.enrollments.acquire().await.ok();
         let on_pending = |pending: Pending| {
+            place = None;
             published.enrollment(EnrollmentState::Pending {
                 claim_code: pending.claim_code,
                 claim_url: pending.claim_url,
@@ -153,8 +158,15 @@ impl Uplink<'_> {
             Err(error) => error,
         };
         let decision = decide_enrollment(&error, attempts, rand::random());
-        let message = with_sources(&error);
-        tracing::warn!(reason = %decision.reason, %message, retry_after = ?decision.retry_after, "enrolment failed");
+        let message = error.sentence();
+        match decision.retry_after {
+            Some(wait) => {
+                tracing::info!(reason = %decision.reason, cause = %message, retry_after = ?wait, "not enrolled yet");
+            }
+            None => {
+                tracing::error!(reason = %decision.reason, cause = %message, "enrolment failed; somebody has to act")
+            }
+        }
         let tries_again = decision.retry_after.is_some();
         let waits_for_person = matches!(error, EnrollmentError::TimedOut) && tries_again;
         // A pending enrolment goes on under the same key; its code on the screen stays true.
@@ -187,10 +199,7 @@ impl Uplink<'_> {
         tracing::info!(epoch = welcome.session_epoch, "link is up");
         self.published.link(LinkState::Online { epoch: welcome.session_epoch, since_ms: now_ms() });
         self.note_incarnation(welcome.incarnation);
-        if let Some(since_ms) = outage.ended() {
-            let message = format!("The control plane is reached again after {}.", duration_words(now_ms() - since_ms));
-            self.event(ReasonCode::NetworkRestored, &message).await;
-        }
+        self.tell_outage_ended(outage.ended(now_ms())).await;
         let (journal, published) = (self.journal, self.published);
         let (interval, is_overridden) = (self.interval, self.config.sample_interval.is_some());
         let session = Session {
@@ -220,13 +229,13 @@ impl Uplink<'_> {
             Decision::RefreshTrust { after, reason } => (Next::RefreshTrust, after, reason),
             Decision::Reenroll { after, reason } => (Next::Enroll, after, reason),
             Decision::Stop { reason } => {
-                tracing::error!(%reason, %message, "link stopped; somebody has to act");
+                tracing::error!(%reason, cause = %message, "link stopped; somebody has to act");
                 let reason = reason.code().to_owned();
                 self.published.link(LinkState::Stopped { reason, message, since_ms });
                 return (Next::Link, STOPPED_LOOKS_AGAIN_AFTER);
             }
         };
-        tracing::info!(%reason, %message, retry_after = ?wait, "link is down");
+        tracing::info!(%reason, cause = %message, retry_after = ?wait, "link is down");
         let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         self.published.link(LinkState::Offline {
             reason: reason.code().to_owned(),
@@ -291,12 +300,23 @@ impl Uplink<'_> {
         if let Some(since_ms) = outage.failed(now_ms()) {
             let message =
                 format!("The control plane has not been reached for {}.", duration_words(now_ms() - since_ms));
-            self.event(ReasonCode::NetworkFailed, &message).await;
+            self.event(now_ms(), ReasonCode::NetworkFailed, &message).await;
         }
     }
 
-    async fn event(&self, reason: ReasonCode, message: &str) {
-        if let Err(error) = self.journal.append_event(now_ms(), reason, message).await {
+    async fn tell_outage_ended(&self, ended: Option<EndedOutage>) {
+        let Some(EndedOutage { since_ms, was_told }) = ended else {
+            return;
+        };
+        if !was_told {
+            self.event(since_ms, ReasonCode::NetworkFailed, "The control plane could not be reached any more.").await;
+        }
+        let message = format!("The control plane is reached again after {}.", duration_words(now_ms() - since_ms));
+        self.event(now_ms(), ReasonCode::NetworkRestored, &message).await;
+    }
+
+    async fn event(&self, happened_at_ms: i64, reason: ReasonCode, message: &str) {
+        if let Err(error) = self.journal.append_event(happened_at_ms, reason, message).await {
             tracing::error!(error = %with_sources(&error), "an event could not be spooled and is lost");
         }
         self.published.spool(self.journal, Class::Events);

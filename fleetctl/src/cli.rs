@@ -42,7 +42,7 @@ pub(crate) struct Global {
     /// The context to use in place of the current one.
     #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
     pub(crate) context: Option<String>,
-    /// The control plane's address: http://HOST:PORT or https://HOST[:PORT].
+    /// The control plane's address: `http://HOST:PORT` or `https://HOST[:PORT]`.
     #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
     pub(crate) server: Option<String>,
     /// A PEM file with certificate authorities to trust beside the machine's own.

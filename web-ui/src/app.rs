@@ -2,6 +2,7 @@
 
 use crate::browser;
 use crate::clock::Clock;
+use crate::components::moving::{effect, memo, piece};
 use crate::components::notice::Notice;
 use crate::components::shell::Shell;
 use crate::live::Live;
@@ -31,8 +32,8 @@ fn App() -> impl IntoView {
     provide_context(session);
     provide_context(live);
     provide_context(Clock::start(live));
-    let is_known = Memo::new(move |_| session.state().get() != SessionState::Asking);
-    Effect::new(move || {
+    let is_known = memo(move || session.state().get() != SessionState::Asking);
+    effect(move || {
         // What the page showed while it loaded stays until there is something better.
         if is_known.get()
             && let Some(boot) = browser::document().and_then(|document| document.get_element_by_id("boot"))
@@ -40,7 +41,7 @@ fn App() -> impl IntoView {
             boot.remove();
         }
     });
-    let what = Memo::new(move |_| match session.state().get() {
+    let what = memo(move || match session.state().get() {
         SessionState::Asking => Gate::Wait,
         SessionState::Unreachable => Gate::Unreachable,
         SessionState::Out { has_ended } => Gate::SignIn { has_ended },
@@ -48,7 +49,7 @@ fn App() -> impl IntoView {
     });
     view! {
         <Router>
-            {move || match what.get() {
+            {piece(move || match what.get() {
                 Gate::Wait => ().into_any(),
                 Gate::Unreachable => view! { <Unreachable/> }.into_any(),
                 Gate::SignIn { has_ended } => view! { <SignInPage has_ended/> }.into_any(),
@@ -62,7 +63,7 @@ fn App() -> impl IntoView {
                         </Routes>
                     </Shell>
                 }.into_any(),
-            }}
+            })}
         </Router>
     }
 }

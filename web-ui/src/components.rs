@@ -6,6 +6,7 @@ pub(crate) mod gauge;
 pub(crate) mod icon;
 pub(crate) mod light;
 pub(crate) mod live_banner;
+pub(crate) mod moving;
 pub(crate) mod notice;
 pub(crate) mod shell;
 pub(crate) mod state_mark;

@@ -21,6 +21,10 @@ struct Arguments {
 enum Task {
     /// Builds and starts a whole fleet on this machine, and shows where it is.
     Up(up::Arguments),
+    /// Stops the fleet that `up` started; the same as `up down`.
+    Down(up::Place),
+    /// Says how the fleet is doing; the same as `up status`.
+    Status(up::Place),
     /// Proves everything: formatting, lints, documentation, tests, the web build, and end to end in a browser.
     Test(test::Arguments),
     /// Builds the web UI.
@@ -36,6 +40,8 @@ enum Task {
 fn main() -> anyhow::Result<std::process::ExitCode> {
     match Arguments::parse().task {
         Task::Up(arguments) => return up::run(arguments),
+        Task::Down(place) => return up::down(&place),
+        Task::Status(place) => return up::status(&place),
         Task::Test(arguments) => test::run(&arguments)?,
         Task::Web { release } => {
             let mode = if release { web::Mode::Release } else { web::Mode::Development };

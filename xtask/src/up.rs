@@ -157,7 +157,7 @@ fn build(release: bool) -> anyhow::Result<PathBuf> {
     Ok(built)
 }
 
-fn status(place: &Place) -> anyhow::Result<ExitCode> {
+pub(crate) fn status(place: &Place) -> anyhow::Result<ExitCode> {
     let folder = StateFolder::choose(place.state_dir.as_deref())?;
     let settings = Settings::read(&folder)?;
     match (Ours::recorded(&folder.pid_file("supervisor")), settings) {
@@ -172,7 +172,7 @@ fn status(place: &Place) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn down(place: &Place) -> anyhow::Result<ExitCode> {
+pub(crate) fn down(place: &Place) -> anyhow::Result<ExitCode> {
     let folder = StateFolder::choose(place.state_dir.as_deref())?;
     if !folder.exists() {
         bail!("there is no fleet in {}", folder.root().display());

@@ -9,6 +9,7 @@ use kaliun_edge::server_address::ServerAddress;
 use kaliun_edge::state_dir::{Durability, StateDir};
 use kaliun_types::join_token::{JoinTokenText, parse_hash};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -35,7 +36,7 @@ struct Cli {
     /// Folder in which each box has its own; starting again resumes the same boxes
     #[arg(long, value_name = "DIR")]
     state_dir: PathBuf,
-    /// The control plane's device listener: https://HOST[:PORT]
+    /// The control plane's device listener: `https://HOST[:PORT]`
     #[arg(long, value_name = "URL")]
     server: ServerAddress,
     /// File with a join token that is good for all boxes
@@ -77,7 +78,11 @@ fn fail(error: &anyhow::Error, code: ExitCode) -> ExitCode {
 
 fn configure(cli: &Cli) -> anyhow::Result<FleetConfig> {
     let filter = tracing_subscriber::EnvFilter::try_new(&cli.log).context("--log")?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     let join_token = cli.join_token_file.as_deref().map(|path| read_secret("join_token_file", path)).transpose()?;
     if let Some(token) = &join_token {
         JoinTokenText::parse(token.expose()).context("join_token_file")?;

@@ -30,7 +30,7 @@ pub fn decide(error: &EnrollmentError, attempts: u32, jitter: f64) -> Enrollment
         EnrollmentError::Protocol(_) | EnrollmentError::Certificate(_) => (Some(later), ReasonCode::LinkProtocolError),
         EnrollmentError::Tls(_) | EnrollmentError::Identity(_) => (None, ReasonCode::EnrollmentRequestInvalid),
         // Somebody else answers under the server's address, or the hash is not this server's.
-        EnrollmentError::Trust(_) | EnrollmentError::NoTrustHash => (None, ReasonCode::PeerUnknownIssuer),
+        EnrollmentError::Trust(_) => (None, ReasonCode::PeerUnknownIssuer),
         EnrollmentError::Refused { reason, retry_after, .. } => {
             return EnrollmentDecision { retry_after: retry_after.map(|hint| hint.max(soon)), reason: reason.clone() };
         }

@@ -10,6 +10,15 @@ pub struct Outage {
     is_told: bool,
 }
 
+/// An outage that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndedOutage {
+    /// When it began. Milliseconds since the Unix epoch.
+    pub since_ms: i64,
+    /// Whether its beginning was told. It was not when the box waited for its next try as it became worth an event.
+    pub was_told: bool,
+}
+
 impl Outage {
     /// Begins unreached, for nothing was tried yet.
     #[must_use]
@@ -25,10 +34,12 @@ impl Outage {
         is_due.then_some(since)
     }
 
-    /// A session began. Gives since when there was none, if the outage was told.
-    pub fn ended(&mut self) -> Option<i64> {
-        let since = self.since_ms.take();
-        std::mem::take(&mut self.is_told).then_some(since).flatten()
+    /// A session began. Gives the outage that this ends, if it was worth an event.
+    pub fn ended(&mut self, now_ms: i64) -> Option<EndedOutage> {
+        let since_ms = self.since_ms.take()?;
+        let was_told = std::mem::take(&mut self.is_told);
+        let is_worth_it = was_told || now_ms.saturating_sub(since_ms) >= WORTH_AN_EVENT_MS;
+        is_worth_it.then_some(EndedOutage { since_ms, was_told })
     }
 }
 
@@ -40,13 +51,21 @@ mod tests {
     fn only_long_outages_are_told_once_and_then_their_end() {
         let mut outage = Outage::begin(0);
         assert_eq!(outage.failed(1_000), None);
-        assert_eq!(outage.ended(), None);
+        assert_eq!(outage.ended(2_000), None);
         assert_eq!(outage.failed(100_000), None);
         assert_eq!(outage.failed(159_999), None);
         assert_eq!(outage.failed(160_000), Some(100_000));
         assert_eq!(outage.failed(300_000), None);
-        assert_eq!(outage.ended(), Some(100_000));
-        assert_eq!(outage.ended(), None);
+        assert_eq!(outage.ended(301_000), Some(EndedOutage { since_ms: 100_000, was_told: true }));
+        assert_eq!(outage.ended(302_000), None);
         assert_eq!(outage.failed(400_000), None);
+        assert_eq!(outage.ended(459_999), None);
+    }
+
+    #[test]
+    fn an_outage_that_became_long_between_two_tries_is_not_lost() {
+        let mut outage = Outage::begin(0);
+        assert_eq!(outage.failed(52_000), None);
+        assert_eq!(outage.ended(80_000), Some(EndedOutage { since_ms: 0, was_told: false }));
     }
 }

@@ -164,7 +164,7 @@ impl<F: FnMut(Change)> Session<'_, F> {
         match self.settings.judge(settings) {
             Verdict::Held => Ok(None),
             Verdict::Refused(message) => {
-                tracing::warn!(%message, "settings refused");
+                tracing::warn!(cause = %message, "settings refused");
                 Ok(Some(message))
             }
             Verdict::Apply(new) => {

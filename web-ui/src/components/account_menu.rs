@@ -3,6 +3,7 @@
 use super::icon::{Icon, IconView};
 use super::theme::ThemeChoice;
 use crate::api::account;
+use crate::components::moving::{background, flag, memo, words};
 use crate::live::Live;
 use crate::session::{Session, SessionState};
 use kaliun_proto::fleet::v1::Role;
@@ -44,7 +45,7 @@ pub(crate) fn AccountMenu() -> impl IntoView {
 
     let sign_out = move |_| {
         is_busy.set(true);
-        leptos::task::spawn_local(async move {
+        background(async move {
             match account::sign_out().await {
                 Ok(()) => live.session_ended(),
                 Err(failure) => {
@@ -55,7 +56,7 @@ pub(crate) fn AccountMenu() -> impl IntoView {
             is_busy.try_set(false);
         });
     };
-    let identity = Memo::new(move |_| match session.state().get() {
+    let identity = memo(move || match session.state().get() {
         SessionState::In(identity) => Some(identity),
         SessionState::Asking | SessionState::Unreachable | SessionState::Out { .. } => None,
     });
@@ -72,20 +73,20 @@ pub(crate) fn AccountMenu() -> impl IntoView {
                 type="button"
                 node_ref=button
                 aria-haspopup="true"
-                aria-expanded=move || is_open.get().to_string()
+                aria-expanded=words(move || is_open.get().to_string())
                 aria-controls="account-panel"
                 on:click=move |_| is_open.update(|open| *open = !*open)
             >
                 <IconView icon=Icon::Person/>
                 <span class="account-label">"Account"</span>
             </button>
-            <div id="account-panel" class="panel" class:is-open=move || is_open.get()>
+            <div id="account-panel" class="panel" class:is-open=flag(move || is_open.get())>
                 <div class="panel-head">
                     <p class="panel-email">{email}</p>
                     <p class="quiet">{organization}</p>
                 </div>
                 <ThemeChoice/>
-                <button class="button" type="button" disabled=move || is_busy.get() on:click=sign_out>"Sign out"</button>
+                <button class="button" type="button" disabled=flag(move || is_busy.get()) on:click=sign_out>"Sign out"</button>
                 <p class="field-problem" role="alert">{trouble}</p>
             </div>
         </div>

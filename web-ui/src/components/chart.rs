@@ -1,6 +1,7 @@
 //! A chart of an hour: line, band, gaps, axes, and a read-out under finger, pointer or arrow keys.
 
 use crate::browser::{clock_text, timezone_offset_ms};
+use crate::components::moving::{effect, memo, piece, words};
 use crate::model::chart::{Chart, draw, text};
 use crate::model::series::{SPAN_MS, STEP_MS, Spot, Topic};
 use leptos::ev;
@@ -24,8 +25,8 @@ pub(crate) fn ChartView(
 ) -> impl IntoView {
     let place = NodeRef::<Div>::new();
     let width = measured_width(place);
-    let end_ms = Memo::new(move |_| now_ms.get() - now_ms.get().rem_euclid(STEP_MS) + STEP_MS);
-    let chart = Memo::new(move |_| {
+    let end_ms = memo(move || now_ms.get() - now_ms.get().rem_euclid(STEP_MS) + STEP_MS);
+    let chart = memo(move || {
         let end_ms = end_ms.get();
         spots.with(|spots| {
             draw(
@@ -38,7 +39,7 @@ pub(crate) fn ChartView(
         })
     });
     let chosen = RwSignal::new(None::<usize>);
-    let read_out = Memo::new(move |_| {
+    let read_out = memo(move || {
         let index = chosen.get()?;
         chart.with(|chart| chart.spots.get(index).copied())
     });
@@ -66,25 +67,25 @@ pub(crate) fn ChartView(
     view! {
         <div class="chart">
             <p class="chart-read-out" aria-live="polite">
-                {move || match read_out.get() {
+                {piece(move || match read_out.get() {
                     Some((_, _, spot)) => view! { <ReadOut spot topic/> }.into_any(),
-                    None => view! { <span class="quiet">{move || topic.get().caption()}", last hour"</span> }.into_any(),
-                }}
+                    None => view! { <span class="quiet">{words(move || topic.get().caption())}", last hour"</span> }.into_any(),
+                })}
             </p>
             <div
                 class="chart-place"
                 node_ref=place
                 tabindex="0"
                 role="img"
-                aria-label=move || chart.with(|chart| summary(topic.get(), chart))
+                aria-label=words(move || chart.with(|chart| summary(topic.get(), chart)))
                 on:pointermove=point
                 on:pointerdown=point
                 on:pointerleave=move |event: ev::PointerEvent| if event.pointer_type() == "mouse" { chosen.set(None) }
                 on:blur=move |_| chosen.set(None)
                 on:keydown=step
             >
-                {move || chart.with(drawing)}
-                {move || read_out.get().map(|(x, y, _)| {
+                {piece(move || chart.with(drawing))}
+                {piece(move || read_out.get().map(|(x, y, _)| {
                     let chart = chart.get_untracked();
                     view! {
                         <svg class="chart-cursor" viewBox=format!("0 0 {} {}", chart.width, chart.height) aria-hidden="true">
@@ -92,7 +93,7 @@ pub(crate) fn ChartView(
                             <circle class="cursor-point" cx=format!("{x:.1}") cy=format!("{y:.1}") r="4.5"></circle>
                         </svg>
                     }
-                })}
+                }))}
             </div>
         </div>
     }
@@ -103,9 +104,9 @@ fn ReadOut(spot: Spot, topic: Signal<Topic>) -> impl IntoView {
     let unit = move || topic.get().unit();
     view! {
         <span class="chart-time">{clock_text(spot.at_ms)}</span>
-        <strong>{move || text(unit(), spot.middle)}</strong>
+        <strong>{words(move || text(unit(), spot.middle))}</strong>
         {(spot.count > 1).then(|| view! {
-            <span class="quiet">{move || format!("{} to {}", text(unit(), spot.min), text(unit(), spot.max))}</span>
+            <span class="quiet">{words(move || format!("{} to {}", text(unit(), spot.min), text(unit(), spot.max)))}</span>
         })}
     }
 }
@@ -168,7 +169,7 @@ fn summary(topic: Topic, chart: &Chart) -> String {
 /// Follows the width of an element, whole pixels.
 fn measured_width(place: NodeRef<Div>) -> RwSignal<f64> {
     let width = RwSignal::new(WIDTH_UNKNOWN);
-    Effect::new(move |_| {
+    effect(move || {
         let Some(element) = place.get() else { return };
         let measure = {
             let element = element.clone();

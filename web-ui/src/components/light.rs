@@ -2,6 +2,7 @@
 
 use super::state_mark::StateMark;
 use super::time::Lasting;
+use crate::components::moving::{memo, piece, words};
 use crate::model::light::LightView;
 use leptos::prelude::*;
 
@@ -9,21 +10,21 @@ use leptos::prelude::*;
 #[component]
 pub(crate) fn LightCard(light: Memo<LightView>) -> impl IntoView {
     let tone = Signal::derive(move || light.with(|light| light.mark.tone));
-    let since = Memo::new(move |_| light.with(|light| light.since_ms));
-    let reason = Memo::new(move |_| light.with(|light| light.reason.clone()));
+    let since = memo(move || light.with(|light| light.since_ms));
+    let reason = memo(move || light.with(|light| light.reason.clone()));
     view! {
         <li class="light">
             <StateMark tone/>
             <div class="light-text">
-                <p class="light-title">{move || light.with(|light| light.title)}</p>
+                <p class="light-title">{words(move || light.with(|light| light.title))}</p>
                 <p class="light-word">
-                    {move || light.with(|light| light.mark.word)}
-                    {move || (since.get() > 0).then(|| view! { <span class="quiet">" · "<Lasting at_ms=since/></span> })}
+                    {words(move || light.with(|light| light.mark.word))}
+                    {piece(move || (since.get() > 0).then(|| view! { <span class="quiet">" · "<Lasting at_ms=since/></span> }))}
                 </p>
-                {move || reason.get().map(|reason| view! {
+                {piece(move || reason.get().map(|reason| view! {
                     <p class="light-reason">{reason.sentence}</p>
                     {(!reason.next_step.is_empty()).then(|| view! { <p class="light-step">{reason.next_step}</p> })}
-                })}
+                }))}
             </div>
         </li>
     }

@@ -3,12 +3,19 @@
 use super::account_menu::AccountMenu;
 use super::icon::{Icon, IconView};
 use super::live_banner::LiveBanner;
+use crate::browser::document;
 use leptos::prelude::*;
 use leptos_router::components::A;
+use leptos_router::hooks::use_location;
+use wasm_bindgen::JsCast as _;
+use web_sys::HtmlElement;
 
 /// Header, main part and live banner.
 #[component]
 pub(crate) fn Shell(children: Children) -> impl IntoView {
+    let location = use_location();
+    // A new page begins at its top for the keyboard and the screen reader too.
+    Effect::watch(move || location.pathname.get(), |_, _, _| focus_main(), false);
     view! {
         <a class="skip" href="#main" rel="external">"Skip to the content"</a>
         <header class="top">
@@ -23,6 +30,14 @@ pub(crate) fn Shell(children: Children) -> impl IntoView {
         </header>
         <main id="main" class="page" tabindex="-1">{children()}</main>
         <LiveBanner/>
+    }
+}
+
+fn focus_main() {
+    let main = document().and_then(|document| document.get_element_by_id("main"));
+    if let Some(main) = main.and_then(|main| main.dyn_into::<HtmlElement>().ok()) {
+        // Focusing an element of the page cannot fail.
+        let _focused = main.focus();
     }
 }
 

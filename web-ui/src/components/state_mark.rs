@@ -1,5 +1,6 @@
 //! The shape of a state. Always beside its word, so it is hidden from screen readers.
 
+use crate::components::moving::{piece, words};
 use crate::model::mark::Tone;
 use leptos::prelude::*;
 
@@ -7,8 +8,8 @@ use leptos::prelude::*;
 #[component]
 pub(crate) fn StateMark(#[prop(into)] tone: Signal<Tone>, #[prop(default = "")] class: &'static str) -> impl IntoView {
     view! {
-        <svg class=move || format!("mark tone-{} {class}", tone.get().class()) viewBox="0 0 20 20" aria-hidden="true" focusable="false">
-            {move || match tone.get() {
+        <svg class=words(move || format!("mark tone-{} {class}", tone.get().class())) viewBox="0 0 20 20" aria-hidden="true" focusable="false">
+            {piece(move || match tone.get() {
                 Tone::Good => view! {
                     <circle class="fill" cx="10" cy="10" r="8.5"></circle>
                     <path class="cut" d="m6.2 10.3 2.6 2.6 5-5.4"></path>
@@ -26,7 +27,7 @@ pub(crate) fn StateMark(#[prop(into)] tone: Signal<Tone>, #[prop(default = "")] 
                     <path class="stroke" d="M7.9 8a2.1 2.1 0 1 1 3.2 1.8c-.7.4-1.1.8-1.1 1.6M10 14v.1"></path>
                 }.into_any(),
                 Tone::Absent => view! { <circle class="ring" cx="10" cy="10" r="7.5"></circle><path class="stroke" d="M7 10h6"></path> }.into_any(),
-            }}
+            })}
         </svg>
     }
 }

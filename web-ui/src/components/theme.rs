@@ -1,6 +1,7 @@
 //! Light, dark, or as the system has it.
 
 use crate::browser::{document, store, stored};
+use crate::components::moving::flag;
 use leptos::prelude::*;
 
 /// Where the choice is kept; the boot script reads it before the first paint.
@@ -34,7 +35,7 @@ pub(crate) fn ThemeChoice() -> impl IntoView {
                             <input
                                 type="radio"
                                 name="theme"
-                                prop:checked=move || chosen.get() == theme
+                                prop:checked=flag(move || chosen.get() == theme)
                                 on:change=move |_| choose(theme)
                             />
                             <span>{label}</span>

@@ -2,6 +2,7 @@
 
 use crate::browser::{date_time_text, machine_time_text};
 use crate::clock::Clock;
+use crate::components::moving::{memo, words};
 use crate::model::format::{ago, duration, until};
 use leptos::prelude::*;
 
@@ -9,7 +10,7 @@ use leptos::prelude::*;
 #[component]
 pub(crate) fn Ago(#[prop(into)] at_ms: Signal<i64>) -> impl IntoView {
     let clock = expect_context::<Clock>();
-    let text = Memo::new(move |_| ago(at_ms.get(), clock.server.get()));
+    let text = memo(move || ago(at_ms.get(), clock.server.get()));
     view! { <Exact at_ms text/> }
 }
 
@@ -17,7 +18,7 @@ pub(crate) fn Ago(#[prop(into)] at_ms: Signal<i64>) -> impl IntoView {
 #[component]
 pub(crate) fn Lasting(#[prop(into)] at_ms: Signal<i64>) -> impl IntoView {
     let clock = expect_context::<Clock>();
-    let text = Memo::new(move |_| format!("for {}", duration(clock.server.get() - at_ms.get())));
+    let text = memo(move || format!("for {}", duration(clock.server.get() - at_ms.get())));
     view! { <Exact at_ms text/> }
 }
 
@@ -25,13 +26,13 @@ pub(crate) fn Lasting(#[prop(into)] at_ms: Signal<i64>) -> impl IntoView {
 #[component]
 pub(crate) fn Until(#[prop(into)] at_ms: Signal<i64>) -> impl IntoView {
     let clock = expect_context::<Clock>();
-    let text = Memo::new(move |_| until(at_ms.get(), clock.server.get()));
+    let text = memo(move || until(at_ms.get(), clock.server.get()));
     view! { <Exact at_ms text/> }
 }
 
 #[component]
 fn Exact(at_ms: Signal<i64>, text: Memo<String>) -> impl IntoView {
     view! {
-        <time datetime=move || machine_time_text(at_ms.get()) title=move || date_time_text(at_ms.get())>{text}</time>
+        <time datetime=words(move || machine_time_text(at_ms.get())) title=words(move || date_time_text(at_ms.get()))>{text}</time>
     }
 }

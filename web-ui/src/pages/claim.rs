@@ -5,9 +5,11 @@ mod enter;
 
 use crate::api::claim;
 use crate::browser::set_title;
-use crate::components::notice::FailureNotice;
+use crate::components::moving::{background, effect, memo, piece};
+use crate::components::notice::Notice;
 use crate::model::claim::{grouped, is_complete, normalize};
 use crate::model::failure::Failure;
+use crate::model::mark::Tone;
 use crate::session::Session;
 use decide::Decide;
 use enter::EnterCode;
@@ -37,7 +39,7 @@ enum Step {
 pub(crate) fn ClaimPage() -> impl IntoView {
     set_title("Add a box");
     let query = use_query_map();
-    let code = Memo::new(move |_| query.with(|query| normalize(&query.get("code").unwrap_or_default())));
+    let code = memo(move || query.with(|query| normalize(&query.get("code").unwrap_or_default())));
     let session = expect_context::<Session>();
     let step = RwSignal::new(Step::Enter);
     let look_up = move |code: String| {
@@ -45,7 +47,7 @@ pub(crate) fn ClaimPage() -> impl IntoView {
             return step.set(Step::Enter);
         }
         step.set(Step::Looking);
-        leptos::task::spawn_local(async move {
+        background(async move {
             let next = match claim::look_up(code).await {
                 Ok(claim) => Step::Decide(Box::new(claim)),
                 Err(failure) => {
@@ -56,11 +58,11 @@ pub(crate) fn ClaimPage() -> impl IntoView {
             step.try_set(next);
         });
     };
-    Effect::new(move |_| look_up(code.get()));
+    effect(move || look_up(code.get()));
     let shown_code = Signal::derive(move || grouped(&code.get()));
     view! {
         <div class="narrow">
-            {move || match step.get() {
+            {piece(move || match step.get() {
                 Step::Enter => view! { <EnterCode code=code.get_untracked()/> }.into_any(),
                 Step::Looking => view! {
                     <header class="answer"><h1 class="answer-line">"Looking for the box with code "<span class="mono">{shown_code}</span>"…"</h1></header>
@@ -71,25 +73,32 @@ pub(crate) fn ClaimPage() -> impl IntoView {
                 Step::Denied => view! { <Denied/> }.into_any(),
                 Step::Failed(failure) => view! {
                     <header class="answer"><h1 class="answer-line">"This code did not work."</h1></header>
-                    <FailureNotice failure=with_advice(failure)>
+                    <LookUpFailed failure>
                         <button class="button" type="button" on:click=move |_| look_up(code.get_untracked())>"Try again"</button>
-                    </FailureNotice>
+                    </LookUpFailed>
                     <EnterCode code=String::new()/>
                 }.into_any(),
-            }}
+            })}
         </div>
     }
 }
 
-/// A code that is not found is nearly always mistyped or has run out.
-fn with_advice(failure: Failure) -> Failure {
+/// What to do about a look-up that failed. A code that is not found is nearly always mistyped or has run out.
+fn advice(failure: &Failure) -> (String, &'static str) {
     match failure {
-        Failure::NotFound(_) => Failure::Refused(
-            "No box waits with this code. Compare it with the box's screen; a code is good for 15 minutes, then the screen shows a new one."
-                .to_owned(),
+        Failure::NotFound(_) => (
+            "No box waits with this code.".to_owned(),
+            "Compare it with the box's screen. A code is good for 15 minutes; then the screen shows a new one.",
         ),
-        other => other,
+        Failure::Refused(sentence) => (sentence.clone(), "Use the code that the box's screen shows now."),
+        other => (other.sentence(), other.next_step()),
     }
+}
+
+#[component]
+fn LookUpFailed(failure: Failure, children: Children) -> impl IntoView {
+    let (title, text) = advice(&failure);
+    view! { <Notice tone=Tone::Bad title text>{children()}</Notice> }
 }
 
 #[component]

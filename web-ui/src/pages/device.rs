@@ -10,6 +10,7 @@ use crate::browser::set_title;
 use crate::components::gauge::GaugeView;
 use crate::components::icon::{Icon, IconView};
 use crate::components::light::LightCard;
+use crate::components::moving::{background, effect, flag, memo, piece};
 use crate::components::notice::FailureNotice;
 use crate::components::state_mark::StateMark;
 use crate::components::time::{Ago, Lasting};
@@ -39,13 +40,13 @@ type DeviceSignal = Signal<Option<Arc<Device>>>;
 #[component]
 pub(crate) fn DevicePage() -> impl IntoView {
     let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = memo(move || params.with(|params| params.get("id").unwrap_or_default()));
     view! {
-        {move || {
+        {piece(move || {
             let id = id.get();
             // Anything but an id cannot be followed.
             if DeviceId::from_str(&id).is_ok() { view! { <OneDevice id/> }.into_any() } else { view! { <Gone/> }.into_any() }
-        }}
+        })}
     }
 }
 
@@ -66,7 +67,7 @@ fn OneDevice(id: String) -> impl IntoView {
     // The stream says nothing about a box that does not exist; this call does. Nothing is asked when the box is known already.
     if cell.with_untracked(Option::is_none) {
         let id = id.clone();
-        leptos::task::spawn_local(async move {
+        background(async move {
             match api::device::get(id).await {
                 Ok(device) => {
                     if cell.try_with_untracked(Option::is_none) == Some(true) {
@@ -80,44 +81,43 @@ fn OneDevice(id: String) -> impl IntoView {
             }
         });
     }
-    let is_known = Memo::new(move |_| device.with(Option::is_some));
+    let is_known = memo(move || device.with(Option::is_some));
     let name =
-        Memo::new(move |_| device.with(|device| device.as_ref().map(|device| device.name.clone()).unwrap_or_default()));
-    Effect::new(move || {
+        memo(move || device.with(|device| device.as_ref().map(|device| device.name.clone()).unwrap_or_default()));
+    effect(move || {
         if is_known.get() {
             name.with(|name| set_title(name));
         }
     });
     view! {
         <nav class="crumbs" aria-label="Back"><a href="/"><IconView icon=Icon::Back/>"All boxes"</a></nav>
-        {move || match (is_known.get(), failure.get()) {
+        {piece(move || match (is_known.get(), failure.get()) {
             (true, _) => view! { <Known device id=id.clone()/> }.into_any(),
             (false, Some(Failure::NotFound(_) | Failure::Refused(_))) => view! { <Gone/> }.into_any(),
             (false, Some(failure)) => view! { <FailureNotice failure/> }.into_any(),
             (false, None) => view! { <Skeleton/> }.into_any(),
-        }}
+        })}
     }
 }
 
 #[component]
 fn Known(device: DeviceSignal, id: String) -> impl IntoView {
-    let part = move |of: fn(&Device) -> Option<Answer>| {
-        Memo::new(move |_| device.with(|device| device.as_deref().and_then(of)))
-    };
+    let part =
+        move |of: fn(&Device) -> Option<Answer>| memo(move || device.with(|device| device.as_deref().and_then(of)));
     let answer = part(|device| {
         let reasons = reasons(device);
         Some(of_device(&device.name, mark(device), reasons.first().map(|reason| reason.sentence.as_str())))
     });
     let tone =
         Signal::derive(move || answer.with(|answer| answer.as_ref().map_or(Tone::Unknown, |answer| answer.tone)));
-    let reasons = Memo::new(move |_| device.with(|device| device.as_deref().map(reasons).unwrap_or_default()));
-    let sampled_at = Memo::new(move |_| device.with(|device| device.as_deref().map_or(0, sampled_at_ms)));
-    let place = Memo::new(move |_| {
+    let reasons = memo(move || device.with(|device| device.as_deref().map(reasons).unwrap_or_default()));
+    let sampled_at = memo(move || device.with(|device| device.as_deref().map_or(0, sampled_at_ms)));
+    let place = memo(move || {
         device.with(|device| device.as_deref().map(|device| device.installation_name.clone()).unwrap_or_default())
     });
-    let online = Memo::new(move |_| device.with(|device| device.as_deref().is_some_and(is_online)));
+    let online = memo(move || device.with(|device| device.as_deref().is_some_and(is_online)));
     let lights = [0, 1, 2].map(|index| {
-        Memo::new(move |_| {
+        memo(move || {
             device.with(|device| {
                 let device = device.as_deref().cloned().unwrap_or_default();
                 let [link, remote_access, home_assistant] = light::of_device(&device);
@@ -130,7 +130,7 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
         })
     });
     let gauges = [0, 1, 2, 3].map(|index| {
-        Memo::new(move |_| {
+        memo(move || {
             device.with(|device| {
                 let device = device.as_deref().cloned().unwrap_or_default();
                 let [processor, memory, disk, temperature] = gauge::of_device(&device);
@@ -147,10 +147,10 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
         <header class="answer">
             <h1 class="answer-line" aria-live="polite">
                 <StateMark tone class="mark-large"/>
-                <span id="answer">{move || answer.with(|answer| answer.as_ref().map(|answer| answer.sentence.clone()))}</span>
+                <span id="answer">{piece(move || answer.with(|answer| answer.as_ref().map(|answer| answer.sentence.clone())))}</span>
             </h1>
             <div class="answer-detail">
-                {move || {
+                {piece(move || {
                     let reasons = reasons.get();
                     if reasons.is_empty() {
                         view! { <p>{place}</p> }.into_any()
@@ -160,14 +160,14 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
                                 {reasons.into_iter().map(|reason| view! {
                                     <li>
                                         <span>{reason.sentence}</span>
-                                        {(reason.since_ms > 0).then(|| view! { <span class="quiet reason-since"><Lasting at_ms=reason.since_ms/></span> })}
+                                        {(reason.since_ms > 0).then(|| view! { <span class="quiet">" · "<Lasting at_ms=reason.since_ms/></span> })}
                                         {(!reason.next_step.is_empty()).then(|| view! { <span class="reason-step">{reason.next_step}</span> })}
                                     </li>
                                 }).collect_view()}
                             </ul>
                         }.into_any()
                     }
-                }}
+                })}
             </div>
         </header>
         <ul class="lights" aria-label="Lights">
@@ -176,15 +176,15 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
         <section class="card" aria-labelledby="now-title">
             <div class="card-head">
                 <h2 id="now-title">"Now"</h2>
-                <p class="quiet" class:is-old=move || !online.get()>
-                    {move || if sampled_at.get() > 0 {
+                <p class="quiet" class:is-old=flag(move || !online.get())>
+                    {piece(move || if sampled_at.get() > 0 {
                         view! { "measured "<Ago at_ms=sampled_at/> }.into_any()
                     } else {
                         view! { "nothing measured yet" }.into_any()
-                    }}
+                    })}
                 </p>
             </div>
-            <dl class="gauges" class:is-old=move || !online.get()>
+            <dl class="gauges" class:is-old=flag(move || !online.get())>
                 {gauges.into_iter().map(|gauge| view! { <GaugeView gauge/> }).collect_view()}
             </dl>
         </section>

@@ -6,6 +6,7 @@ mod row;
 
 use crate::browser::set_title;
 use crate::components::icon::{Icon, IconView};
+use crate::components::moving::{effect, flag, memo, piece};
 use crate::components::notice::FailureNotice;
 use crate::components::state_mark::StateMark;
 use crate::live::{Followed, Live, Shown};
@@ -26,7 +27,7 @@ pub(crate) fn DevicesPage() -> impl IntoView {
     set_title("Boxes");
     let live = expect_context::<Live>();
     let query = use_query_map();
-    let filter = Memo::new(move |_| {
+    let filter = memo(move || {
         query.with(|query| Filter {
             text: query.get("q").unwrap_or_default(),
             link_state: Filter::link_state_from(&query.get("state").unwrap_or_default()),
@@ -38,22 +39,22 @@ pub(crate) fn DevicesPage() -> impl IntoView {
     Effect::watch(move || filter.get(), move |_, _, _| pages.set(Vec::new()), false);
     let shown = follow_list(live, filter, pages);
 
-    let problem = Memo::new(move |_| shown.get().and_then(|shown| shown.problem.get()));
-    let is_complete = Memo::new(move |_| shown.get().is_some_and(|shown| shown.is_complete.get()));
-    let rows = Memo::new(move |_| shown.get().map(|shown| shown.rows.get()).unwrap_or_default());
-    let next_page_token = Memo::new(move |_| shown.get().map(|shown| shown.next_page_token.get()).unwrap_or_default());
+    let problem = memo(move || shown.get().and_then(|shown| shown.problem.get()));
+    let is_complete = memo(move || shown.get().is_some_and(|shown| shown.is_complete.get()));
+    let rows = memo(move || shown.get().map(|shown| shown.rows.get()).unwrap_or_default());
+    let next_page_token = memo(move || shown.get().map(|shown| shown.next_page_token.get()).unwrap_or_default());
     let is_selected = move || filter.with(|filter| matches!(search(&filter.text), Search::Labels(_)));
-    let summary = Memo::new(move |_| shown.get().and_then(|shown| shown.summary.get()));
-    let answer = Memo::new(move |_| summary.get().map(|summary| of_fleet(&summary, is_selected())));
-    let is_fleet_empty = Memo::new(move |_| {
+    let summary = memo(move || shown.get().and_then(|shown| shown.summary.get()));
+    let answer = memo(move || summary.get().map(|summary| of_fleet(&summary, is_selected())));
+    let is_fleet_empty = memo(move || {
         is_complete.get() && !filter.with(Filter::narrows) && rows.with(Vec::is_empty) && pages.with(Vec::is_empty)
     });
     view! {
         <AnswerHead answer/>
-        <div class:is-hidden=move || is_fleet_empty.get()>
+        <div class:is-hidden=flag(move || is_fleet_empty.get())>
             <FilterBar filter/>
         </div>
-        {move || {
+        {piece(move || {
             if let Some(problem) = problem.get() {
                 view! {
                     <FailureNotice failure=Failure::Refused(problem)><a class="button" href="/">"Show all boxes"</a></FailureNotice>
@@ -73,7 +74,7 @@ pub(crate) fn DevicesPage() -> impl IntoView {
                     </ul>
                 }.into_any()
             }
-        }}
+        })}
         <Pager pages next_page_token/>
     }
 }
@@ -81,7 +82,7 @@ pub(crate) fn DevicesPage() -> impl IntoView {
 /// Follows the list that filter and page ask for. While a new one is on its way the old one stays on the screen.
 fn follow_list(live: Live, filter: Memo<Filter>, pages: RwSignal<Vec<String>>) -> RwSignal<Option<Shown>> {
     let shown = RwSignal::new(None::<Shown>);
-    let asked = Memo::new(move |_| {
+    let asked = memo(move || {
         let page_token = pages.with(|pages| pages.last().cloned().unwrap_or_default());
         filter.with(|filter| filter.subscription(&page_token))
     });
@@ -95,7 +96,7 @@ fn follow_list(live: Live, filter: Memo<Filter>, pages: RwSignal<Vec<String>>) -
         coming.set(Some(followed.shown.clone()));
         Some(followed)
     });
-    Effect::new(move |_| {
+    effect(move || {
         if let Some(next) = coming.get()
             && (next.is_complete.get() || next.problem.with(Option::is_some) || shown.with_untracked(Option::is_none))
         {
@@ -111,12 +112,12 @@ fn AnswerHead(answer: Memo<Option<Answer>>) -> impl IntoView {
     view! {
         <header class="answer">
             <h1 class="answer-line" aria-live="polite">
-                {move || match answer.get() {
+                {piece(move || match answer.get() {
                     Some(answer) => view! { <StateMark tone class="mark-large"/><span id="answer">{answer.sentence}</span> }.into_any(),
                     None => view! { <span class="skeleton skeleton-title" aria-label="Loading"></span> }.into_any(),
-                }}
+                })}
             </h1>
-            <p class="answer-detail">{move || answer.with(|answer| answer.as_ref().map(|answer| answer.detail.clone()))}</p>
+            <p class="answer-detail">{piece(move || answer.with(|answer| answer.as_ref().map(|answer| answer.detail.clone())))}</p>
         </header>
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::api::account;
 use crate::browser::set_title;
+use crate::components::moving::{background, flag, words};
 use crate::components::shell::Logo;
 use crate::live::Live;
 use crate::model::failure::Failure;
@@ -33,7 +34,7 @@ pub(crate) fn SignInPage(has_ended: bool) -> impl IntoView {
         }
         is_busy.set(true);
         problem.set(None);
-        leptos::task::spawn_local(async move {
+        background(async move {
             match account::sign_in(email_text, password_text).await {
                 Ok(identity) => {
                     session.begin(identity);
@@ -66,8 +67,8 @@ pub(crate) fn SignInPage(has_ended: bool) -> impl IntoView {
                     <input id="password" name="password" type="password" autocomplete="current-password" required=true node_ref=password/>
                 </div>
                 <p class="field-problem reserve" role="alert">{problem}</p>
-                <button class="button primary wide" type="submit" disabled=move || is_busy.get()>
-                    {move || if is_busy.get() { "Signing in…" } else { "Sign in" }}
+                <button class="button primary wide" type="submit" disabled=flag(move || is_busy.get())>
+                    {words(move || if is_busy.get() { "Signing in…" } else { "Sign in" })}
                 </button>
             </form>
         </main>

@@ -116,6 +116,15 @@ impl Browser {
         Ok(Element { browser: self, id: id.await? })
     }
 
+    /// The text of what a CSS selector finds first; none when it finds nothing.
+    ///
+    /// # Errors
+    /// The browser is gone.
+    pub async fn text_of(&self, selector: &str) -> anyhow::Result<Option<String>> {
+        let script = "const found = document.querySelector(arguments[0]); return found && found.innerText";
+        Ok(self.run(script, &[json!(selector)]).await?.as_str().map(str::to_owned))
+    }
+
     /// Opens a further tab and goes there.
     ///
     /// # Errors

@@ -117,7 +117,8 @@ async fn database_name(config: &Config) -> anyhow::Result<String> {
     Ok(row.context("the cluster holds no single database")?.get(0))
 }
 
-fn home(fleet: &Fleet) -> PathBuf {
+/// Where the cluster lives: in the state folder, or where a note there says.
+pub(crate) fn home(fleet: &Fleet) -> PathBuf {
     let asked = fleet.folder().join("control-plane/postgres");
     let note = std::fs::read_to_string(asked.join("where")).unwrap_or_default();
     note.lines().find(|line| line.starts_with('/')).map_or(asked, PathBuf::from)

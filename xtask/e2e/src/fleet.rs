@@ -1,5 +1,7 @@
 //! A whole fleet of real programs.
 
+use crate::browser::Browser;
+use crate::database;
 use crate::folder::TestFolder;
 use crate::http;
 use crate::process::Running;
@@ -177,13 +179,36 @@ impl Fleet {
         &self.folder
     }
 
+    /// Signs a browser in on the page it shows, and waits for the list of boxes.
+    ///
+    /// # Errors
+    /// The form or the list does not appear.
+    pub async fn sign_in(&self, browser: &Browser) -> anyhow::Result<()> {
+        browser.open(&self.public_url()).await?;
+        self.fill_sign_in(browser, &self.admin_password).await?;
+        browser.find("li.row[data-device]", PATIENCE).await.map(|_| ())
+    }
+
+    /// Fills the sign-in form that a browser shows, and sends it.
+    ///
+    /// # Errors
+    /// The form does not appear.
+    pub async fn fill_sign_in(&self, browser: &Browser, password: &str) -> anyhow::Result<()> {
+        browser.find("#email", PATIENCE).await?.fill(ADMIN_EMAIL).await?;
+        browser.find("#password", PATIENCE).await?.fill(password).await?;
+        browser.find("button[type=submit]", PATIENCE).await?.click().await
+    }
+
     /// Starts an agent that is not part of the fleet's own: without a join token it shows a code to be claimed by.
     ///
     /// # Errors
     /// It cannot be started.
     pub fn start_unclaimed(&self, name: &str) -> anyhow::Result<Running> {
-        let arguments = vec!["run".into(), "--state-dir".into(), self.folder.join(name).into()];
-        let arguments = [arguments, vec!["--server".into(), format!("https://{}", self.device).into()]].concat();
+        let join_token = std::fs::read_to_string(self.folder.join("join-token")).context("there is no join token")?;
+        let (_, trust_hash) = join_token.trim().rsplit_once('.').context("the join token has no hash")?;
+        let mut arguments: Vec<OsString> = vec!["run".into(), "--state-dir".into(), self.folder.join(name).into()];
+        arguments.extend(["--server".into(), format!("https://{}", self.device).into()]);
+        arguments.extend(["--trust-hash".into(), trust_hash.into()]);
         Running::start(built("kaliun-edge")?, arguments, Vec::new(), self.log(name))
     }
 
@@ -204,6 +229,19 @@ impl Fleet {
         let made = self.fleetctl(&["join-token", "create", "--uses", "1000", "-o", "json"]).await?;
         let secret = made.get("secret").and_then(Value::as_str).context("fleetctl printed no token")?;
         std::fs::write(self.folder.join("join-token"), secret).context("cannot write the join token")
+    }
+}
+
+impl Drop for Fleet {
+    /// Stops every part, boxes first, and removes a database that could not be inside the folder.
+    fn drop(&mut self) {
+        self.edge = None;
+        self.sim = None;
+        let home = database::home(self);
+        let stopped = self.control_plane.stop();
+        if stopped.is_ok() && !home.starts_with(self.folder.path()) && !self.folder.is_kept() {
+            let _ = std::fs::remove_dir_all(home);
+        }
     }
 }
 

@@ -36,6 +36,12 @@ impl TestFolder {
         &self.path
     }
 
+    /// Whether it stays for someone to look into.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        std::env::var_os(KEEP).is_some()
+    }
+
     /// The path of something in it.
     #[must_use]
     pub fn join(&self, name: &str) -> PathBuf {
@@ -45,7 +51,7 @@ impl TestFolder {
 
 impl Drop for TestFolder {
     fn drop(&mut self) {
-        if std::env::var_os(KEEP).is_none() {
+        if !self.is_kept() {
             let _ = std::fs::remove_dir_all(&self.path);
         }
     }

@@ -4,6 +4,7 @@ use super::Step;
 use crate::api::{claim, installation};
 use crate::clock::Clock;
 use crate::components::icon::{Icon, IconView};
+use crate::components::moving::{background, flag, memo, piece, words};
 use crate::components::notice::Notice;
 use crate::components::time::Until;
 use crate::model::claim::grouped;
@@ -23,15 +24,15 @@ pub(crate) fn Decide(claim: Claim, code: String, step: RwSignal<Step>) -> impl I
     let clock = expect_context::<Clock>();
     let facts = claim.facts.clone().unwrap_or_default();
     let expires_at = claim.expires_at_ms;
-    let has_expired = Memo::new(move |_| expires_at > 0 && clock.server.get() >= expires_at);
+    let has_expired = memo(move || expires_at > 0 && clock.server.get() >= expires_at);
     view! {
         <header class="answer">
             <h1 class="answer-line">"Is this your box?"</h1>
             <p class="answer-detail">"Code "<span class="mono">{grouped(&code)}</span>" · runs out "<Until at_ms=expires_at/></p>
         </header>
-        {move || has_expired.get().then(|| view! {
+        {piece(move || has_expired.get().then(|| view! {
             <Notice tone=Tone::Warning title="This code has run out." text="Use the new code on the box's screen."/>
-        })}
+        }))}
         <section class="card" aria-labelledby="key-title">
             <h2 id="key-title">"Compare the key"</h2>
             <p class="key mono">{claim.key_fingerprint.clone()}</p>
@@ -61,7 +62,7 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
     let homes_problem = RwSignal::new(None::<String>);
     let is_busy = RwSignal::new(false);
     let problem = RwSignal::new(None::<String>);
-    leptos::task::spawn_local(async move {
+    background(async move {
         match installation::list().await {
             Ok(list) => {
                 homes.try_set(Some(list));
@@ -81,7 +82,7 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
         problem.try_set(Some(format!("{} {}", failure.sentence(), failure.next_step())));
     };
     let name_problem =
-        Memo::new(move |_| name.with(|name| DeviceName::parse(name.trim()).err().map(|invalid| format!("{invalid}."))));
+        memo(move || name.with(|name| DeviceName::parse(name.trim()).err().map(|invalid| format!("{invalid}."))));
     let approve = {
         let code = code.clone();
         move |event: SubmitEvent| {
@@ -97,7 +98,7 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
                 name: name.with_untracked(|name| name.trim().to_owned()),
                 labels: HashMap::new(),
             };
-            leptos::task::spawn_local(async move {
+            background(async move {
                 match claim::approve(request).await {
                     Ok(taken) => {
                         step.try_set(Step::Approved { id: taken.device_id, name: taken.device_name });
@@ -110,7 +111,7 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
     let deny = move |_| {
         is_busy.set(true);
         let code = code.clone();
-        leptos::task::spawn_local(async move {
+        background(async move {
             match claim::deny(code).await {
                 Ok(()) => {
                     step.try_set(Step::Denied);
@@ -131,8 +132,8 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
                     spellcheck="false"
                     maxlength="63"
                     aria-describedby="name-problem"
-                    aria-invalid=move || name_problem.with(|problem| problem.is_some().to_string())
-                    prop:value=move || name.get()
+                    aria-invalid=words(move || name_problem.with(|problem| problem.is_some().to_string()))
+                    prop:value=words(move || name.get())
                     on:input=move |event| name.set(event_target_value(&event))
                 />
                 <p id="name-problem" class="field-problem reserve">{name_problem}</p>
@@ -140,9 +141,9 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
             <div class="field">
                 <label for="home">"Home"</label>
                 <div class="select">
-                    <select id="home" prop:value=move || home.get() on:change=move |event| home.set(event_target_value(&event))>
+                    <select id="home" prop:value=words(move || home.get()) on:change=move |event| home.set(event_target_value(&event))>
                         <option value="">"No home yet"</option>
-                        {move || homes.get().unwrap_or_default().into_iter().map(|home| view! { <option value=home.id>{home.name}</option> }).collect_view()}
+                        {piece(move || homes.get().unwrap_or_default().into_iter().map(|home| view! { <option value=home.id>{home.name}</option> }).collect_view())}
                     </select>
                     <IconView icon=Icon::Down/>
                 </div>
@@ -151,8 +152,8 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
             <p class="quiet">"Approving gives this box a certificate of your organization. You can delete the box later; then its certificate is refused. Denying tells the box; it can ask again with a new code."</p>
             <p class="field-problem reserve" role="alert">{problem}</p>
             <div class="actions">
-                <button class="button primary" type="submit" disabled=move || is_busy.get() || has_expired.get()>"Approve this box"</button>
-                <button class="button danger" type="button" disabled=move || is_busy.get() on:click=deny>"Deny"</button>
+                <button class="button primary" type="submit" disabled=flag(move || is_busy.get() || has_expired.get())>"Approve this box"</button>
+                <button class="button danger" type="button" disabled=flag(move || is_busy.get()) on:click=deny>"Deny"</button>
             </div>
         </form>
     }

@@ -1,5 +1,6 @@
 //! Entering the code by hand.
 
+use crate::components::moving::words;
 use crate::model::claim::{CODE_CHARACTERS, grouped, is_complete, normalize};
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
@@ -38,7 +39,7 @@ pub(crate) fn EnterCode(code: String) -> impl IntoView {
                     maxlength="12"
                     placeholder="XXXX-XXXX"
                     aria-describedby="code-help code-problem"
-                    prop:value=move || typed.get()
+                    prop:value=words(move || typed.get())
                     on:input=move |event| {
                         problem.set(None);
                         typed.set(grouped(&event_target_value(&event)));

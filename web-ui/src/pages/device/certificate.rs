@@ -2,6 +2,7 @@
 
 use super::DeviceSignal;
 use crate::clock::Clock;
+use crate::components::moving::{memo, words};
 use crate::components::state_mark::StateMark;
 use crate::components::time::Until;
 use crate::model::device::CERTIFICATE_SHORT_MS;
@@ -12,20 +13,19 @@ use leptos::prelude::*;
 #[component]
 pub(crate) fn Certificate(device: DeviceSignal) -> impl IntoView {
     let clock = expect_context::<Clock>();
-    let expires_at = Memo::new(move |_| {
-        device.with(|device| device.as_deref().map_or(0, |device| device.certificate_expires_at_ms))
-    });
-    let fingerprint = Memo::new(move |_| {
+    let expires_at =
+        memo(move || device.with(|device| device.as_deref().map_or(0, |device| device.certificate_expires_at_ms)));
+    let fingerprint = memo(move || {
         device.with(|device| device.as_deref().map(|device| device.key_fingerprint.clone()).unwrap_or_default())
     });
-    let state = Memo::new(move |_| mark(expires_at.get() - clock.server.get()));
+    let state = memo(move || mark(expires_at.get() - clock.server.get()));
     view! {
         <section class="card" aria-labelledby="certificate-title">
             <h2 id="certificate-title">"Certificate"</h2>
             <dl class="facts">
                 <div class="fact">
                     <dt>"State"</dt>
-                    <dd class="with-mark"><StateMark tone=Signal::derive(move || state.get().tone) class="mark-small"/>{move || state.get().word}</dd>
+                    <dd class="with-mark"><StateMark tone=Signal::derive(move || state.get().tone) class="mark-small"/>{words(move || state.get().word)}</dd>
                 </div>
                 <div class="fact"><dt>"Runs out"</dt><dd><Until at_ms=expires_at/></dd></div>
                 <div class="fact"><dt>"Key"</dt><dd class="mono">{fingerprint}</dd></div>

@@ -2,6 +2,7 @@
 
 use super::DeviceSignal;
 use crate::api::history::events;
+use crate::components::moving::{background, effect, memo, piece};
 use crate::components::notice::FailureNotice;
 use crate::components::time::Ago;
 use crate::model::device::{is_online, verdict, words_of_code};
@@ -17,11 +18,11 @@ pub(crate) fn Events(device: DeviceSignal, id: String) -> impl IntoView {
     let list = RwSignal::new(None::<Vec<Event>>);
     let failure = RwSignal::new(None::<Failure>);
     let changes =
-        Memo::new(move |_| device.with(|device| device.as_deref().map(|device| (is_online(device), verdict(device)))));
-    Effect::new(move |_| {
+        memo(move || device.with(|device| device.as_deref().map(|device| (is_online(device), verdict(device)))));
+    effect(move || {
         changes.track();
         let id = id.clone();
-        leptos::task::spawn_local(async move {
+        background(async move {
             match events(id).await {
                 Ok(events) => {
                     list.try_set(Some(events));
@@ -37,7 +38,7 @@ pub(crate) fn Events(device: DeviceSignal, id: String) -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="events-title">
             <h2 id="events-title">"Recent events"</h2>
-            {move || match list.get() {
+            {piece(move || match list.get() {
                 Some(events) if events.is_empty() => view! { <p class="quiet">"Nothing has happened yet."</p> }.into_any(),
                 Some(events) => view! {
                     <ol class="events">
@@ -54,8 +55,8 @@ pub(crate) fn Events(device: DeviceSignal, id: String) -> impl IntoView {
                 }.into_any(),
                 None if failure.with(Option::is_some) => ().into_any(),
                 None => view! { <p class="skeleton skeleton-line" aria-label="Loading"></p> }.into_any(),
-            }}
-            {move || failure.get().map(|failure| view! { <FailureNotice failure/> })}
+            })}
+            {piece(move || failure.get().map(|failure| view! { <FailureNotice failure/> }))}
         </section>
     }
 }

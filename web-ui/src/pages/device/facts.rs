@@ -1,6 +1,7 @@
 //! What the box says of itself, and what people call it.
 
 use super::DeviceSignal;
+use crate::components::moving::{memo, piece};
 use crate::components::time::Ago;
 use crate::model::device::{labels, value};
 use crate::model::format::duration;
@@ -11,11 +12,10 @@ use leptos::prelude::*;
 /// Facts as a list; what is not known is left out.
 #[component]
 pub(crate) fn FactList(device: DeviceSignal) -> impl IntoView {
-    let facts = Memo::new(move |_| device.with(|device| device.as_deref().map(lines).unwrap_or_default()));
-    let labels = Memo::new(move |_| device.with(|device| device.as_deref().map(labels).unwrap_or_default()));
-    let enrolled_at =
-        Memo::new(move |_| device.with(|device| device.as_deref().map_or(0, |device| device.enrolled_at_ms)));
-    let is_simulated = Memo::new(move |_| {
+    let facts = memo(move || device.with(|device| device.as_deref().map(lines).unwrap_or_default()));
+    let labels = memo(move || device.with(|device| device.as_deref().map(labels).unwrap_or_default()));
+    let enrolled_at = memo(move || device.with(|device| device.as_deref().map_or(0, |device| device.enrolled_at_ms)));
+    let is_simulated = memo(move || {
         device.with(|device| {
             device.as_deref().and_then(|device| device.facts.as_ref()).is_some_and(|facts| facts.simulated)
         })
@@ -24,19 +24,19 @@ pub(crate) fn FactList(device: DeviceSignal) -> impl IntoView {
         <section class="card" aria-labelledby="facts-title">
             <div class="card-head">
                 <h2 id="facts-title">"About this box"</h2>
-                {move || is_simulated.get().then(|| view! { <span class="label">"simulated"</span> })}
+                {piece(move || is_simulated.get().then(|| view! { <span class="label">"simulated"</span> }))}
             </div>
             <dl class="facts">
-                {move || facts.get().into_iter().map(|(title, text)| view! {
+                {piece(move || facts.get().into_iter().map(|(title, text)| view! {
                     <div class="fact"><dt>{title}</dt><dd>{text}</dd></div>
-                }).collect_view()}
+                }).collect_view())}
                 <div class="fact"><dt>"Enrolled"</dt><dd><Ago at_ms=enrolled_at/></dd></div>
-                {move || {
+                {piece(move || {
                     let labels = labels.get();
                     (!labels.is_empty()).then(|| view! {
                         <div class="fact"><dt>"Labels"</dt><dd class="label-list">{labels.into_iter().map(|label| view! { <span class="label">{label}</span> }).collect_view()}</dd></div>
                     })
-                }}
+                })}
             </dl>
         </section>
     }

@@ -4,6 +4,7 @@ use super::DeviceSignal;
 use crate::api::history::last_hour;
 use crate::clock::Clock;
 use crate::components::chart::ChartView;
+use crate::components::moving::{background, effect, flag, memo, piece};
 use crate::components::notice::FailureNotice;
 use crate::model::device::sampled_at_ms;
 use crate::model::failure::Failure;
@@ -28,7 +29,7 @@ pub(crate) fn History(device: DeviceSignal, id: String) -> impl IntoView {
     let failure = RwSignal::new(None::<Failure>);
     let live = RwSignal::new(Vec::<Arc<Device>>::new());
     ask_again_and_again(id, series, failure, live);
-    Effect::new(move |_| {
+    effect(move || {
         if let Some(device) = device.get() {
             live.update(|live| {
                 if live.last().is_none_or(|last| sampled_at_ms(last) < sampled_at_ms(&device)) {
@@ -40,7 +41,7 @@ pub(crate) fn History(device: DeviceSignal, id: String) -> impl IntoView {
             });
         }
     });
-    let shown = Memo::new(move |_| {
+    let shown = memo(move || {
         let topic = topic.get();
         let mut shown: Vec<Spot> =
             series.with(|series| series.as_deref().map(|series| spots(topic, series)).unwrap_or_default());
@@ -61,20 +62,20 @@ pub(crate) fn History(device: DeviceSignal, id: String) -> impl IntoView {
                     <legend class="visually-hidden">"What the chart shows"</legend>
                     {Topic::ALL.into_iter().map(|choice| view! {
                         <label class="segment">
-                            <input type="radio" name="topic" aria-label=choice.title() prop:checked=move || topic.get() == choice on:change=move |_| topic.set(choice)/>
+                            <input type="radio" name="topic" aria-label=choice.title() prop:checked=flag(move || topic.get() == choice) on:change=move |_| topic.set(choice)/>
                             <span aria-hidden="true">{choice.short_title()}</span>
                         </label>
                     }).collect_view()}
                 </fieldset>
             </div>
             <div class="chart-room">
-                {move || if series.with(Option::is_none) && failure.with(Option::is_none) {
+                {piece(move || if series.with(Option::is_none) && failure.with(Option::is_none) {
                     view! { <div class="chart-wait" aria-busy="true"></div> }.into_any()
                 } else {
                     view! { <ChartView topic=topic.into() spots=shown now_ms=clock.server/> }.into_any()
-                }}
+                })}
             </div>
-            {move || failure.get().map(|failure| view! { <FailureNotice failure/> })}
+            {piece(move || failure.get().map(|failure| view! { <FailureNotice failure/> }))}
         </section>
     }
 }
@@ -89,7 +90,7 @@ fn ask_again_and_again(
     let session = expect_context::<Session>();
     let ask = move || {
         let id = id.clone();
-        leptos::task::spawn_local(async move {
+        background(async move {
             // The page may be left while the answer is on its way; then there is nothing to set.
             let Some(now_ms) = clock.server.try_get_untracked() else { return };
             match last_hour(id, now_ms).await {

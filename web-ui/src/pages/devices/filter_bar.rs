@@ -1,6 +1,7 @@
 //! What the list is narrowed to and how it is ordered.
 
 use crate::components::icon::{Icon, IconView};
+use crate::components::moving::{flag, memo, words};
 use crate::model::filter::{Filter, Search, search};
 use gloo_timers::callback::Timeout;
 use kaliun_proto::fleet::v1::{DeviceOrder, LinkState};
@@ -41,7 +42,7 @@ pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
         });
         pause.set_value(Some(later));
     };
-    let hint = Memo::new(move |_| match typed.with(|typed| search(typed)) {
+    let hint = memo(move || match typed.with(|typed| search(typed)) {
         Search::All => (false, String::new()),
         Search::Name(name) => (false, format!("Name contains “{name}”.")),
         Search::Labels(_) => (false, "By labels.".to_owned()),
@@ -49,7 +50,7 @@ pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
     });
     let states = [(LinkState::Unspecified, "All"), (LinkState::Online, "Connected"), (LinkState::Offline, "Offline")];
     let orders = [
-        (DeviceOrder::Health, "Gravest first"),
+        (DeviceOrder::Health, "Worst first"),
         (DeviceOrder::Name, "Name"),
         (DeviceOrder::LinkSince, "Latest change"),
         (DeviceOrder::Enrolled, "Newest box"),
@@ -68,8 +69,8 @@ pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
                     spellcheck="false"
                     maxlength="512"
                     aria-describedby="search-hint"
-                    aria-invalid=move || hint.with(|(is_problem, _)| is_problem.to_string())
-                    prop:value=move || typed.get()
+                    aria-invalid=words(move || hint.with(|(is_problem, _)| is_problem.to_string()))
+                    prop:value=words(move || typed.get())
                     on:input=on_input
                 />
             </div>
@@ -80,7 +81,7 @@ pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
                         <input
                             type="radio"
                             name="state"
-                            prop:checked=move || filter.with(|filter| filter.link_state == state)
+                            prop:checked=flag(move || filter.with(|filter| filter.link_state == state))
                             on:change=move |_| go.with_value(|go| go(Filter { link_state: state, ..filter.get_untracked() }))
                         />
                         <span>{label}</span>
@@ -91,20 +92,20 @@ pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
                 <label class="visually-hidden" for="order">"Order"</label>
                 <select
                     id="order"
-                    prop:value=move || filter.with(|filter| Filter::order_word(filter.order))
+                    prop:value=words(move || filter.with(|filter| Filter::order_word(filter.order)))
                     on:change=move |event| {
                         let order = Filter::order_from(&event_target_value(&event));
                         go.with_value(|go| go(Filter { order, ..filter.get_untracked() }));
                     }
                 >
                     {orders.into_iter().map(|(order, label)| view! {
-                        <option value=Filter::order_word(order) selected=move || filter.with(|filter| filter.order == order)>{label}</option>
+                        <option value=Filter::order_word(order) selected=flag(move || filter.with(|filter| filter.order == order))>{label}</option>
                     }).collect_view()}
                 </select>
                 <IconView icon=Icon::Down/>
             </div>
-            <p id="search-hint" class="search-hint" class:is-problem=move || hint.with(|(is_problem, _)| *is_problem) aria-live="polite">
-                {move || hint.with(|(_, text)| text.clone())}
+            <p id="search-hint" class="search-hint" class:is-problem=flag(move || hint.with(|(is_problem, _)| *is_problem)) aria-live="polite">
+                {words(move || hint.with(|(_, text)| text.clone()))}
             </p>
         </form>
     }

@@ -1,13 +1,14 @@
 //! From page to page of a long list.
 
 use crate::components::icon::{Icon, IconView};
+use crate::components::moving::{flag, memo, words};
 use leptos::prelude::*;
 
 /// Forward and back; not there while everything fits on one page.
 #[component]
 pub(crate) fn Pager(pages: RwSignal<Vec<String>>, next_page_token: Memo<String>) -> impl IntoView {
-    let has_before = Memo::new(move |_| !pages.with(Vec::is_empty));
-    let has_next = Memo::new(move |_| !next_page_token.with(String::is_empty));
+    let has_before = memo(move || !pages.with(Vec::is_empty));
+    let has_next = memo(move || !next_page_token.with(String::is_empty));
     let go_top = || {
         if let Some(window) = web_sys::window() {
             window.scroll_to_with_x_and_y(0.0, 0.0);
@@ -27,12 +28,12 @@ pub(crate) fn Pager(pages: RwSignal<Vec<String>>, next_page_token: Memo<String>)
         }
     };
     view! {
-        <nav class="pager" aria-label="Pages" class:is-hidden=move || !has_before.get() && !has_next.get()>
-            <button class="button" type="button" disabled=move || !has_before.get() on:click=back>
+        <nav class="pager" aria-label="Pages" class:is-hidden=flag(move || !has_before.get() && !has_next.get())>
+            <button class="button" type="button" disabled=flag(move || !has_before.get()) on:click=back>
                 <IconView icon=Icon::Back/>"Back"
             </button>
-            <span class="quiet">{move || format!("Page {}", pages.with(Vec::len) + 1)}</span>
-            <button class="button" type="button" disabled=move || !has_next.get() on:click=forward>
+            <span class="quiet">{words(move || format!("Page {}", pages.with(Vec::len) + 1))}</span>
+            <button class="button" type="button" disabled=flag(move || !has_next.get()) on:click=forward>
                 "Next"<IconView icon=Icon::Next/>
             </button>
         </nav>

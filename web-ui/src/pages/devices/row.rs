@@ -1,5 +1,6 @@
 //! One box in the list: two lines on a phone, one dense line on a screen.
 
+use crate::components::moving::{flag, memo, piece, words};
 use crate::components::state_mark::StateMark;
 use crate::components::time::Ago;
 use crate::live::DeviceCell;
@@ -18,55 +19,54 @@ const LABELS_SHOWN: usize = 3;
 pub(crate) fn DeviceRow(device: DeviceCell) -> impl IntoView {
     let device = Signal::derive(move || device.get());
     let part = move |of: fn(&Device) -> String| {
-        Memo::new(move |_| device.with(|device| device.as_deref().map(of).unwrap_or_default()))
+        memo(move || device.with(|device| device.as_deref().map(of).unwrap_or_default()))
     };
-    let state = Memo::new(move |_| {
-        device.with(|device| device.as_deref().map_or(Mark::of_verdict(HealthVerdict::Unknown), mark))
-    });
+    let state =
+        memo(move || device.with(|device| device.as_deref().map_or(Mark::of_verdict(HealthVerdict::Unknown), mark)));
     let tone = Signal::derive(move || state.get().tone);
     let name = part(|device| device.name.clone());
     let place = part(|device| device.installation_name.clone());
     let reason = part(|device| reasons(device).first().map(|reason| reason.sentence.clone()).unwrap_or_default());
     let href = part(|device| format!("/devices/{}", device.id));
-    let shown_labels = Memo::new(move |_| device.with(|device| device.as_deref().map(labels).unwrap_or_default()));
-    let online = Memo::new(move |_| device.with(|device| device.as_deref().is_some_and(is_online)));
-    let since = Memo::new(move |_| device.with(|device| device.as_deref().map_or(0, link_since_ms)));
+    let shown_labels = memo(move || device.with(|device| device.as_deref().map(labels).unwrap_or_default()));
+    let online = memo(move || device.with(|device| device.as_deref().is_some_and(is_online)));
+    let since = memo(move || device.with(|device| device.as_deref().map_or(0, link_since_ms)));
     let link_tone = Signal::derive(move || if online.get() { Tone::Good } else { Tone::Bad });
     let figures = ["CPU", "Memory", "Disk", "Temp."].into_iter().enumerate().map(move |(index, label)| {
-        let figure = Memo::new(move |_| {
+        let figure = memo(move || {
             device.with(|device| {
                 let gauge = device.as_deref().and_then(|device| of_device(device).into_iter().nth(index));
                 gauge.map_or(("–".to_owned(), Tone::Absent), |gauge| (gauge.figure, gauge.tone))
             })
         });
         view! {
-            <span class=move || format!("figure tone-{}", figure.with(|(_, tone)| tone.class()))>
+            <span class=words(move || format!("figure tone-{}", figure.with(|(_, tone)| tone.class())))>
                 <span class="figure-label">{label}" "</span>
-                <span class="figure-value">{move || figure.with(|(figure, _)| figure.clone())}</span>
+                <span class="figure-value">{words(move || figure.with(|(figure, _)| figure.clone()))}</span>
             </span>
         }
     });
     view! {
-        <li class="row" class:is-away=move || !online.get() data-device=name>
+        <li class="row" class:is-away=flag(move || !online.get()) data-device=name>
             <a class="row-link" href=href>
                 <StateMark tone/>
                 <span class="row-name">
                     <span class="row-title">{name}</span>
                     <span class="row-place">
                         {place}
-                        <span class="row-labels">{move || shown_labels.get().into_iter().take(LABELS_SHOWN).map(|label| view! { <span class="label">{label}</span> }).collect_view()}</span>
+                        <span class="row-labels">{piece(move || shown_labels.get().into_iter().take(LABELS_SHOWN).map(|label| view! { <span class="label">{label}</span> }).collect_view())}</span>
                     </span>
                 </span>
                 <span class="row-state">
-                    <span class=move || format!("row-word tone-{}", tone.get().class())>{move || state.get().word}</span>
+                    <span class=words(move || format!("row-word tone-{}", tone.get().class()))>{words(move || state.get().word)}</span>
                     <span class="row-reason">{reason}</span>
-                    <span class="row-home">{move || if reason.with(String::is_empty) { place.get() } else { String::new() }}</span>
+                    <span class="row-home">{words(move || if reason.with(String::is_empty) { place.get() } else { String::new() })}</span>
                 </span>
                 <span class="row-figures">{figures.collect_view()}</span>
                 <span class="row-link-state">
                     <StateMark tone=link_tone class="mark-small"/>
                     <span>
-                        <span class="row-link-word">{move || if online.get() { "Connected" } else { "Offline" }}</span>
+                        <span class="row-link-word">{words(move || if online.get() { "Connected" } else { "Offline" })}</span>
                         <span class="row-since"><Ago at_ms=since/></span>
                     </span>
                 </span>

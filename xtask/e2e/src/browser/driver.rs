@@ -18,7 +18,7 @@ const END_PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(super) struct Driver {
     address: SocketAddr,
-    _process: Running,
+    process: Running,
 }
 
 impl Driver {
@@ -29,7 +29,7 @@ impl Driver {
         let environment = vec![("HOME".into(), folder.into())];
         let process = Running::start(installed("chromedriver")?, vec!["--port=0".into()], environment, log.clone())?;
         let port = until("the browser's driver listens", PATIENCE, || async { Ok(read_port(&tail(&log))) }).await?;
-        Ok(Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), _process: process })
+        Ok(Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), process })
     }
 
     pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
@@ -63,6 +63,13 @@ impl Driver {
             bail!("{error}: {}", message.lines().next().unwrap_or_default());
         }
         Ok(value)
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // It holds nothing worth a farewell; that it is gone already is no matter either.
+        let _ = self.process.kill_hard();
     }
 }
 

@@ -1,6 +1,12 @@
 //! The whole product, end to end.
 
 #[cfg(test)]
+mod claiming;
+#[cfg(test)]
+mod dashboard;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod killing;
+#[cfg(test)]
+mod this_machine;

@@ -1,0 +1,58 @@
+//! The program as a supervisor and a person see it: exit codes and `status`.
+
+#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn run(arguments: &[&str], state_dir: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_kaliun-edge"))
+        .args(arguments)
+        .env("KALIUN_EDGE_STATE_DIR", state_dir)
+        .env_remove("KALIUN_EDGE_SERVER")
+        .output()
+        .unwrap()
+}
+
+fn check(arguments: &[&str], code: i32, said: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(arguments, folder.path());
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
+    assert!(error.contains(said), "{arguments:?}: {error}");
+}
+
+#[test]
+fn what_is_wrong_has_its_exit_code_and_its_key() {
+    let hash = "ab".repeat(32);
+    check(&[], 2, "Usage");
+    check(&["fly"], 2, "fly");
+    check(&["run"], 78, "server: not given");
+    check(&["run", "--server", "http://x"], 78, "expected https://HOST[:PORT]");
+    check(&["run", "--server", "https://localhost:1", "--trust-hash", "12"], 78, "trust_hash");
+    check(&["run", "--server", "https://localhost:1"], 78, "join token or a trust hash");
+    check(&["run", "--server", "https://localhost:1", "--join-token-file", "/nowhere"], 78, "join_token_file");
+    check(&["run", "--server", "https://localhost:1", "--trust-hash", &hash, "--log", "=,="], 78, "log");
+    check(&["status"], 1, "no agent has run");
+}
+
+#[test]
+fn a_file_with_an_unknown_key_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("edge.toml");
+    std::fs::write(&file, "server = \"https://localhost:1\"\ncolour = \"blue\"\n").unwrap();
+    let output = run(&["run", "--config", file.to_str().unwrap()], folder.path());
+    assert_eq!(output.status.code(), Some(78));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("colour"));
+}
+
+#[test]
+fn a_damaged_key_stops_the_agent_and_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("identity-key.pem");
+    std::fs::write(&key, "nonsense").unwrap();
+    let hash = "ab".repeat(32);
+    let output = run(&["run", "--server", "https://localhost:1", "--trust-hash", &hash], folder.path());
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(std::fs::read_to_string(&key).unwrap(), "nonsense");
+}

@@ -1,0 +1,44 @@
+//! A box without a token, taken in by the code on its screen.
+
+use anyhow::Context as _;
+use kaliun_e2e::browser::Browser;
+use kaliun_e2e::fleet::{Fleet, Shape};
+use kaliun_e2e::process::tail;
+use kaliun_e2e::wait::{PATIENCE, until};
+use serde_json::Value;
+
+/// What stands behind a title on the box's screen.
+async fn on_screen(fleet: &Fleet, title: &str) -> anyhow::Result<String> {
+    let log = fleet.log("unclaimed");
+    until(title, PATIENCE, || async {
+        let text = tail(&log);
+        let found = text.lines().find_map(|line| Some(line.split_once(title)?.1.trim().to_owned()));
+        Ok(found.filter(|found| !found.is_empty()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_box_is_claimed_by_its_code() -> anyhow::Result<()> {
+    let fleet = Fleet::start(Shape { simulated: 0, sample_interval_ms: 1_000 }).await?;
+    let unclaimed = fleet.start_unclaimed("unclaimed")?;
+    let code = on_screen(&fleet, "Claim code").await?;
+    let fingerprint = on_screen(&fleet, "Key fingerprint").await?;
+    assert!(fleet.devices().await?.is_empty(), "a box that waits belongs to nobody");
+
+    let browser = Browser::start(fleet.folder().path(), 390, 844).await?;
+    browser.open(&format!("{}/claim?code={code}", fleet.public_url())).await?;
+    fleet.fill_sign_in(&browser, fleet.admin_password()).await?;
+    browser.wait_for_text("the question", PATIENCE, |text| text.contains("Is this your box?")).await?;
+    let shown = browser.text_of(".key").await?.context("the page shows no key")?;
+    assert_eq!(shown.trim(), fingerprint, "page and screen show the same key");
+    browser.find("#name", PATIENCE).await?.fill("claimed-by-test").await?;
+    browser.find("button[type=submit]", PATIENCE).await?.click().await?;
+    browser.wait_for_text("the answer", PATIENCE, |text| text.contains("claimed-by-test is yours")).await?;
+    assert_eq!(browser.complaints().await?, Vec::<String>::new());
+
+    let devices = fleet.online(1).await.context(unclaimed.log_tail())?;
+    let names: Vec<_> = devices.iter().filter_map(|device| device.get("name").and_then(Value::as_str)).collect();
+    assert_eq!(names, ["claimed-by-test"]);
+    Ok(())
+}

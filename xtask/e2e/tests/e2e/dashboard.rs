@@ -1,0 +1,202 @@
+//! The dashboard in a real browser, over plain HTTP as on anyone's own machine.
+
+use anyhow::{Context as _, ensure};
+use kaliun_e2e::browser::Browser;
+use kaliun_e2e::fleet::{Fleet, Shape};
+use kaliun_e2e::http;
+use kaliun_e2e::wait::{PATIENCE, until};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const SHAPE: Shape = Shape { simulated: 4, sample_interval_ms: 1_000 };
+
+/// More tabs than the connections a browser opens to one host over plain HTTP.
+const TABS: usize = 8;
+
+/// Largest first load of the development build, in bytes as they cross the network. What is shipped is optimised as a whole
+/// and has to stay under 350,000; this guards against a sudden growth of either.
+const FIRST_LOAD: usize = 400_000;
+
+/// How long a live list may take to show a change before it counts as not live. A page that is not live never shows it.
+const LIVE_PATIENCE: Duration = Duration::from_secs(20);
+
+/// The names of all boxes.
+async fn names(fleet: &Fleet) -> anyhow::Result<Vec<String>> {
+    let devices = fleet.devices().await?;
+    let name = |device: &Value| device.get("name").and_then(Value::as_str).map(str::to_owned);
+    Ok(devices.iter().filter_map(name).collect())
+}
+
+/// Gives the first box another name and returns it.
+async fn rename_one(fleet: &Fleet, new_name: &str) -> anyhow::Result<()> {
+    let name = names(fleet).await?.into_iter().next().context("there is no box")?;
+    fleet.fleetctl(&["device", "rename", &format!("device/{name}"), new_name, "-o", "json"]).await.map(|_| ())
+}
+
+fn row(name: &str) -> String {
+    format!("li.row[data-device='{name}']")
+}
+
+/// Writes something on the page that a reload would wipe away.
+async fn mark(browser: &Browser) -> anyhow::Result<()> {
+    browser.run("window.markedByTest = 'kept'", &[]).await.map(|_| ())
+}
+
+async fn ensure_not_reloaded(browser: &Browser) -> anyhow::Result<()> {
+    ensure!(browser.run("return window.markedByTest", &[]).await? == json!("kept"), "the page was loaded again");
+    Ok(())
+}
+
+#[tokio::test]
+async fn signing_in_shows_every_box_and_breaks_no_policy() -> anyhow::Result<()> {
+    let fleet = Fleet::start(SHAPE).await?;
+    let browser = Browser::start(fleet.folder().path(), 1440, 900).await?;
+    browser.open(&fleet.public_url()).await?;
+    fleet.fill_sign_in(&browser, "not the password").await?;
+    browser.wait_for_text("the refusal", PATIENCE, |text| text.contains("password is wrong")).await?;
+    fleet.fill_sign_in(&browser, fleet.admin_password()).await?;
+    for name in names(&fleet).await? {
+        browser.find(&row(&name), PATIENCE).await?;
+    }
+    let name = names(&fleet).await?.into_iter().next().context("there is no box")?;
+    browser.find(&format!("{} a", row(&name)), PATIENCE).await?.click().await?;
+    browser.wait_for_text("the box's page", PATIENCE, |text| text.contains(&name) && text.contains("CPU")).await?;
+    ensure!(browser.url().await?.contains("/devices/"));
+    // A session outlives a reload.
+    browser.open(&fleet.public_url()).await?;
+    browser.find(&row(&name), PATIENCE).await?;
+    assert_eq!(browser.complaints().await?, Vec::<String>::new());
+    Ok(())
+}
+
+/// Proves that the list shows changes by itself: figures, a name, and boxes that leave and come back.
+#[tokio::test]
+async fn the_list_moves_without_a_reload() -> anyhow::Result<()> {
+    let mut fleet = Fleet::start(SHAPE).await?;
+    let browser = Browser::start(fleet.folder().path(), 390, 844).await?;
+    fleet.sign_in(&browser).await?;
+    mark(&browser).await?;
+
+    let figures = || async {
+        browser.run("return [...document.querySelectorAll('.row-figures')].map(f => f.innerText)", &[]).await
+    };
+    for _ in 0..3 {
+        let before = figures().await?;
+        until("the figures move", LIVE_PATIENCE, || async { Ok((figures().await? != before).then_some(())) }).await?;
+    }
+    rename_one(&fleet, "renamed-by-test").await?;
+    browser.find(&row("renamed-by-test"), LIVE_PATIENCE).await?;
+
+    let words = |wanted: &'static str| {
+        let browser = &browser;
+        async move {
+            until(wanted, PATIENCE, || async {
+                let script = "return [...document.querySelectorAll('.row-link-word')].map(word => word.textContent)";
+                let words = browser.run(script, &[]).await?;
+                let words: Vec<&str> = words.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                ensure!(
+                    words.len() == SHAPE.simulated as usize && words.iter().all(|word| *word == wanted),
+                    "{words:?}"
+                );
+                Ok(Some(()))
+            })
+            .await
+        }
+    };
+    words("Connected").await?;
+    if let Some(sim) = &mut fleet.sim {
+        sim.kill_hard()?;
+        words("Offline").await?;
+        sim.start_again()?;
+        words("Connected").await?;
+    }
+    ensure_not_reloaded(&browser).await?;
+    assert_eq!(browser.complaints().await?, Vec::<String>::new());
+    Ok(())
+}
+
+/// The check of the test above is worth something: without live updates it fails. And once they can come again, the page
+/// catches up by itself.
+#[tokio::test]
+async fn without_live_updates_the_list_stands_still_and_says_so() -> anyhow::Result<()> {
+    let mut fleet = Fleet::start(SHAPE).await?;
+    let browser = Browser::start(fleet.folder().path(), 1440, 900).await?;
+    fleet.sign_in(&browser).await?;
+    mark(&browser).await?;
+    // The open stream ends with the control plane; a new one is blocked in the browser, and nothing else is.
+    let block = |urls: Value| browser.devtools("Network.setBlockedURLs", json!({"urls": urls}));
+    browser.devtools("Network.enable", json!({})).await?;
+    block(json!(["*kaliun.fleet.v1.WatchService*"])).await?;
+    fleet.control_plane.kill_hard()?;
+    fleet.control_plane.start_again()?;
+    fleet.ready().await?;
+    browser.find(".live-banner[data-live=broken]", PATIENCE).await?;
+    rename_one(&fleet, "renamed-while-blind").await?;
+    let seen = browser.find(&row("renamed-while-blind"), Duration::from_secs(5)).await;
+    ensure!(seen.is_err(), "a list that is not live cannot show the new name");
+
+    block(json!([])).await?;
+    browser.find(&row("renamed-while-blind"), PATIENCE).await?;
+    browser.find(".live-banner[data-live=current]", PATIENCE).await?;
+    ensure_not_reloaded(&browser).await
+}
+
+#[tokio::test]
+async fn eight_tabs_are_live_at_once() -> anyhow::Result<()> {
+    let fleet = Fleet::start(SHAPE).await?;
+    let browser = Browser::start(fleet.folder().path(), 1024, 768).await?;
+    fleet.sign_in(&browser).await?;
+    let mut tabs = vec![browser.current_tab().await?];
+    while tabs.len() < TABS {
+        tabs.push(browser.new_tab().await?);
+        browser.open(&fleet.public_url()).await?;
+        browser.find("li.row[data-device]", PATIENCE).await?;
+        mark(&browser).await?;
+    }
+    for round in ["first", "second"] {
+        let name = format!("{round}-name");
+        rename_one(&fleet, &name).await?;
+        for tab in &tabs {
+            browser.switch_to(tab).await?;
+            browser.find(&row(&name), LIVE_PATIENCE).await.with_context(|| format!("the {round} change"))?;
+        }
+    }
+    for tab in tabs.iter().skip(1) {
+        browser.switch_to(tab).await?;
+        ensure_not_reloaded(&browser).await?;
+    }
+    assert_eq!(browser.complaints().await?, Vec::<String>::new());
+    Ok(())
+}
+
+/// The page, and everything it names, as a browser that takes brotli gets them.
+#[tokio::test]
+async fn the_first_load_is_small_and_strict() -> anyhow::Result<()> {
+    let fleet = Fleet::start(Shape { simulated: 0, ..SHAPE }).await?;
+    let public = fleet.public();
+    let get = move |path: String| async move {
+        let answer = http::request(public, "GET", &path, "Accept-Encoding: br\r\n", b"").await?;
+        ensure!(answer.status == 200, "{path}: {}", answer.status);
+        anyhow::Ok(answer)
+    };
+    let page = get("/".to_owned()).await?;
+    let policy = page.header("content-security-policy").context("there is no policy")?;
+    ensure!(policy.contains("script-src 'self' 'wasm-unsafe-eval'") && !policy.contains("unsafe-inline"), "{policy}");
+    let index = http::request(public, "GET", "/", "", b"").await?;
+    let html = String::from_utf8(index.body).context("the page is not text")?;
+    let named: BTreeSet<&str> =
+        html.split(['"', '\'']).filter(|word| word.starts_with('/') && word.contains('.')).collect();
+    let mut total = page.body.len();
+    let mut files = 0;
+    for path in named {
+        let file = get(path.to_owned()).await?;
+        let cache = file.header("cache-control").unwrap_or_default();
+        ensure!(cache.contains("immutable"), "{path} is not kept by browsers: {cache:?}");
+        total += file.body.len();
+        files += 1;
+    }
+    ensure!(files >= 4, "the page names only {files} files");
+    ensure!(total <= FIRST_LOAD, "the first load is {total} bytes");
+    Ok(())
+}
