@@ -1,9 +1,9 @@
-//! `cargo xtask bench`: runs the benchmarks, optimised.
+//! `cargo xtask bench`: builds the control plane and the benchmarks, optimised, and runs the benchmarks.
 
 use crate::workspace;
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use std::ffi::OsString;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 /// What to measure, passed on as it is.
 #[derive(Debug, clap::Args)]
@@ -13,10 +13,16 @@ pub(crate) struct Arguments {
     rest: Vec<OsString>,
 }
 
-/// Builds the benchmarks in the release profile and runs them.
+/// Builds and runs.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let mut command = workspace::cargo()?;
-    command.args(["run", "--release", "--locked", "--quiet", "--package", "kaliun-bench", "--"]).args(&arguments.rest);
-    let status = command.status().context("cannot start cargo")?;
+    let mut build = workspace::cargo()?;
+    build.args(["build", "--release", "--locked", "--package", "kaliun-control-plane", "--package", "kaliun-bench"]);
+    let status = build.status().context("cannot start cargo")?;
+    ensure!(status.success(), "the build failed");
+    let program = workspace::target_folder()?.join("release").join("kaliun-bench");
+    let status = Command::new(&program)
+        .args(&arguments.rest)
+        .status()
+        .with_context(|| format!("cannot start {}", program.display()))?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }

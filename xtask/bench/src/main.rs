@@ -1,3 +1,45 @@
-//! Program `kaliun-bench`.
+//! Program `kaliun-bench`: this control plane beside its peers, measured in one run.
+//!
+//! The servers are processes of their own; this process holds the devices, so that only the server's memory is counted.
 
-fn main() {}
+mod certificates;
+mod connection;
+mod device;
+mod echo;
+mod enrollment;
+mod fleet;
+mod identity;
+mod limits;
+mod link;
+mod process;
+mod rpc;
+mod server;
+mod tasks;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench", about = "Measures this control plane beside its peers.")]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Memory per idle connected device, and connections a second: this control plane, bare tonic, mosquitto
+    Link(link::Arguments),
+    /// The bare tonic server; `link` starts it
+    #[command(hide = true)]
+    EchoServer(echo::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    limits::raise_open_files()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match arguments.what {
+        What::Link(arguments) => runtime.block_on(link::run(&arguments)),
+        What::EchoServer(arguments) => runtime.block_on(echo::serve(&arguments)),
+    }
+}

@@ -1,0 +1,128 @@
+//! The three servers, each with its own ports and its own configuration.
+
+use crate::certificates::PeerFiles;
+use crate::process::Server;
+use anyhow::{Context as _, bail, ensure};
+use data_encoding::BASE64URL_NOPAD;
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use tokio::process::Command;
+
+/// Where the control plane listens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ControlPlaneAddresses {
+    pub(crate) device: SocketAddr,
+    pub(crate) public: SocketAddr,
+    internal: SocketAddr,
+}
+
+impl ControlPlaneAddresses {
+    /// Addresses that are free now.
+    pub(crate) fn free() -> anyhow::Result<Self> {
+        let [device, public, internal] = free()?;
+        Ok(Self { device, public, internal })
+    }
+}
+
+/// The administrator's token of the control plane whose state is in this folder; made the first time.
+pub(crate) fn api_token(folder: &Path) -> anyhow::Result<String> {
+    let file = folder.join("api-token");
+    if let Ok(token) = std::fs::read_to_string(&file) {
+        return Ok(token);
+    }
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).ok().context("no randomness")?;
+    let token = format!("kat1.{}", BASE64URL_NOPAD.encode(&bytes));
+    std::fs::write(&file, &token).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(token)
+}
+
+/// Starts the control plane with a private Postgres.
+pub(crate) async fn control_plane(
+    program: &Path,
+    folder: &Path,
+    addresses: ControlPlaneAddresses,
+) -> anyhow::Result<Server> {
+    let mut arguments: Vec<OsString> = vec!["serve".into()];
+    let mut option = |name: &str, value: OsString| arguments.extend([name.into(), value]);
+    option("--state-dir", folder.join("control-plane").into());
+    option("--device-listen", addresses.device.to_string().into());
+    option("--public-listen", addresses.public.to_string().into());
+    option("--internal-listen", addresses.internal.to_string().into());
+    option("--first-api-token-file", folder.join("api-token").into());
+    // As the peers: they say nothing about each connection either.
+    option("--log", "warn".into());
+    let log = folder.join("control-plane.log");
+    Server::start("the control plane", program, &arguments, addresses.device, log).await
+}
+
+/// Starts the bare tonic server.
+pub(crate) async fn bare_tonic(folder: &Path, files: &PeerFiles) -> anyhow::Result<(Server, SocketAddr)> {
+    let [listen] = free()?;
+    let program = std::env::current_exe().context("this program cannot be found")?;
+    let mut arguments: Vec<OsString> = vec!["echo-server".into()];
+    let mut option = |name: &str, value: OsString| arguments.extend([name.into(), value]);
+    option("--listen", listen.to_string().into());
+    option("--certificate", files.certificate.clone().into());
+    option("--key", files.key.clone().into());
+    option("--client-authority", files.client_authority.clone().into());
+    let log = folder.join("bare-tonic.log");
+    Ok((Server::start("the bare tonic server", &program, &arguments, listen, log).await?, listen))
+}
+
+/// Starts mosquitto, and installs it where it is missing and may be installed.
+pub(crate) async fn mosquitto(folder: &Path, files: &PeerFiles) -> anyhow::Result<(Server, SocketAddr)> {
+    let program = mosquitto_program().await?;
+    let [listen] = free()?;
+    let mut config = format!(
+        "listener {} {}\nallow_anonymous true\npersistence false\nlog_type error\nmax_connections -1\n\
+         certfile {}\nkeyfile {}\ncafile {}\nrequire_certificate true\ntls_version tlsv1.3\nset_tcp_nodelay true\n",
+        listen.port(),
+        listen.ip(),
+        files.certificate.display(),
+        files.key.display(),
+        files.client_authority.display(),
+    );
+    if rustix::process::geteuid().is_root() {
+        // It would become another user, who may not read the files.
+        config.push_str("user root\n");
+    }
+    let file = folder.join("mosquitto.conf");
+    std::fs::write(&file, config).with_context(|| format!("cannot write {}", file.display()))?;
+    let arguments = ["-c".into(), file.into()];
+    let log = folder.join("mosquitto.log");
+    Ok((Server::start("mosquitto", &program, &arguments, listen, log).await?, listen))
+}
+
+async fn mosquitto_program() -> anyhow::Result<PathBuf> {
+    let find =
+        || ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"].map(PathBuf::from).into_iter().find(|p| p.exists());
+    if let Some(program) = find() {
+        return Ok(program);
+    }
+    ensure!(rustix::process::geteuid().is_root(), "mosquitto is missing: apt-get install mosquitto");
+    let status = Command::new("apt-get")
+        .args(["install", "--yes", "--no-install-recommends", "mosquitto"])
+        // Nobody answers questions, and runlevel 1 keeps the package from starting a broker of its own.
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("RUNLEVEL", "1")
+        .stdout(std::process::Stdio::null())
+        .status()
+        .await
+        .context("cannot start apt-get")?;
+    ensure!(status.success(), "mosquitto could not be installed: apt-get install mosquitto");
+    match find() {
+        Some(program) => Ok(program),
+        None => bail!("mosquitto was installed but is not in /usr/sbin"),
+    }
+}
+
+/// Addresses on loopback that were free a moment ago.
+fn free<const COUNT: usize>() -> anyhow::Result<[SocketAddr; COUNT]> {
+    // All are held until the last is found, so that they differ.
+    let listeners: Vec<TcpListener> =
+        (0..COUNT).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>()?;
+    let addresses: Vec<SocketAddr> = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+    addresses.try_into().ok().context("no free port")
+}
