@@ -12,7 +12,7 @@ use crate::components::state_mark::StateMark;
 use crate::live::{Followed, Live, Shown};
 use crate::model::answer::{Answer, of_fleet};
 use crate::model::failure::Failure;
-use crate::model::filter::{Filter, Search, search};
+use crate::model::filter::Filter;
 use crate::model::mark::Tone;
 use crate::navigation::Navigation;
 use filter_bar::FilterBar;
@@ -41,7 +41,7 @@ pub(crate) fn DevicesPage() -> impl IntoView {
     let is_complete = memo(move || shown.get().is_some_and(|shown| shown.is_complete.get()));
     let rows = memo(move || shown.get().map(|shown| shown.rows.get()).unwrap_or_default());
     let next_page_token = memo(move || shown.get().map(|shown| shown.next_page_token.get()).unwrap_or_default());
-    let is_selected = move || filter.with(|filter| matches!(search(&filter.text), Search::Labels(_)));
+    let is_selected = move || filter.with(Filter::narrows);
     let summary = memo(move || shown.get().and_then(|shown| shown.summary.get()));
     let answer = memo(move || summary.get().map(|summary| of_fleet(&summary, is_selected())));
     let is_fleet_empty = memo(move || {
