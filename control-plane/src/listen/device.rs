@@ -15,12 +15,14 @@ use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 /// Handshakes in flight. One costs about a millisecond of a core, so 256 are a quarter of a second of one core.
@@ -160,7 +162,9 @@ impl DeviceListener {
             };
             let connection = Connection { listener: Arc::clone(&this), strangers: Arc::clone(&strangers), source };
             this.tasks.spawn_small(async move {
-                let Some((stream, peer)) = connection.handshake(stream).await else { return };
+                // Boxed, so that the connection's task does not keep room for it.
+                let handshake = Box::pin(handshake(Arc::clone(&connection.listener), stream, source));
+                let Some((stream, peer)) = handshake.await else { return };
                 drop(place);
                 connection.serve(stream, peer).await;
             });
@@ -174,29 +178,32 @@ struct Connection {
     source: SocketAddr,
 }
 
-impl Connection {
-    async fn handshake(&self, stream: TcpStream) -> Option<(Box<tokio_rustls::server::TlsStream<TcpStream>>, Peer)> {
-        // Small messages must not wait for each other.
-        let _best_effort = stream.set_nodelay(true);
-        let tls = &self.listener.tls;
-        let accepted = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await;
-        match accepted {
-            Ok(Ok(stream)) => {
-                let peer = tls.judge.judge(stream.get_ref().1.peer_certificates(), clock::now());
-                Some((Box::new(stream), peer))
-            }
-            Ok(Err(error)) => {
-                tracing::debug!(source = %self.source, error = &error as &dyn std::error::Error, "handshake failed");
-                None
-            }
-            Err(_elapsed) => {
-                tracing::debug!(source = %self.source, "handshake took too long");
-                None
-            }
+/// What a handshake gives.
+type Secured = (Box<TlsStream<TcpStream>>, Peer);
+
+async fn handshake(listener: Arc<DeviceListener>, stream: TcpStream, source: SocketAddr) -> Option<Secured> {
+    // Small messages must not wait for each other.
+    let _best_effort = stream.set_nodelay(true);
+    let tls = &listener.tls;
+    let accepted = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await;
+    match accepted {
+        Ok(Ok(stream)) => {
+            let peer = tls.judge.judge(stream.get_ref().1.peer_certificates(), clock::now());
+            Some((Box::new(stream), peer))
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%source, error = &error as &dyn std::error::Error, "handshake failed");
+            None
+        }
+        Err(_elapsed) => {
+            tracing::debug!(%source, "handshake took too long");
+            None
         }
     }
+}
 
-    async fn serve(self, stream: Box<tokio_rustls::server::TlsStream<TcpStream>>, peer: Peer) {
+impl Connection {
+    async fn serve(self, stream: Box<TlsStream<TcpStream>>, peer: Peer) {
         let _place = match peer {
             Peer::Device { .. } => None,
             Peer::Stranger(_) => match Arc::clone(&self.strangers).try_acquire_owned() {
@@ -208,7 +215,9 @@ impl Connection {
         let connection = PeerConnection { peer, source: canonical(self.source.ip()), connection: handle.clone() };
         let metrics = Arc::clone(&self.listener.metrics);
         metrics.device_connections.inc();
-        let served = serve_http(stream, self.listener.routes.clone(), connection, self.listener.tasks.clone());
+        // Pinned here and lent to the wait below: moved into it, it would take its room in the task twice.
+        let mut served =
+            pin!(serve_http(stream, self.listener.routes.clone(), connection, self.listener.tasks.clone()));
         let lifetime = match peer {
             // Its sessions are ended by the sweeper when its certificate runs out.
             Peer::Device { .. } => Duration::MAX,
@@ -218,7 +227,7 @@ impl Connection {
         let stopping = self.listener.tasks.stopping();
         drop(self);
         tokio::select! {
-            result = served => {
+            result = &mut served => {
                 if let Err(error) = result {
                     tracing::debug!(error = &error as &dyn std::error::Error, "device connection broke");
                 }
@@ -240,7 +249,7 @@ async fn sleep(duration: Duration) {
 }
 
 fn serve_http(
-    stream: Box<tokio_rustls::server::TlsStream<TcpStream>>,
+    stream: Box<TlsStream<TcpStream>>,
     routes: axum::Router,
     connection: PeerConnection,
     tasks: Tasks,
