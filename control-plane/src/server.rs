@@ -253,6 +253,13 @@ fn listen(key: &'static str, address: SocketAddr) -> Result<tokio::net::TcpListe
 fn origins(config: &Config, public: SocketAddr) -> Vec<String> {
     let scheme = if config.public_tls.is_some() { "https" } else { "http" };
     let mut origins = Vec::new();
+    if let Some(url) = &config.public_url
+        && url.starts_with("https://")
+        && config.public_tls.is_none()
+    {
+        // A proxy in front does TLS: whoever comes past it is not one of our pages.
+        return vec![url.trim_end_matches('/').to_owned()];
+    }
     if let Some(url) = &config.public_url {
         origins.push(url.trim_end_matches('/').to_owned());
     }

@@ -167,8 +167,9 @@ impl Spool {
         }
         let sequence = self.next_sequence;
         if sequence > self.meta.reserved {
-            self.meta.reserved = sequence + RESERVED_BLOCK - 1;
-            self.meta.store(&self.folder)?;
+            let before = std::mem::replace(&mut self.meta.reserved, sequence + RESERVED_BLOCK - 1);
+            // Numbers are reserved only once that is on the disk: after a power cut they would be given out again.
+            self.meta.store(&self.folder).inspect_err(|_| self.meta.reserved = before)?;
         }
         let begins_segment = self.segments.back().is_none_or(|last| last.is_closed(self.limits.segment_bytes));
         if begins_segment {

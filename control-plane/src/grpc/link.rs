@@ -151,7 +151,7 @@ impl Links {
             session.send(Message::Settings(settings));
         }
         // From here on the stream's end ends the session, whatever happens.
-        let stream = SessionStream::new(Arc::clone(&session), inbound, Arc::clone(&self.shared));
+        let stream = SessionStream::new(Arc::clone(&session), inbound, Arc::clone(&self.shared), &start);
         self.shared.registry.insert(session).map_err(|reason| status::refusal_retry_after(reason, RETRY_AFTER))?;
         tracing::info!(device.id = %device, session.epoch = %start.epoch, agent.version = hello.agent_version, "session began");
         Ok(Response::new(stream))

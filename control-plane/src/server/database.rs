@@ -6,6 +6,7 @@ use kaliun_store::{MigrateError, PoolConfig, Store, migrate};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use thiserror::Error;
+use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, NoTls};
 
 /// Name of the private database.
@@ -53,8 +54,14 @@ impl Database {
             Choice::Private => Self::open_private(&config.state_dir).await,
             Choice::Url { url, direct_url, ca } => {
                 let tls = ca.as_deref().map(tls_config).transpose()?;
-                migrate(&mut connect(direct_url, tls.clone()).await?).await?;
-                let store = Store::new(pool_config((**url).clone(), (**url).clone(), tls))?;
+                let (mut url, mut direct_url) = ((**url).clone(), (**direct_url).clone());
+                if tls.is_some() {
+                    // The default is to go on in the clear when the server says no.
+                    url.ssl_mode(SslMode::Require);
+                    direct_url.ssl_mode(SslMode::Require);
+                }
+                migrate(&mut connect(&direct_url, tls.clone()).await?).await?;
+                let store = Store::new(pool_config(url.clone(), url, tls))?;
                 Ok(Self { store, cluster: None })
             }
         }

@@ -27,6 +27,8 @@ pub(crate) struct SessionHandle {
     said_at: AtomicU64,
     /// Whether the session stands in the ingest queue.
     pub(crate) queued: AtomicBool,
+    /// Whether an item of it can never be stored. Then nothing behind that item may be stored either.
+    pub(crate) poisoned: AtomicBool,
     inner: Mutex<Inner>,
     waker: AtomicWaker,
 }
@@ -83,6 +85,7 @@ impl SessionHandle {
             heard_at: AtomicU64::new(now),
             said_at: AtomicU64::new(now),
             queued: AtomicBool::new(false),
+            poisoned: AtomicBool::new(false),
             inner: Mutex::new(Inner::default()),
             waker: AtomicWaker::new(),
         })

@@ -105,7 +105,7 @@ impl Ingest {
         let mut facts: Vec<(Arc<SessionHandle>, Box<FactsWrite>)> = Vec::new();
         let mut events: Vec<(Arc<SessionHandle>, Box<EventWrite>, u32)> = Vec::new();
         let mut samples: Vec<(Arc<SessionHandle>, Box<SampleWrite>, u32)> = Vec::new();
-        for session in &turn {
+        for session in turn.iter().filter(|session| !session.poisoned.load(Ordering::Acquire)) {
             match session.pop_pending() {
                 Some(Pending::Facts(write)) => facts.push((Arc::clone(session), write)),
                 Some(Pending::Events(write, bytes)) => events.push((Arc::clone(session), write, bytes)),
@@ -128,7 +128,7 @@ impl Ingest {
         }
         for session in turn {
             session.queued.store(false, Ordering::Release);
-            if session.has_pending() {
+            if session.has_pending() && !session.poisoned.load(Ordering::Acquire) {
                 self.stand_in_line(&session);
             }
         }
@@ -206,10 +206,10 @@ impl Ingest {
             tracing::warn!(error = error as &dyn std::error::Error, "items could not be stored yet");
         } else {
             tracing::error!(error = error as &dyn std::error::Error, items = items.len(), "items could not be stored");
-            if let [(session, pending)] = items.as_slice() {
-                self.count(-i64::from(bytes_of(pending)));
+            if let [(session, _)] = items.as_slice() {
+                // It stays at the head of its queue: storing what is behind it would acknowledge it too.
+                session.poisoned.store(true, Ordering::Release);
                 session.close(ReasonCode::LinkProtocolError);
-                return false;
             }
             self.one_by_one.store(items.len(), Ordering::Relaxed);
         }

@@ -9,10 +9,11 @@ use crate::sessions::ingest::Ingest;
 use crate::sessions::opener::Opener;
 use crate::sessions::registry::Registry;
 use futures_util::Stream;
+use kaliun_domain::device::{SessionStart, SpoolMark};
 use kaliun_proto::link::v1::{
     DeviceMessage, EventBatch, ItemClass, SampleBatch, ServerMessage, device_message::Message,
 };
-use kaliun_types::reason::ReasonCode;
+use kaliun_types::reason::{ReasonCode, is_code};
 use prost::Message as _;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -54,15 +55,20 @@ struct Position {
 const FACTS_BURST: u8 = 8;
 
 impl SessionStream {
-    pub(crate) fn new(session: Arc<SessionHandle>, inbound: Streaming<DeviceMessage>, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(
+        session: Arc<SessionHandle>,
+        inbound: Streaming<DeviceMessage>,
+        shared: Arc<Shared>,
+        start: &SessionStart,
+    ) -> Self {
         shared.metrics.sessions.inc();
         shared.metrics.sessions_opened.inc();
         Self {
             session,
             inbound,
             shared,
-            samples: Position::default(),
-            events: Position::default(),
+            samples: Position::after(start.samples.as_ref()),
+            events: Position::after(start.events.as_ref()),
             facts_left: FACTS_BURST,
             ended: None,
         }
@@ -83,7 +89,7 @@ impl SessionStream {
                 Ok(())
             }
             Some(Message::SettingsApplied(applied)) => {
-                if let Some(failure) = applied.failure {
+                if let Some(failure) = applied.failure.filter(|failure| is_code(&failure.code)) {
                     tracing::info!(device.id = %self.session.device, code = failure.code, "device could not apply its settings");
                 }
                 Ok(())
@@ -133,6 +139,14 @@ fn breach(invalid: InvalidItem) -> ReasonCode {
 }
 
 impl Position {
+    /// Where the box was told to go on.
+    fn after(mark: Option<&SpoolMark>) -> Self {
+        mark.map_or_else(Self::default, |mark| Self {
+            spool_id: crate::sessions::handle::exact(&mark.spool_id),
+            next: mark.sequence.saturating_add(1),
+        })
+    }
+
     /// Batches of a spool come in order without overlap; gaps are what the box dropped.
     fn advance(&mut self, spool_id: &[u8], first: i64, count: usize) -> Result<(), ReasonCode> {
         let same_spool = self.spool_id.as_ref().is_some_and(|id| id == spool_id);

@@ -468,7 +468,7 @@ impl SystemStore {
         Ok(Some(id))
     }
 
-    /// Forgets boxes whose code ran out a while ago.
+    /// Forgets boxes whose code ran out a while ago. Approved ones stay: by them a box gets its certificate again.
     ///
     /// # Errors
     /// The database failed.
@@ -479,7 +479,7 @@ impl SystemStore {
         let deleted = txn
             .execute(
                 "DELETE FROM enrollment WHERE id IN (
-                     SELECT id FROM enrollment WHERE code_expires_at < now() - interval '1 day' LIMIT 1000)",
+                     SELECT id FROM enrollment WHERE code_expires_at < now() - interval '1 day' AND state <> 2 LIMIT 1000)",
                 &[],
             )
             .await?;

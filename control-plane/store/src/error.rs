@@ -3,6 +3,10 @@
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 
+/// Classes of SQLSTATE that are the database's own trouble and pass: connection, transaction state (also a standby that does not
+/// write yet), rollback, resources (disk, memory, connections), locks, operator, system and input/output.
+const TRANSIENT_CLASSES: [&str; 7] = ["08", "25", "40", "53", "55", "57", "58"];
+
 /// A failed operation of the store.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -60,14 +64,7 @@ impl StoreError {
         match self {
             Self::Pool { .. } => true,
             Self::Database { source, .. } => source.code().is_none_or(|code| {
-                *code == SqlState::T_R_SERIALIZATION_FAILURE
-                    || *code == SqlState::T_R_DEADLOCK_DETECTED
-                    || *code == SqlState::ADMIN_SHUTDOWN
-                    || *code == SqlState::CRASH_SHUTDOWN
-                    || *code == SqlState::CANNOT_CONNECT_NOW
-                    || *code == SqlState::LOCK_NOT_AVAILABLE
-                    || *code == SqlState::QUERY_CANCELED
-                    || *code == SqlState::TOO_MANY_CONNECTIONS
+                TRANSIENT_CLASSES.contains(&code.code().get(..2).unwrap_or_default())
                     // A table made later, such as the partition of an hour.
                     || *code == SqlState::CHECK_VIOLATION
             }),

@@ -141,7 +141,7 @@ impl SystemStore {
                          AS i (number, sequence, sampled_at, sample_values)
                      JOIN accepted a ON a.number = i.number
                  )
-                 SELECT device_id, organization_id FROM accepted",
+                 SELECT number, organization_id FROM accepted",
                 &[
                     &marks.devices,
                     &marks.epochs,
@@ -206,7 +206,7 @@ impl SystemStore {
                          AS i (number, happened_at, code, message)
                      JOIN accepted a ON a.number = i.number
                  )
-                 SELECT device_id, organization_id FROM accepted",
+                 SELECT number, organization_id FROM accepted",
                 &[
                     &marks.devices,
                     &marks.epochs,
@@ -240,29 +240,36 @@ impl SystemStore {
         let rows = txn
             .rows(
                 "WITH live AS (
-                     SELECT s.device_id, s.organization_id, w.facts, w.facts_hash
+                     SELECT w.number, s.device_id, s.organization_id, w.facts, w.facts_hash
                      FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bytea[])
-                         AS w (device_id, session_epoch, facts, facts_hash)
+                         WITH ORDINALITY AS w (device_id, session_epoch, facts, facts_hash, number)
                      JOIN device_status s ON s.device_id = w.device_id AND s.session_epoch = w.session_epoch
                      ORDER BY s.device_id FOR SHARE OF s
+                 ), stored AS (
+                     INSERT INTO device_facts (device_id, organization_id, facts, facts_hash, reported_at)
+                     SELECT device_id, organization_id, facts, facts_hash, now() FROM live
+                     ON CONFLICT (device_id) DO UPDATE SET
+                         facts = EXCLUDED.facts, facts_hash = EXCLUDED.facts_hash, reported_at = EXCLUDED.reported_at
                  )
-                 INSERT INTO device_facts AS f (device_id, organization_id, facts, facts_hash, reported_at)
-                 SELECT device_id, organization_id, facts, facts_hash, now() FROM live
-                 ON CONFLICT (device_id) DO UPDATE SET
-                     facts = EXCLUDED.facts, facts_hash = EXCLUDED.facts_hash, reported_at = EXCLUDED.reported_at
-                 RETURNING f.device_id, f.organization_id",
+                 SELECT number, organization_id FROM live",
                 &[&devices, &epochs, &facts, &hashes],
             )
             .await?;
         txn.commit().await?;
-        let mut stored = organizations(&rows)?;
-        Ok(devices.iter().map(|device| stored.remove(device).map_or(Stored::Fenced, Stored::Yes)).collect())
+        let stored = organizations(&rows)?;
+        Ok((1_i64..)
+            .zip(writes)
+            .map(|(number, _write)| {
+                stored.get(&number).map_or(Stored::Fenced, |organization| Stored::Yes(*organization))
+            })
+            .collect())
     }
 }
 
-fn organizations(rows: &[tokio_postgres::Row]) -> Result<HashMap<DeviceId, OrganizationId>, StoreError> {
+/// The organizations of the writes that were accepted, by their number in the batch.
+fn organizations(rows: &[tokio_postgres::Row]) -> Result<HashMap<i64, OrganizationId>, StoreError> {
     rows.iter()
-        .map(|row| Ok((column(row, "device_status", "device_id")?, column(row, "device_status", "organization_id")?)))
+        .map(|row| Ok((column(row, "device_status", "number")?, column(row, "device_status", "organization_id")?)))
         .collect()
 }
 
@@ -313,11 +320,9 @@ impl<'a> Marks<'a> {
                 })
                 .collect::<Result<_, StoreError>>()?
         };
-        Ok(self
-            .devices
-            .iter()
-            .zip(&self.epochs)
-            .map(|(device, epoch)| match accepted.get(device) {
+        Ok((1_i64..)
+            .zip(self.devices.iter().zip(&self.epochs))
+            .map(|(number, (device, epoch))| match accepted.get(&number) {
                 Some(organization) => Stored::Yes(*organization),
                 None if current.get(device) == Some(epoch) => Stored::Before,
                 None => Stored::Fenced,
