@@ -7,11 +7,12 @@ use crate::agent_state::AgentState;
 use crate::clock::now_ms;
 use crate::dialer::Dialer;
 use crate::facts::{AGENT_VERSION, facts};
-use crate::homeassistant::HomeAssistantView;
+use crate::homeassistant::{HomeAssistantView, Transition};
 use crate::host::Host;
 use crate::identity::{Identity, IdentityError};
 use crate::journal::{Class, Journal, JournalLimits};
 use crate::link::settings::HeldSettings;
+use crate::link::transport::with_sources;
 use crate::measuring::Measuring;
 use crate::published::Published;
 use crate::server_address::ServerAddress;
@@ -144,9 +145,12 @@ pub async fn run<H: Host>(
     let published = Published::new(state_sender);
 
     let started = format!("Agent {AGENT_VERSION} started.");
-    journal.append_event(now_ms(), ReasonCode::AgentStarted, &started).await?;
-    if let Some(transition) = first_transition {
-        journal.append_event(now_ms(), transition.reason, &transition.message).await?;
+    let started = Transition { reason: ReasonCode::AgentStarted, message: started };
+    for Transition { reason, message } in [Some(started), first_transition].into_iter().flatten() {
+        // A full disk must not keep the agent from running: it is what has to be reported.
+        if let Err(error) = journal.append_event(now_ms(), reason, &message).await {
+            tracing::error!(error = %with_sources(&error), "an event could not be spooled and is lost");
+        }
     }
     for class in Class::ALL {
         published.spool(&journal, class);

@@ -130,7 +130,6 @@ impl Spool {
         let Some(mut meta) = Meta::load(&folder)? else {
             segment::remove_all(folder.path()).map_err(|source| SpoolError::Segment { operation: "remove", source })?;
             let meta = Meta::begin(boot_id);
-            meta.store(&folder)?;
             return Ok(Self { folder, limits, meta, segments: VecDeque::new(), next_sequence: 1, cursor: None });
         };
         let scan =
@@ -142,8 +141,10 @@ impl Spool {
         }
         let next_sequence = (last_written + 1).max(meta.next_floor);
         meta.dropped += scan.lost;
-        meta.store(&folder)?;
         let mut spool = Self { folder, limits, meta, segments: scan.segments, next_sequence, cursor: None };
+        // A box whose disk is full must be able to say so. Nothing is lost by it: after another boot the next number is above
+        // the reserved block, so that the description is written, or the record refused, before the number is used.
+        spool.store_meta_if_possible();
         spool.remove_acknowledged()?;
         Ok(spool)
     }
@@ -285,7 +286,7 @@ impl Spool {
             index + 1 == count && !segment.is_closed(limit) && segment.last + 1 == self.next_sequence
         };
         let count = self.segments.len();
-        let done = self
+        let mut done = self
             .segments
             .iter()
             .enumerate()
@@ -297,9 +298,21 @@ impl Spool {
             return Ok(());
         }
         // First the description, then the files: were it the other way round, a crash in between could lose the number
-        // that the next record must not repeat.
-        self.meta.store(&self.folder)?;
+        // that the next record must not repeat. On a disk that takes nothing the newest file stays to remember it, and the
+        // others go, for they are what fills the disk.
+        if !self.store_meta_if_possible() && done == count {
+            done -= 1;
+        }
         self.remove_oldest(done)
+    }
+
+    /// For what may be written later too: a full disk is said, and nothing stops for it.
+    fn store_meta_if_possible(&self) -> bool {
+        let stored = self.meta.store(&self.folder);
+        if let Err(error) = &stored {
+            tracing::warn!(error = %crate::link::transport::with_sources(error), "the spool's description cannot be written");
+        }
+        stored.is_ok()
     }
 
     fn drop_beyond_caps(&mut self) -> Result<(), SpoolError> {
@@ -322,7 +335,7 @@ impl Spool {
             return Ok(());
         }
         self.meta.dropped += dropped;
-        self.meta.store(&self.folder)?;
+        self.store_meta_if_possible();
         self.remove_oldest(surplus)
     }
 

@@ -7,6 +7,8 @@ use crate::components::notice::Notice;
 use crate::components::shell::Shell;
 use crate::live::Live;
 use crate::model::mark::Tone;
+use crate::model::route::Route;
+use crate::navigation::Navigation;
 use crate::pages::claim::ClaimPage;
 use crate::pages::device::DevicePage;
 use crate::pages::devices::DevicesPage;
@@ -14,8 +16,6 @@ use crate::pages::not_found::NotFoundPage;
 use crate::pages::sign_in::SignInPage;
 use crate::session::{Session, SessionState};
 use leptos::prelude::*;
-use leptos_router::components::{Route, Router, Routes};
-use leptos_router::path;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// Called by the boot script once the module is loaded.
@@ -32,6 +32,9 @@ fn App() -> impl IntoView {
     provide_context(session);
     provide_context(live);
     provide_context(Clock::start(live));
+    let navigation = Navigation::start();
+    provide_context(navigation);
+    let route = navigation.route();
     let is_known = memo(move || session.state().get() != SessionState::Asking);
     effect(move || {
         // What the page showed while it loaded stays until there is something better.
@@ -48,23 +51,21 @@ fn App() -> impl IntoView {
         SessionState::In(_) => Gate::Open,
     });
     view! {
-        <Router>
-            {piece(move || match what.get() {
-                Gate::Wait => ().into_any(),
-                Gate::Unreachable => view! { <Unreachable/> }.into_any(),
-                Gate::SignIn { has_ended } => view! { <SignInPage has_ended/> }.into_any(),
-                Gate::Open => view! {
-                    <Shell>
-                        <Routes fallback=NotFoundPage>
-                            <Route path=path!("/") view=DevicesPage/>
-                            <Route path=path!("/sign-in") view=DevicesPage/>
-                            <Route path=path!("/devices/:id") view=DevicePage/>
-                            <Route path=path!("/claim") view=ClaimPage/>
-                        </Routes>
-                    </Shell>
-                }.into_any(),
-            })}
-        </Router>
+        {piece(move || match what.get() {
+            Gate::Wait => ().into_any(),
+            Gate::Unreachable => view! { <Unreachable/> }.into_any(),
+            Gate::SignIn { has_ended } => view! { <SignInPage has_ended/> }.into_any(),
+            Gate::Open => view! { <Shell>{piece(move || page(route.get()))}</Shell> }.into_any(),
+        })}
+    }
+}
+
+fn page(route: Route) -> AnyView {
+    match route {
+        Route::Devices => view! { <DevicesPage/> }.into_any(),
+        Route::Device(id) => view! { <DevicePage id/> }.into_any(),
+        Route::Claim => view! { <ClaimPage/> }.into_any(),
+        Route::Unknown => view! { <NotFoundPage/> }.into_any(),
     }
 }
 

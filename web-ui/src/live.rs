@@ -11,6 +11,7 @@ mod shown;
 mod tab_message;
 
 use crate::browser;
+use crate::model::by_id::ById;
 use crate::model::freshness::{Liveness, Phase};
 use crate::model::subscription::subscription;
 use crate::session::Session;
@@ -25,7 +26,6 @@ use locks::Locks;
 use shown::ShownPictures;
 pub(crate) use shown::{DeviceCell, Shown};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use tab_message::TabMessage;
 use wasm_bindgen::JsCast as _;
@@ -50,7 +50,7 @@ struct Tab {
     channel: RefCell<Option<Channel>>,
     locks: Option<Locks>,
     leader: RefCell<Option<Leader>>,
-    follows: RefCell<BTreeMap<String, (Subscription, usize)>>,
+    follows: RefCell<ById<(Subscription, usize)>>,
     shown: RefCell<ShownPictures>,
     may_announce: Cell<bool>,
     announcement_waits: Cell<bool>,
@@ -101,7 +101,10 @@ impl Live {
         let id = subscription.id.clone();
         let tab = self.tab();
         let shown = tab.shown.borrow_mut().open(&id);
-        tab.follows.borrow_mut().entry(id.clone()).or_insert((subscription, 0)).1 += 1;
+        let mut follows = tab.follows.borrow_mut();
+        let users = follows.get(&id).map_or(0, |(_, users)| *users);
+        follows.set(&id, (subscription, users + 1));
+        drop(follows);
         self.announce_soon();
         Followed { live: self, id, shown }
     }
@@ -145,8 +148,7 @@ impl Live {
             *users -= 1;
             if *users == 0 {
                 follows.remove(id);
-                let in_use: Vec<&String> = follows.keys().collect();
-                tab.shown.borrow_mut().close(id, |other| in_use.iter().any(|id| *id == other));
+                tab.shown.borrow_mut().close(id, |other| follows.get(other).is_some());
             }
         }
         drop(follows);
@@ -190,7 +192,8 @@ impl Live {
             TimeoutFuture::new(GATHER_MS).await;
             let tab = self.tab();
             tab.announcement_waits.set(false);
-            let subscriptions = tab.follows.borrow().values().map(|(subscription, _)| subscription.clone()).collect();
+            let subscriptions =
+                tab.follows.borrow().iter().map(|(_, (subscription, _))| subscription.clone()).collect();
             let request = WatchRequest { subscriptions };
             self.tell_all(TabMessage::Want { tab: tab.id.clone(), request });
         });
@@ -210,7 +213,7 @@ impl Live {
                 }
             }
             TabMessage::Restart => tab.shown.borrow_mut().restart(),
-            TabMessage::Frame(response) => self.take(response),
+            TabMessage::Frame(response) => self.take(*response),
             TabMessage::Refused { id, sentence } => tab.shown.borrow_mut().refused(&id, sentence),
             TabMessage::Liveness(liveness) => {
                 let heard_at_ms = liveness.heard_at_ms.max(self.liveness.get_untracked().heard_at_ms);

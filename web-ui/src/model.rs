@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod backoff;
+pub mod by_id;
 pub mod chart;
 pub mod claim;
 pub mod device;
@@ -13,5 +14,6 @@ pub mod gauge;
 pub mod light;
 pub mod mark;
 pub mod picture;
+pub mod route;
 pub mod series;
 pub mod subscription;

@@ -47,14 +47,14 @@ fn run_phases(arguments: &Arguments, phases: &mut Phases) -> anyhow::Result<()> 
         Ok(Vec::new())
     })?;
     phases.run("clippy", || {
-        plain(&["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "--deny", "warnings"], &[])
+        plain(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"], &[])
     })?;
     phases.run("documentation", || {
-        let arguments = ["doc", "--workspace", "--no-deps", "--locked", "--quiet", "--document-private-items"];
+        let arguments = ["doc", "--workspace", "--no-deps", "--locked", "--document-private-items"];
         plain(&arguments, &[("RUSTDOCFLAGS", "--deny warnings")])
     })?;
     // Built apart, so that the minutes of the tests are the tests' own. The end-to-end tests start these programs.
-    phases.run("build", || plain(&["build", "--workspace", "--all-targets", "--locked", "--quiet"], &[]))?;
+    phases.run("build", || plain(&["build", "--workspace", "--all-targets", "--locked"], &[]))?;
     phases.run("tests", || tests("not package(kaliun-e2e)", &["--exclude", "kaliun-e2e"]))?;
     phases.run("examples in documentation", || {
         let mut command = workspace::cargo()?;

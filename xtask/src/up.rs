@@ -143,7 +143,7 @@ fn build(release: bool) -> anyhow::Result<PathBuf> {
     web::build(if release { web::Mode::Release } else { web::Mode::Development })?;
     progress(&format!("building the programs (web UI: {})", duration(begun_at.elapsed())));
     let mut command = workspace::cargo()?;
-    command.args(["build", "--locked", "--quiet", "--bins"]);
+    command.args(["build", "--locked", "--bins"]);
     if release {
         command.arg("--release");
     }

@@ -132,6 +132,9 @@ impl AccountService for Accounts {
         }
         let source = request.extensions().get::<Source>().copied();
         let request = request.into_inner();
+        if request.email.contains('\0') {
+            return Err(status::invalid("email", "must be an address"));
+        }
         if request.email.len() > EMAIL_MAX_BYTES || request.password.len() > PASSWORD_MAX_BYTES {
             return Err(status::invalid("password", "the address or the password is too long"));
         }

@@ -138,11 +138,12 @@ impl Links {
             boot_id: uuid::Uuid::try_parse(&hello.boot_id).map_err(|_| protocol_error())?,
             agent_version: hello.agent_version.clone(),
         };
-        let opened = tokio::time::timeout(OPEN_TIMEOUT, self.shared.opener.open(open)).await.ok().flatten();
-        let start = match opened {
-            Some(SessionOpened::Started(_organization, start)) => start,
-            Some(SessionOpened::Refused(reason)) => return Err(status::refusal(reason)),
-            None => return Err(status::refusal_retry_after(ReasonCode::EnrollmentBusy, RETRY_AFTER)),
+        let answer = tokio::time::timeout(OPEN_TIMEOUT, self.shared.opener.open(open)).await.ok().flatten();
+        let answer = answer.ok_or_else(|| status::refusal_retry_after(ReasonCode::LinkBusy, RETRY_AFTER))?;
+        // No await from here to the session's stream: whoever drops this future in between ends the session.
+        let start = match answer.claim() {
+            SessionOpened::Started(_organization, start) => start,
+            SessionOpened::Refused(reason) => return Err(status::refusal(reason)),
         };
         let session = SessionHandle::new(device, start.epoch, connection.connection, expires_at);
         session.send(Message::Welcome(self.welcome(&hello, &start)));
@@ -213,6 +214,7 @@ async fn hear_hello(inbound: &mut Streaming<proto::DeviceMessage>) -> Result<pro
         return Err(status::refusal(ReasonCode::LinkUnsupportedProtocol));
     }
     let fits = hello.agent_version.len() <= 64
+        && hello.agent_version.bytes().all(|byte| byte.is_ascii_graphic())
         && hello.capabilities.len() <= 64
         && hello.spools.len() <= 8
         && hello.spools.iter().all(|spool| spool.spool_id.len() == 16);

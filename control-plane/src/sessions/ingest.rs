@@ -11,7 +11,7 @@ use kaliun_proto::link::v1::ItemClass;
 use kaliun_store::{EventWrite, FactsWrite, SampleWrite, StoreError, Stored, SystemStore};
 use kaliun_types::reason::ReasonCode;
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -31,6 +31,8 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(crate) struct Ingest {
     line: Mutex<VecDeque<Arc<SessionHandle>>>,
     arrived: Notify,
+    /// Turns that are still to be taken alone, after a batch had a bad item in it.
+    one_by_one: AtomicUsize,
     store: SystemStore,
     changes: Changes,
     metrics: Arc<Metrics>,
@@ -39,8 +41,14 @@ pub(crate) struct Ingest {
 impl Ingest {
     /// Starts the workers.
     pub(crate) fn start(tasks: &Tasks, store: SystemStore, changes: Changes, metrics: Arc<Metrics>) -> Arc<Self> {
-        let ingest =
-            Arc::new(Self { line: Mutex::new(VecDeque::new()), arrived: Notify::new(), store, changes, metrics });
+        let ingest = Arc::new(Self {
+            line: Mutex::new(VecDeque::new()),
+            arrived: Notify::new(),
+            one_by_one: AtomicUsize::new(0),
+            store,
+            changes,
+            metrics,
+        });
         for _ in 0..WORKERS {
             let worker = Arc::clone(&ingest);
             let stopping = tasks.stopping();
@@ -71,7 +79,7 @@ impl Ingest {
         loop {
             let turn: Vec<Arc<SessionHandle>> = {
                 let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-                let count = line.len().min(BATCH_MAX);
+                let count = if line.is_empty() { 0 } else { line.len().min(self.turn_size()) };
                 line.drain(..count).collect()
             };
             if turn.is_empty() {
@@ -84,6 +92,12 @@ impl Ingest {
             self.arrived.notify_one();
             self.take_turn(turn).await;
         }
+    }
+
+    /// How many sessions take their turn together.
+    fn turn_size(&self) -> usize {
+        let left = self.one_by_one.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if left.is_ok() { 1 } else { BATCH_MAX }
     }
 
     /// Stores one item of each session, class by class.
@@ -130,9 +144,8 @@ impl Ingest {
                 false
             }
             Err(error) => {
-                note_failure(&error);
-                batch.into_iter().for_each(|(session, write)| session.unpop_pending(Pending::Facts(write)));
-                true
+                let items = batch.into_iter().map(|(session, write)| (session, Pending::Facts(write))).collect();
+                self.put_back(&error, items)
             }
         }
     }
@@ -151,11 +164,9 @@ impl Ingest {
                 false
             }
             Err(error) => {
-                note_failure(&error);
-                batch
-                    .into_iter()
-                    .for_each(|(session, write, bytes)| session.unpop_pending(Pending::Events(write, bytes)));
-                true
+                let items =
+                    batch.into_iter().map(|(session, write, bytes)| (session, Pending::Events(write, bytes))).collect();
+                self.put_back(&error, items)
             }
         }
     }
@@ -177,13 +188,33 @@ impl Ingest {
                 false
             }
             Err(error) => {
-                note_failure(&error);
-                batch
+                let items = batch
                     .into_iter()
-                    .for_each(|(session, write, bytes)| session.unpop_pending(Pending::Samples(write, bytes)));
-                true
+                    .map(|(session, write, bytes)| (session, Pending::Samples(write, bytes)))
+                    .collect();
+                self.put_back(&error, items)
             }
         }
+    }
+
+    /// Keeps items that could not be stored for another try. Answers whether to pause before it.
+    ///
+    /// An error that time does not heal lies in an item. One bad item must not hold up the others: they are tried one by one
+    /// from then on, and a session whose item fails alone is ended.
+    fn put_back(&self, error: &StoreError, items: Vec<(Arc<SessionHandle>, Pending)>) -> bool {
+        if error.is_transient() {
+            tracing::warn!(error = error as &dyn std::error::Error, "items could not be stored yet");
+        } else {
+            tracing::error!(error = error as &dyn std::error::Error, items = items.len(), "items could not be stored");
+            if let [(session, pending)] = items.as_slice() {
+                self.count(-i64::from(bytes_of(pending)));
+                session.close(ReasonCode::LinkProtocolError);
+                return false;
+            }
+            self.one_by_one.store(items.len(), Ordering::Relaxed);
+        }
+        items.into_iter().for_each(|(session, pending)| session.unpop_pending(pending));
+        true
     }
 
     /// Answers whether the session may go on.
@@ -218,8 +249,4 @@ fn bytes_of(pending: &Pending) -> u32 {
 
 fn last_sequence(first: i64, count: usize) -> i64 {
     first.saturating_add(i64::try_from(count).unwrap_or(i64::MAX)) - 1
-}
-
-fn note_failure(error: &StoreError) {
-    tracing::warn!(error = error as &dyn std::error::Error, "items could not be stored yet");
 }

@@ -27,7 +27,7 @@ pub(crate) struct Opener {
 
 /// Sessions that are over and not yet noted: one for each device at most.
 #[derive(Default)]
-struct Ends {
+pub(crate) struct Ends {
     waiting: Mutex<HashMap<DeviceId, SessionEnd>>,
     added: Notify,
 }
@@ -52,7 +52,31 @@ impl Ends {
 
 struct Open {
     request: SessionOpen,
-    answer: oneshot::Sender<SessionOpened>,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// What a hello led to. A session that began and that nobody takes over ends again: the box may go away at any moment.
+pub(crate) struct Answer {
+    opened: SessionOpened,
+    unclaimed: Option<(DeviceId, SessionEpoch)>,
+    ends: Arc<Ends>,
+}
+
+impl Answer {
+    /// Takes the answer over; from here on the caller ends the session.
+    pub(crate) fn claim(mut self) -> SessionOpened {
+        self.unclaimed = None;
+        // A copy, for a type with a destructor cannot be taken apart.
+        self.opened.clone()
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if let Some((device, epoch)) = self.unclaimed {
+            self.ends.add(SessionEnd { device, epoch, reason: ReasonCode::LinkLost });
+        }
+    }
 }
 
 impl Opener {
@@ -66,7 +90,7 @@ impl Opener {
     }
 
     /// Begins a session. `None` when too many wait or the database does not answer: the box shall come back.
-    pub(crate) async fn open(&self, request: SessionOpen) -> Option<SessionOpened> {
+    pub(crate) async fn open(&self, request: SessionOpen) -> Option<Answer> {
         let (answer, answered) = oneshot::channel();
         self.opens.try_send(Open { request, answer }).ok()?;
         answered.await.ok()
@@ -118,18 +142,14 @@ impl Worker {
         let requests: Vec<SessionOpen> = now.iter().map(|open| open.request.clone()).collect();
         match self.store.sessions_open(self.replica, &requests).await {
             Ok(answers) => {
-                for (open, answer) in now.into_iter().zip(answers) {
-                    if let SessionOpened::Started(organization, start) = &answer {
+                for (open, opened) in now.into_iter().zip(answers) {
+                    let mut unclaimed = None;
+                    if let SessionOpened::Started(organization, start) = &opened {
                         self.changes.tell(*organization, open.request.device);
-                        let epoch = start.epoch;
-                        if open.answer.send(answer).is_err() {
-                            // The box went away before its welcome.
-                            let device = open.request.device;
-                            self.ends.add(SessionEnd { device, epoch, reason: ReasonCode::LinkLost });
-                        }
-                    } else {
-                        let _box_gone = open.answer.send(answer);
+                        unclaimed = Some((open.request.device, start.epoch));
                     }
+                    // When the box went away meanwhile, the answer's end is the session's.
+                    let _box_gone = open.answer.send(Answer { opened, unclaimed, ends: Arc::clone(&self.ends) });
                 }
             }
             // Dropping the senders tells the boxes to come back.

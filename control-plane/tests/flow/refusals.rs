@@ -128,6 +128,8 @@ async fn a_first_message_that_is_no_hello_is_refused() -> Result<()> {
     for first in [
         word(DeviceWord::Heartbeat(Heartbeat { now_ms: 0 })),
         word(DeviceWord::Hello(Box::new(Hello { boot_id: "x".to_owned(), ..hello() }))),
+        // A zero would fail the statement that begins many sessions at once.
+        word(DeviceWord::Hello(Box::new(Hello { agent_version: "1\0".to_owned(), ..hello() }))),
         DeviceMessage { message: None },
     ] {
         let (say, outbound) = mpsc::channel(1);

@@ -147,7 +147,7 @@ impl<F: FnMut(Change)> Session<'_, F> {
             }
             Incoming::SendFacts(_) => outbox.want_facts(),
             Incoming::Settings(settings) => {
-                let failure = self.take_settings(settings)?;
+                let failure = self.take_settings(settings);
                 outbox.want_settings_applied(self.settings.report(failure, now_ms()));
             }
             Incoming::Drain(drain) => {
@@ -160,22 +160,22 @@ impl<F: FnMut(Change)> Session<'_, F> {
     }
 
     /// Stores settings, then applies them. Gives why they were not taken.
-    fn take_settings(&mut self, settings: kaliun_proto::link::v1::Settings) -> Result<Option<String>, Failure> {
-        match self.settings.judge(settings) {
-            Verdict::Held => Ok(None),
-            Verdict::Refused(message) => {
-                tracing::warn!(cause = %message, "settings refused");
-                Ok(Some(message))
-            }
-            Verdict::Apply(new) => {
-                new.store(self.state)
-                    .map_err(|error| Failure::Disk { message: super::transport::with_sources(&error) })?;
-                tracing::info!(generation = new.generation(), "settings applied");
-                (self.on_change)(Change::SampleInterval(new.sample_interval()));
-                *self.settings = new;
-                Ok(None)
-            }
-        }
+    fn take_settings(&mut self, settings: kaliun_proto::link::v1::Settings) -> Option<String> {
+        let problem = match self.settings.judge(settings) {
+            Verdict::Held => return None,
+            Verdict::Refused(problem) => problem,
+            Verdict::Apply(new) => match new.store(self.state) {
+                Err(error) => format!("They cannot be stored: {}.", super::transport::with_sources(&error)),
+                Ok(()) => {
+                    tracing::info!(generation = new.generation(), "settings applied");
+                    (self.on_change)(Change::SampleInterval(new.sample_interval()));
+                    *self.settings = new;
+                    return None;
+                }
+            },
+        };
+        tracing::warn!(cause = %problem, "settings refused");
+        Some(problem)
     }
 }
 

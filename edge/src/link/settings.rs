@@ -4,6 +4,7 @@ use crate::identity::sha256;
 use crate::state_dir::{StateDir, StateDirError};
 use kaliun_proto::link::v1::{Settings, SettingsApplied, SettingsDocument};
 use kaliun_proto::telemetry::v1::Reason;
+use kaliun_types::limits::REASON_MESSAGE_MAX_BYTES;
 use kaliun_types::reason::ReasonCode;
 use prost::Message;
 use std::time::Duration;
@@ -104,7 +105,7 @@ impl HeldSettings {
             hash: self.settings.hash.clone(),
             failure: failure.map(|message| Reason {
                 code: ReasonCode::SettingsInvalid.code().to_owned(),
-                message,
+                message: crate::facts::clip(&message, REASON_MESSAGE_MAX_BYTES).to_owned(),
                 since_ms: now_ms,
             }),
         }

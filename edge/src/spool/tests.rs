@@ -156,6 +156,30 @@ fn a_segment_that_vanished_is_counted_and_passed_over() {
 }
 
 #[test]
+fn a_disk_that_takes_nothing_is_survived() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = SpoolLimits { segment_bytes: 1, ..LIMITS };
+    let mut spool = open(folder.path(), limits, "boot 1");
+    for _ in 0..5 {
+        spool.append(b"x").unwrap();
+    }
+    // A folder in the way of the temporary file: the description cannot be replaced any more.
+    let obstacle = folder.path().join("spool.json.new");
+    std::fs::create_dir(&obstacle).unwrap();
+    spool.acknowledge(5).unwrap();
+    assert_eq!(spool.segments.len(), 1, "all but the newest are gone");
+    assert_eq!(spool.position().kept, None);
+    drop(spool);
+
+    let mut spool = open(folder.path(), limits, "boot 2");
+    assert!(spool.append(b"y").is_err(), "no number is used that was not reserved");
+    assert_eq!(spool.position().dropped, 1);
+    drop(spool);
+    std::fs::remove_dir(&obstacle).unwrap();
+    assert_eq!(open(folder.path(), limits, "boot 2").append(b"z").unwrap(), RESERVED_BLOCK + 1);
+}
+
+#[test]
 fn an_unreadable_description_begins_a_new_life() {
     let folder = tempfile::tempdir().unwrap();
     let mut spool = open(folder.path(), LIMITS, "boot");

@@ -43,6 +43,7 @@ reasons! {
     LinkProtocolError "link.protocol_error" "The box sent something that breaks the protocol; update its agent.";
     LinkSlow "link.slow" "The box did not read fast enough; check its network.";
     LinkFenced "link.fenced" "This session is no longer the newest one of its box; nothing to do.";
+    LinkBusy "link.busy" "Too many boxes connect at once; the box comes back by itself.";
     LinkUnsupportedProtocol "link.unsupported_protocol" "Update the older of agent and control plane.";
 
     PeerNoCertificate "peer.no_certificate" "Enrol the box first.";

@@ -32,7 +32,7 @@ pub(crate) fn memo<T: PartialEq + Send + Sync + 'static>(value: impl Fn() -> T +
 /// Something to do whenever what it reads changes.
 pub(crate) fn effect(action: impl Fn() + 'static) {
     fn shared(action: Box<dyn Fn()>) {
-        Effect::new(move || action());
+        Effect::new(action);
     }
     shared(Box::new(action));
 }

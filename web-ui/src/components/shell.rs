@@ -4,26 +4,29 @@ use super::account_menu::AccountMenu;
 use super::icon::{Icon, IconView};
 use super::live_banner::LiveBanner;
 use crate::browser::document;
+use crate::components::moving::{memo, words};
+use crate::model::route::Route;
+use crate::navigation::Navigation;
 use leptos::prelude::*;
-use leptos_router::components::A;
-use leptos_router::hooks::use_location;
 use wasm_bindgen::JsCast as _;
 use web_sys::HtmlElement;
 
 /// Header, main part and live banner.
 #[component]
 pub(crate) fn Shell(children: Children) -> impl IntoView {
-    let location = use_location();
+    let route = expect_context::<Navigation>().route();
+    let is_list = memo(move || route.get() == Route::Devices);
+    let is_claim = memo(move || route.get() == Route::Claim);
     // A new page begins at its top for the keyboard and the screen reader too.
-    Effect::watch(move || location.pathname.get(), |_, _, _| focus_main(), false);
+    Effect::watch(move || route.get(), |_, _, _| focus_main(), false);
     view! {
-        <a class="skip" href="#main" rel="external">"Skip to the content"</a>
+        <a class="skip" href="#main">"Skip to the content"</a>
         <header class="top">
             <div class="top-inner">
                 <a class="brand" href="/" aria-label="Kaliun Fleet, all boxes"><Logo/><span>"Kaliun"</span></a>
                 <nav class="nav" aria-label="Main">
-                    <A href="/" exact=true><IconView icon=Icon::Home/><span>"Boxes"</span></A>
-                    <A href="/claim"><IconView icon=Icon::Plus/><span>"Add a box"</span></A>
+                    <a href="/" aria-current=words(move || current(is_list.get()))><IconView icon=Icon::Home/><span>"Boxes"</span></a>
+                    <a href="/claim" aria-current=words(move || current(is_claim.get()))><IconView icon=Icon::Plus/><span>"Add a box"</span></a>
                 </nav>
                 <AccountMenu/>
             </div>
@@ -31,6 +34,11 @@ pub(crate) fn Shell(children: Children) -> impl IntoView {
         <main id="main" class="page" tabindex="-1">{children()}</main>
         <LiveBanner/>
     }
+}
+
+/// The word for the link to the page that is shown.
+fn current(is_here: bool) -> &'static str {
+    if is_here { "page" } else { "false" }
 }
 
 fn focus_main() {

@@ -5,6 +5,7 @@ use super::tab_message::TabMessage;
 use crate::api::watch;
 use crate::browser;
 use crate::model::backoff::wait_ms;
+use crate::model::by_id::ById;
 use crate::model::failure::Failure;
 use crate::model::freshness::{Phase, SILENCE_MAX_MS};
 use crate::model::picture::Picture;
@@ -13,7 +14,6 @@ use futures_util::future::{AbortHandle, Either, abortable, select};
 use gloo_timers::future::TimeoutFuture;
 use kaliun_proto::fleet::v1::watch_response::Message;
 use kaliun_proto::fleet::v1::{WatchRequest, WatchResponse};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// What the leading tab knows beyond what every tab knows.
 #[derive(Default)]
@@ -24,9 +24,9 @@ pub(crate) struct Leader {
     /// Ends the task that reads the stream.
     task: Option<AbortHandle>,
     /// By subscription id: what has come, to be told to tabs that come later. Holds only what is asked for.
-    pictures: BTreeMap<String, Picture>,
+    pictures: ById<Picture>,
     /// Subscriptions that a tab joined while their present state was coming: it is told again when it is complete.
-    owed: BTreeSet<String>,
+    owed: Vec<String>,
 }
 
 impl Leader {
@@ -54,13 +54,13 @@ impl Leader {
             task.abort();
         }
         let Some(request) = self.request.clone() else {
-            self.pictures.clear();
+            self.pictures = ById::default();
             live.set_phase(Phase::Idle);
             return;
         };
-        let ids: BTreeSet<&str> = request.subscriptions.iter().map(|subscription| subscription.id.as_str()).collect();
-        self.pictures.retain(|id, _| ids.contains(id.as_str()));
-        self.owed.retain(|id| ids.contains(id.as_str()));
+        let ids: Vec<&str> = request.subscriptions.iter().map(|subscription| subscription.id.as_str()).collect();
+        self.pictures.retain(|id, _| ids.contains(&id));
+        self.owed.retain(|id| ids.contains(&id.as_str()));
         let (task, handle) = abortable(read(live, request));
         self.task = Some(handle);
         leptos::task::spawn_local(async move {
@@ -82,11 +82,14 @@ impl Leader {
     fn tell_again(&mut self, live: Live, id: String) {
         let messages = self.pictures.get(&id).map(Picture::messages).unwrap_or_default();
         if messages.is_empty() {
-            self.owed.insert(id);
+            if !self.owed.contains(&id) {
+                self.owed.push(id);
+            }
             return;
         }
         for message in messages {
-            live.tell_all(TabMessage::Frame(WatchResponse { subscription_id: id.clone(), message: Some(message) }));
+            let response = WatchResponse { subscription_id: id.clone(), message: Some(message) };
+            live.tell_all(TabMessage::Frame(Box::new(response)));
         }
     }
 
@@ -104,9 +107,20 @@ impl Leader {
             return;
         }
         let is_complete = matches!(message, Message::CaughtUp(_));
-        self.pictures.entry(response.subscription_id.clone()).or_default().apply(message);
-        if is_complete && self.owed.remove(&response.subscription_id) {
-            self.tell_again(live, response.subscription_id.clone());
+        let id = &response.subscription_id;
+        match self.pictures.get_mut(id) {
+            Some(picture) => {
+                picture.apply(message);
+            }
+            None => {
+                let mut picture = Picture::default();
+                picture.apply(message);
+                self.pictures.set(id, picture);
+            }
+        }
+        if is_complete && self.owed.contains(id) {
+            self.owed.retain(|owed| owed != id);
+            self.tell_again(live, id.clone());
         }
     }
 }
@@ -167,7 +181,7 @@ async fn read_once(live: Live, request: &WatchRequest, attempt: &mut u32) -> Fai
                 *attempt = 0;
                 live.set_phase(Phase::Live);
                 live.with_leader(|leader| leader.take(live, &response));
-                live.tell_all(TabMessage::Frame(response));
+                live.tell_all(TabMessage::Frame(Box::new(response)));
             }
             Ok(Ok(None)) => return Failure::Unreachable,
             Ok(Err(failure)) => return failure,

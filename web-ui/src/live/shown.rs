@@ -1,10 +1,10 @@
 //! What this tab shows of the live stream, as signals: a device that changes redraws itself and nothing else.
 
+use crate::model::by_id::ById;
 use crate::model::picture::{Change, Picture};
 use kaliun_proto::fleet::v1::watch_response::Message;
 use kaliun_proto::fleet::v1::{Device, DeviceSummary};
 use leptos::prelude::*;
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Pictures kept after their page was left, so that going back shows them at once.
@@ -33,52 +33,59 @@ pub(crate) struct Shown {
 /// All pictures of this tab. Bounded: those in use, and `KEPT_MAX` more.
 #[derive(Default)]
 pub(crate) struct ShownPictures {
-    open: BTreeMap<String, (Picture, Shown)>,
+    open: ById<(Picture, Shown)>,
     /// Ids that are not in use, the oldest first.
-    kept: VecDeque<String>,
-    devices: BTreeMap<String, DeviceCell>,
+    kept: Vec<String>,
+    devices: ById<DeviceCell>,
 }
 
 impl ShownPictures {
     /// The picture of a subscription, old or new.
     pub(crate) fn open(&mut self, id: &str) -> Shown {
         self.kept.retain(|kept| kept != id);
-        let (_, shown) = self.open.entry(id.to_owned()).or_insert_with(|| {
-            let shown = Shown {
-                rows: ArcRwSignal::new(Vec::new()),
-                summary: ArcRwSignal::new(None),
-                next_page_token: ArcRwSignal::new(String::new()),
-                is_complete: ArcRwSignal::new(false),
-                problem: ArcRwSignal::new(None),
-            };
-            (Picture::default(), shown)
-        });
-        shown.clone()
+        if let Some((_, shown)) = self.open.get(id) {
+            return shown.clone();
+        }
+        let shown = Shown {
+            rows: ArcRwSignal::new(Vec::new()),
+            summary: ArcRwSignal::new(None),
+            next_page_token: ArcRwSignal::new(String::new()),
+            is_complete: ArcRwSignal::new(false),
+            problem: ArcRwSignal::new(None),
+        };
+        self.open.set(id, (Picture::default(), shown.clone()));
+        shown
     }
 
     /// A subscription is no longer in use. Its picture is kept for a while; it is brought up to date when it is opened again.
     pub(crate) fn close(&mut self, id: &str, is_in_use: impl Fn(&str) -> bool) {
         if let Some((picture, _)) = self.open.get_mut(id) {
             picture.restart();
-            self.kept.push_back(id.to_owned());
+            self.kept.push(id.to_owned());
         }
-        while self.kept.len() > KEPT_MAX {
-            if let Some(oldest) = self.kept.pop_front() {
-                self.open.remove(&oldest);
-            }
+        if self.kept.len() > KEPT_MAX {
+            let oldest = self.kept.remove(0);
+            self.open.remove(&oldest);
         }
         if self.devices.len() > DEVICES_MAX {
-            let open = &self.open;
-            let mut on_screen =
-                open.iter().filter(|(id, _)| is_in_use(id)).flat_map(|(_, (picture, _))| picture.rows());
-            let ids: std::collections::BTreeSet<String> = on_screen.by_ref().collect();
-            self.devices.retain(|id, _| ids.contains(id));
+            let mut on_screen = Vec::new();
+            for (id, (picture, _)) in self.open.iter() {
+                if is_in_use(id) {
+                    on_screen.extend(picture.rows());
+                }
+            }
+            self.devices.retain(|id, _| on_screen.iter().any(|shown| shown == id));
         }
     }
 
     /// One device's signal.
     pub(crate) fn device(&mut self, id: &str) -> DeviceCell {
-        self.devices.entry(id.to_owned()).or_insert_with(|| ArcRwSignal::new(None)).clone()
+        if let Some(cell) = self.devices.get(id) {
+            return cell.clone();
+        }
+        let cell = ArcRwSignal::new(None);
+        self.devices.set(id, cell.clone());
+        cell
     }
 
     /// The present state of everything comes anew.
@@ -104,8 +111,13 @@ impl ShownPictures {
         match change {
             Change::Device(device) => {
                 // A new row is drawn when the order names it or when all has come: never one by one.
-                let cell = self.devices.entry(device.id.clone()).or_insert_with(|| ArcRwSignal::new(None));
-                cell.set(Some(Arc::new(*device)));
+                let device = Arc::new(*device);
+                match self.devices.get(&device.id) {
+                    Some(cell) => cell.set(Some(device)),
+                    None => {
+                        self.devices.set(&device.id, ArcRwSignal::new(Some(Arc::clone(&device))));
+                    }
+                }
                 let known = shown.is_complete.get_untracked();
                 if known && picture.rows().len() != shown.rows.with_untracked(Vec::len) {
                     shown.rows.set(picture.rows());

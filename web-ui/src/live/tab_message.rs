@@ -16,7 +16,7 @@ pub(crate) enum TabMessage {
     /// The leader opened the stream anew; the present state of everything follows.
     Restart,
     /// The leader passes on what the server sent.
-    Frame(WatchResponse),
+    Frame(Box<WatchResponse>),
     /// The server does not answer this subscription; with its sentence.
     Refused { id: String, sentence: String },
     /// The leader says how the stream is.
@@ -76,7 +76,7 @@ impl TabMessage {
                 Some(Self::Want { tab: get("tab")?.as_string()?, request })
             }
             "restart" => Some(Self::Restart),
-            "frame" => Some(Self::Frame(WatchResponse::decode(bytes()?.as_slice()).ok()?)),
+            "frame" => Some(Self::Frame(Box::new(WatchResponse::decode(bytes()?.as_slice()).ok()?))),
             "refused" => Some(Self::Refused { id: get("id")?.as_string()?, sentence: get("sentence")?.as_string()? }),
             "liveness" => {
                 #[expect(clippy::cast_possible_truncation, reason = "milliseconds of this age are far below 2^53")]

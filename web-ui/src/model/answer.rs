@@ -22,7 +22,7 @@ pub fn of_fleet(summary: &DeviceSummary, selected: bool) -> Answer {
     let attention = summary.degraded + summary.critical + summary.stale;
     let whose = if selected { " in this selection" } else { "" };
     let (tone, sentence) = if total == 0 {
-        let sentence = if selected { "No box has these labels." } else { "There are no boxes here yet." };
+        let sentence = if selected { "No box matches." } else { "There are no boxes here yet." };
         (Tone::Absent, sentence.to_owned())
     } else if attention > 0 {
         let tone = if summary.critical > 0 { Tone::Bad } else { Tone::Warning };
@@ -108,7 +108,7 @@ mod tests {
     fn a_selection_says_so() {
         let answer = of_fleet(&summary(3, 0, 0, 0, 0), true);
         assert_eq!(answer.sentence, "All 3 boxes are well in this selection.");
-        assert_eq!(of_fleet(&summary(0, 0, 0, 0, 0), true).sentence, "No box has these labels.");
+        assert_eq!(of_fleet(&summary(0, 0, 0, 0, 0), true).sentence, "No box matches.");
     }
 
     #[test]

@@ -2,18 +2,18 @@
 
 use kaliun_proto::fleet::v1::watch_response::Message;
 use kaliun_proto::fleet::v1::{CaughtUp, Device, DeviceListOrder, DeviceSummary};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The present state of a subscription.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Picture {
-    devices: BTreeMap<String, Device>,
+    /// A list rather than a map: a page has some dozens, and each kind of map is 10 kB to download.
+    devices: Vec<Device>,
     order: Vec<String>,
     next_page_token: String,
     summary: Option<DeviceSummary>,
     is_complete: bool,
     /// While the present state is being sent anew: what of it has come. What has not by its end is no longer there.
-    arriving: Option<BTreeSet<String>>,
+    arriving: Option<Vec<String>>,
 }
 
 /// What a message changed, so that only that is drawn again.
@@ -34,7 +34,7 @@ pub enum Change {
 impl Picture {
     /// A stream was opened anew: the present state comes once more. What is shown stays until it is replaced.
     pub fn restart(&mut self) {
-        self.arriving = Some(BTreeSet::new());
+        self.arriving = Some(Vec::new());
     }
 
     /// Takes in one message.
@@ -42,15 +42,20 @@ impl Picture {
         match message {
             Message::Device(device) => {
                 if let Some(arriving) = &mut self.arriving {
-                    arriving.insert(device.id.clone());
+                    arriving.push(device.id.clone());
                 }
-                let known = self.devices.insert(device.id.clone(), device.clone());
-                if known.as_ref() == Some(&device) { Change::Nothing } else { Change::Device(Box::new(device)) }
+                match self.devices.iter_mut().find(|known| known.id == device.id) {
+                    Some(known) if *known == device => return Change::Nothing,
+                    Some(known) => *known = device.clone(),
+                    None => self.devices.push(device.clone()),
+                }
+                Change::Device(Box::new(device))
             }
             Message::RemovedDeviceId(id) => {
-                let known = self.devices.remove(&id).is_some();
+                let before = self.devices.len();
+                self.devices.retain(|device| device.id != id);
                 self.order.retain(|other| *other != id);
-                if known { Change::Rows } else { Change::Nothing }
+                if self.devices.len() < before { Change::Rows } else { Change::Nothing }
             }
             Message::Order(DeviceListOrder { device_ids, next_page_token }) => {
                 if self.order == device_ids && self.next_page_token == next_page_token {
@@ -69,7 +74,7 @@ impl Picture {
             }
             Message::CaughtUp(CaughtUp {}) => {
                 if let Some(arrived) = self.arriving.take() {
-                    self.devices.retain(|id, _| arrived.contains(id));
+                    self.devices.retain(|device| arrived.contains(&device.id));
                     self.order.retain(|id| arrived.contains(id));
                 }
                 self.is_complete = true;
@@ -82,15 +87,16 @@ impl Picture {
     /// The ids of the devices in the order of the list.
     #[must_use]
     pub fn rows(&self) -> Vec<String> {
-        let mut rows: Vec<String> = self.order.iter().filter(|id| self.devices.contains_key(*id)).cloned().collect();
-        if rows.len() < self.devices.len() {
-            // A device may come before the order that names it; until then it stands at the end, by name.
-            let mut others: Vec<&Device> =
-                self.devices.values().filter(|device| !self.order.contains(&device.id)).collect();
-            others.sort_by(|a, b| a.name.cmp(&b.name));
-            rows.extend(others.into_iter().map(|device| device.id.clone()));
-        }
+        let mut rows: Vec<String> = self.order.iter().filter(|id| self.knows(id)).cloned().collect();
+        // A device may come before the order that names it; until then it stands at the end.
+        rows.extend(
+            self.devices.iter().filter(|device| !self.order.contains(&device.id)).map(|device| device.id.clone()),
+        );
         rows
+    }
+
+    fn knows(&self, id: &str) -> bool {
+        self.devices.iter().any(|device| device.id == id)
     }
 
     /// Where the next page begins; empty on the last one.
@@ -111,13 +117,13 @@ impl Picture {
         self.is_complete
     }
 
-    /// All of it as messages, for a tab that comes later; nothing before it is complete.
+    /// All of it as messages, for a tab that comes later; nothing while it is not complete.
     #[must_use]
     pub fn messages(&self) -> Vec<Message> {
-        if !self.is_complete {
+        if !self.is_complete || self.arriving.is_some() {
             return Vec::new();
         }
-        let mut messages: Vec<Message> = self.devices.values().cloned().map(Message::Device).collect();
+        let mut messages: Vec<Message> = self.devices.iter().cloned().map(Message::Device).collect();
         messages.push(Message::Order(DeviceListOrder {
             device_ids: self.rows(),
             next_page_token: self.next_page_token.clone(),
@@ -164,7 +170,7 @@ mod tests {
     #[test]
     fn a_device_before_its_place_stands_at_the_end() {
         let shown = picture(vec![device("9", 1), order(&["9"]), device("3", 1), device("2", 1)]);
-        assert_eq!(shown.rows(), ["9", "2", "3"]);
+        assert_eq!(shown.rows(), ["9", "3", "2"]);
     }
 
     #[test]

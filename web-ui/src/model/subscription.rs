@@ -1,9 +1,9 @@
 //! What a browser follows: the subscriptions of all its tabs as one request.
 
+use super::by_id::ById;
 use kaliun_proto::fleet::v1::subscription::What;
 use kaliun_proto::fleet::v1::{DeviceListSubscription, DeviceSubscription, Subscription, WatchRequest};
 use kaliun_types::limits::WATCH_SUBSCRIPTIONS_MAX;
-use std::collections::BTreeMap;
 
 /// A subscription under an id made of its content: two tabs that follow the same thing share one.
 #[must_use]
@@ -31,13 +31,13 @@ fn fingerprint(text: &str) -> u64 {
 /// What each tab wants. Owned by the tab that leads.
 #[derive(Debug, Default)]
 pub struct Wanted {
-    tabs: BTreeMap<String, Vec<Subscription>>,
+    tabs: ById<Vec<Subscription>>,
 }
 
 impl Wanted {
     /// Takes what a tab wants from now on. Says whether this tab was not known.
     pub fn set(&mut self, tab: &str, subscriptions: Vec<Subscription>) -> bool {
-        self.tabs.insert(tab.to_owned(), subscriptions).is_none()
+        self.tabs.set(tab, subscriptions)
     }
 
     /// Forgets a tab that is gone.
@@ -45,13 +45,18 @@ impl Wanted {
         self.tabs.remove(tab);
     }
 
-    /// The request for all tabs together; nothing when no tab follows anything. Beyond the server's bound the tabs that come
-    /// last in order of their ids go without: a person does not look at more than 32 things.
+    /// The request for all tabs together; nothing when no tab follows anything. Beyond the server's bound the last
+    /// in order of their ids go without: a person does not look at more than 32 things.
     #[must_use]
     pub fn request(&self) -> Option<WatchRequest> {
-        let union: BTreeMap<&str, &Subscription> =
-            self.tabs.values().flatten().map(|subscription| (subscription.id.as_str(), subscription)).collect();
-        let subscriptions: Vec<Subscription> = union.into_values().take(WATCH_SUBSCRIPTIONS_MAX).cloned().collect();
+        let mut subscriptions: Vec<Subscription> = Vec::new();
+        for subscription in self.tabs.iter().flat_map(|(_, wanted)| wanted) {
+            // In order of their ids, so that the same wishes always give the same request.
+            if let Err(place) = subscriptions.binary_search_by(|known| known.id.cmp(&subscription.id)) {
+                subscriptions.insert(place, subscription.clone());
+            }
+        }
+        subscriptions.truncate(WATCH_SUBSCRIPTIONS_MAX);
         (!subscriptions.is_empty()).then_some(WatchRequest { subscriptions })
     }
 }

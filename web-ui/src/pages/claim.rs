@@ -10,12 +10,12 @@ use crate::components::notice::Notice;
 use crate::model::claim::{grouped, is_complete, normalize};
 use crate::model::failure::Failure;
 use crate::model::mark::Tone;
+use crate::navigation::Navigation;
 use crate::session::Session;
 use decide::Decide;
 use enter::EnterCode;
 use kaliun_proto::fleet::v1::Claim;
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 
 /// How far a claim has come.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,8 +38,8 @@ enum Step {
 #[component]
 pub(crate) fn ClaimPage() -> impl IntoView {
     set_title("Add a box");
-    let query = use_query_map();
-    let code = memo(move || query.with(|query| normalize(&query.get("code").unwrap_or_default())));
+    let navigation = expect_context::<Navigation>();
+    let code = memo(move || normalize(&navigation.query_value("code")));
     let session = expect_context::<Session>();
     let step = RwSignal::new(Step::Enter);
     let look_up = move |code: String| {
@@ -91,7 +91,9 @@ fn advice(failure: &Failure) -> (String, &'static str) {
             "Compare it with the box's screen. A code is good for 15 minutes; then the screen shows a new one.",
         ),
         Failure::Refused(sentence) => (sentence.clone(), "Use the code that the box's screen shows now."),
-        other => (other.sentence(), other.next_step()),
+        Failure::SignedOut | Failure::Denied(_) | Failure::Unreachable | Failure::Unexpected(_) => {
+            (failure.sentence(), failure.next_step())
+        }
     }
 }
 

@@ -29,25 +29,17 @@ use kaliun_proto::fleet::v1::subscription::What;
 use kaliun_proto::fleet::v1::{Device, DeviceSubscription};
 use kaliun_types::id::DeviceId;
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
 /// A box as this page follows it.
 type DeviceSignal = Signal<Option<Arc<Device>>>;
 
-/// The page of the box whose id stands in the address.
+/// The page of the box with this id.
 #[component]
-pub(crate) fn DevicePage() -> impl IntoView {
-    let params = use_params_map();
-    let id = memo(move || params.with(|params| params.get("id").unwrap_or_default()));
-    view! {
-        {piece(move || {
-            let id = id.get();
-            // Anything but an id cannot be followed.
-            if DeviceId::from_str(&id).is_ok() { view! { <OneDevice id/> }.into_any() } else { view! { <Gone/> }.into_any() }
-        })}
-    }
+pub(crate) fn DevicePage(id: String) -> impl IntoView {
+    // Anything but an id cannot be followed.
+    if DeviceId::from_str(&id).is_ok() { view! { <OneDevice id/> }.into_any() } else { view! { <Gone/> }.into_any() }
 }
 
 #[component]

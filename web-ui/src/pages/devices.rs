@@ -12,12 +12,12 @@ use crate::components::state_mark::StateMark;
 use crate::live::{Followed, Live, Shown};
 use crate::model::answer::{Answer, of_fleet};
 use crate::model::failure::Failure;
-use crate::model::filter::{Filter, Search, search};
+use crate::model::filter::Filter;
 use crate::model::mark::Tone;
+use crate::navigation::Navigation;
 use filter_bar::FilterBar;
 use kaliun_proto::fleet::v1::subscription::What;
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 use pager::Pager;
 use row::{DeviceRow, SkeletonRows};
 
@@ -26,13 +26,11 @@ use row::{DeviceRow, SkeletonRows};
 pub(crate) fn DevicesPage() -> impl IntoView {
     set_title("Boxes");
     let live = expect_context::<Live>();
-    let query = use_query_map();
-    let filter = memo(move || {
-        query.with(|query| Filter {
-            text: query.get("q").unwrap_or_default(),
-            link_state: Filter::link_state_from(&query.get("state").unwrap_or_default()),
-            order: Filter::order_from(&query.get("sort").unwrap_or_default()),
-        })
+    let navigation = expect_context::<Navigation>();
+    let filter = memo(move || Filter {
+        text: navigation.query_value("q"),
+        link_state: Filter::link_state_from(&navigation.query_value("state")),
+        order: Filter::order_from(&navigation.query_value("sort")),
     });
     // Tokens of the pages before this one, the newest last; the first page has none.
     let pages = RwSignal::new(Vec::<String>::new());
@@ -43,7 +41,7 @@ pub(crate) fn DevicesPage() -> impl IntoView {
     let is_complete = memo(move || shown.get().is_some_and(|shown| shown.is_complete.get()));
     let rows = memo(move || shown.get().map(|shown| shown.rows.get()).unwrap_or_default());
     let next_page_token = memo(move || shown.get().map(|shown| shown.next_page_token.get()).unwrap_or_default());
-    let is_selected = move || filter.with(|filter| matches!(search(&filter.text), Search::Labels(_)));
+    let is_selected = move || filter.with(Filter::narrows);
     let summary = memo(move || shown.get().and_then(|shown| shown.summary.get()));
     let answer = memo(move || summary.get().map(|summary| of_fleet(&summary, is_selected())));
     let is_fleet_empty = memo(move || {

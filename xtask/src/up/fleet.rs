@@ -83,10 +83,28 @@ pub(crate) async fn wait_online(
 
 /// How many boxes are online.
 pub(crate) async fn count_online(folder: &StateFolder, settings: &Settings) -> anyhow::Result<usize> {
+    count(folder, settings, |device| text(device, "/link/state") == Some("online")).await
+}
+
+/// Waits until every box has reported since it came online, at most for `patience`: a fleet without figures runs too.
+pub(crate) async fn wait_reported(folder: &StateFolder, settings: &Settings, patience: Duration) -> anyhow::Result<()> {
+    let wanted = usize::try_from(settings.devices)? + 1;
+    let has_reported = |device: &Value| matches!(text(device, "/health/verdict"), Some("ok" | "degraded" | "critical"));
+    let deadline = Instant::now() + patience;
+    while count(folder, settings, has_reported).await? < wanted && Instant::now() < deadline {
+        tokio::time::sleep(COUNT_PAUSE).await;
+    }
+    Ok(())
+}
+
+async fn count(folder: &StateFolder, settings: &Settings, is_counted: fn(&Value) -> bool) -> anyhow::Result<usize> {
     let list = fleetctl(folder, settings, &["get", "devices", "-o", "json"]).await?;
     let items = list.get("items").and_then(Value::as_array).context("fleetctl printed no list of devices")?;
-    let is_online = |item: &&Value| item.pointer("/link/state").and_then(Value::as_str) == Some("online");
-    Ok(items.iter().filter(is_online).count())
+    Ok(items.iter().filter(|device| is_counted(device)).count())
+}
+
+fn text<'a>(device: &'a Value, pointer: &str) -> Option<&'a str> {
+    device.pointer(pointer).and_then(Value::as_str)
 }
 
 /// Runs fleetctl against this fleet and reads the JSON it prints.

@@ -134,6 +134,12 @@ mod tests {
             let first = pid(&wait_for(&folder, |report| pid(report).is_some()).await).unwrap();
             let recorded = Ours::recorded(&folder.pid_file("sleeper")).unwrap();
             assert_eq!(recorded.pid(), first);
+            let spoken = async {
+                while !part.log_tail(5).contains("here") {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            tokio::time::timeout(PATIENCE, spoken).await.expect("its words are in the log");
             recorded.signal(Signal::KILL).unwrap();
             let back = wait_for(&folder, |report| pid(report).is_some_and(|pid| pid != first)).await;
             let report = back.parts.get("sleeper").unwrap();
@@ -143,7 +149,6 @@ mod tests {
         };
         tokio::join!(kept, watched);
         assert!(!folder.pid_file("sleeper").exists());
-        assert!(part.log_tail(5).contains("here"));
         std::fs::remove_dir_all(root).unwrap();
     }
 }

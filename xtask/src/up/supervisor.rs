@@ -27,6 +27,9 @@ const ENDS_BEFORE_READY: u32 = 3;
 /// How long the boxes may take to come online before the fleet is shown without those that did not.
 const ONLINE_PATIENCE: Duration = Duration::from_secs(120);
 
+/// How long the first reports may take before the fleet is shown without them: a box reports every 15 s.
+const REPORT_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Who this supervisor belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keeper {
@@ -107,6 +110,8 @@ async fn start(parts: &mut Parts, settings: &Settings) -> anyhow::Result<()> {
         reporter.phase(Phase::Starting, &format!("{online} of {} boxes online", settings.devices + 1));
     });
     let online = online.await?;
+    reporter.phase(Phase::Starting, "waiting for the first figures");
+    fleet::wait_reported(&folder, settings, REPORT_PATIENCE).await?;
     reporter.phase(Phase::Ready, &format!("{online} of {} boxes online", settings.devices + 1));
     Ok(())
 }

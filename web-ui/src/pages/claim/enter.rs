@@ -2,22 +2,21 @@
 
 use crate::components::moving::words;
 use crate::model::claim::{CODE_CHARACTERS, grouped, is_complete, normalize};
+use crate::navigation::{History, Navigation};
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::use_navigate;
 
 /// A field for the code. It goes into the address, as the QR code does it.
 #[component]
 pub(crate) fn EnterCode(code: String) -> impl IntoView {
     let typed = RwSignal::new(grouped(&code));
     let problem = RwSignal::new(None::<String>);
-    let navigate = use_navigate();
+    let navigation = expect_context::<Navigation>();
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         let code = typed.get_untracked();
         if is_complete(&code) {
-            navigate(&format!("/claim?code={}", normalize(&code)), NavigateOptions::default());
+            navigation.go(&format!("/claim?code={}", normalize(&code)), History::Keep);
         } else {
             let missing = CODE_CHARACTERS - normalize(&code).len();
             problem.set(Some(format!("The code has {CODE_CHARACTERS} letters and digits; {missing} are missing.")));

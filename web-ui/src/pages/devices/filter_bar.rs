@@ -3,12 +3,11 @@
 use crate::components::icon::{Icon, IconView};
 use crate::components::moving::{flag, memo, words};
 use crate::model::filter::{Filter, Search, search};
+use crate::navigation::{History, Navigation};
 use gloo_timers::callback::Timeout;
 use kaliun_proto::fleet::v1::{DeviceOrder, LinkState};
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::use_navigate;
-use leptos_router::params::ParamsMap;
+use web_sys::UrlSearchParams;
 
 /// Pause in typing after which the list follows, milliseconds.
 const TYPING_PAUSE_MS: u32 = 180;
@@ -18,12 +17,8 @@ const TYPING_PAUSE_MS: u32 = 180;
 pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
     let typed = RwSignal::new(filter.get_untracked().text);
     let pause = StoredValue::new_local(None::<Timeout>);
-    let navigate = use_navigate();
-    let go = move |filter: Filter| {
-        let options = NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
-        navigate(&address(&filter), options);
-    };
-    let go = StoredValue::new_local(go);
+    let navigation = expect_context::<Navigation>();
+    let go = move |filter: Filter| navigation.go(&address(&filter), History::Replace);
     // Going back in the history, or "show all", changes the field too.
     Effect::watch(
         move || filter.with(|filter| filter.text.clone()),
@@ -38,7 +33,7 @@ pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
         typed.set(event_target_value(&event));
         let later = Timeout::new(TYPING_PAUSE_MS, move || {
             let text = typed.get_untracked();
-            go.with_value(|go| go(Filter { text, ..filter.get_untracked() }));
+            go(Filter { text, ..filter.get_untracked() });
         });
         pause.set_value(Some(later));
     };
@@ -82,7 +77,7 @@ pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
                             type="radio"
                             name="state"
                             prop:checked=flag(move || filter.with(|filter| filter.link_state == state))
-                            on:change=move |_| go.with_value(|go| go(Filter { link_state: state, ..filter.get_untracked() }))
+                            on:change=move |_| go(Filter { link_state: state, ..filter.get_untracked() })
                         />
                         <span>{label}</span>
                     </label>
@@ -95,7 +90,7 @@ pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
                     prop:value=words(move || filter.with(|filter| Filter::order_word(filter.order)))
                     on:change=move |event| {
                         let order = Filter::order_from(&event_target_value(&event));
-                        go.with_value(|go| go(Filter { order, ..filter.get_untracked() }));
+                        go(Filter { order, ..filter.get_untracked() });
                     }
                 >
                     {orders.into_iter().map(|(order, label)| view! {
@@ -113,16 +108,16 @@ pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
 
 /// The page's address with a filter in it.
 fn address(filter: &Filter) -> String {
-    let mut query = ParamsMap::new();
     let words = [
         ("q", filter.text.trim()),
         ("state", Filter::link_state_word(filter.link_state)),
         ("sort", Filter::order_word(filter.order)),
     ];
-    for (key, word) in words {
-        if !word.is_empty() {
-            query.insert(key, word.to_owned());
-        }
+    // It fails for no empty query.
+    let Ok(query) = UrlSearchParams::new() else { return "/".to_owned() };
+    for (key, word) in words.into_iter().filter(|(_, word)| !word.is_empty()) {
+        query.append(key, word);
     }
-    format!("/{}", query.to_query_string())
+    let query = String::from(query.to_string());
+    if query.is_empty() { "/".to_owned() } else { format!("/?{query}") }
 }

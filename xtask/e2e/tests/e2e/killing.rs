@@ -23,7 +23,7 @@ async fn wait_for_more(
 ) -> anyhow::Result<BTreeMap<String, Stored>> {
     until("every box stores further samples", PATIENCE, || async {
         let now = database::samples(fleet).await?;
-        let all = now.len() == BOXES as usize;
+        let all = now.len() == boxes(fleet);
         let beyond =
             |stored: &Stored| stored.range.1 - before.get(&stored.device).map_or(0, |before| before.range.1) >= more;
         let behind = now.values().filter(|stored| !beyond(stored)).count();
@@ -31,6 +31,11 @@ async fn wait_for_more(
         Ok(Some(now))
     })
     .await
+}
+
+/// How many boxes report.
+fn boxes(fleet: &Fleet) -> usize {
+    SHAPE.simulated as usize + usize::from(fleet.edge.is_some())
 }
 
 /// Proves that every box's samples are whole, and that nothing which was stored before is gone.
@@ -81,17 +86,18 @@ async fn postgres_is_killed() -> anyhow::Result<()> {
 #[tokio::test]
 async fn the_agents_are_killed() -> anyhow::Result<()> {
     let mut fleet = Fleet::start(SHAPE).await?;
+    fleet.start_edge()?;
     let mut before = wait_for_more(&fleet, &BTreeMap::new(), 2).await?;
     for _ in 0..ROUNDS {
-        if let Some(sim) = &mut fleet.sim {
-            sim.kill_hard()?;
-            sim.start_again()?;
+        for agent in [&mut fleet.sim, &mut fleet.edge].into_iter().flatten() {
+            agent.kill_hard()?;
+            agent.start_again()?;
         }
         let now = wait_for_more(&fleet, &before, 3).await?;
         prove_whole(&before, &now)?;
-        assert_eq!(now.len(), BOXES as usize, "nothing was enrolled twice");
+        assert_eq!(now.len(), boxes(&fleet), "nothing was enrolled twice");
         before = now;
     }
-    fleet.online(BOXES as usize).await?;
+    fleet.online(boxes(&fleet)).await?;
     Ok(())
 }
