@@ -58,6 +58,8 @@ fn spawn(folder: &StateFolder, detach: bool) -> anyhow::Result<Child> {
     if !detach {
         command.arg("--attached");
     }
+    // A group of its own for all parts: Ctrl-C reaches this process alone, which then asks the supervisor to stop them in order.
+    command.process_group(0);
     command.stdin(stdin).stdout(log.try_clone().context("cannot open a log twice")?).stderr(log);
     command.spawn().context("cannot start the supervisor")
 }
