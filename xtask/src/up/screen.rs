@@ -28,6 +28,8 @@ pub(crate) async fn start_and_watch(
     let _ = std::fs::remove_file(folder.path("run/report.json"));
     let mut signals = Signals::listen()?;
     let mut supervisor = spawn(folder, detach)?;
+    // Held until the end: waiting for the child would close it, and the supervisor would take that for our end.
+    let _pipe = supervisor.stdin.take();
     let mut shown = Shown::default();
     loop {
         tokio::select! {
@@ -58,8 +60,11 @@ fn spawn(folder: &StateFolder, detach: bool) -> anyhow::Result<Child> {
     if !detach {
         command.arg("--attached");
     }
-    // A group of its own for all parts: Ctrl-C reaches this process alone, which then asks the supervisor to stop them in order.
-    command.process_group(0);
+    if !detach {
+        // A group of its own for all parts: Ctrl-C reaches this process alone, which then asks the supervisor to stop them in
+        // order. A detached supervisor leaves the terminal by itself, which a group's leader cannot.
+        command.process_group(0);
+    }
     command.stdin(stdin).stdout(log.try_clone().context("cannot open a log twice")?).stderr(log);
     command.spawn().context("cannot start the supervisor")
 }
