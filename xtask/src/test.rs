@@ -80,7 +80,7 @@ fn plain(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Vec
 fn tests(filter: &str, selection: &[&str]) -> anyhow::Result<Vec<String>> {
     let mut command: Command = workspace::cargo()?;
     if on_path("cargo-nextest").is_some() {
-        command.args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast", "--no-tests=pass", "-E", filter]);
+        command.args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast", "--no-tests=fail", "-E", filter]);
         // Passing tests are a line each, which is what a failed run is read for.
         return run_and_collect(&mut command, |line| line.trim_start().starts_with("Summary ["));
     }
