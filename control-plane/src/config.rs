@@ -96,6 +96,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Certificate chain and key files for the public address.
     pub public_tls: Option<(PathBuf, PathBuf)>,
+    /// Whether a proxy in front does TLS for people. Then all of them come from its address, and nothing is limited by source.
+    pub behind_tls_proxy: bool,
     /// Address for probes and metrics.
     pub internal_listen: SocketAddr,
     /// Which database.
@@ -264,6 +266,7 @@ impl Config {
             public_listen,
             public_url: layer.public_url,
             public_tls,
+            behind_tls_proxy: proxied,
             internal_listen: layer.internal_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8081))),
             database,
             first_admin_email: layer.first_admin_email.unwrap_or_else(|| "admin@localhost".to_owned()),

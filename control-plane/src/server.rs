@@ -12,7 +12,8 @@ use crate::grpc::auth::{PublicGate, device_gate};
 use crate::grpc::enrollment::{Enrollments, Waiting};
 use crate::grpc::link::Links;
 use crate::limiter::Limiter;
-use crate::listen::device::{DeviceListener, DeviceTls, bind};
+use crate::listen::accept::bind;
+use crate::listen::device::{DeviceListener, DeviceTls};
 use crate::listen::internal::{self, Probes};
 use crate::listen::public::{self, PublicListener, PublicTlsError};
 use crate::metrics::Metrics;
@@ -171,12 +172,13 @@ impl Server {
         let cookie = SessionCookie::new(public_tls.is_some() || origins.iter().all(|o| o.starts_with("https://")));
         let public = PublicListener {
             tls: public_tls,
-            services: public_routes(&parts, &registry, waiting, cookie),
-            gate: Arc::new(PublicGate { store: store.system.clone(), cookie_name: cookie.name }),
+            services: public_routes(&parts, &registry, waiting.clone(), cookie),
+            gate: Arc::new(PublicGate::new(store.system.clone(), cookie.name)),
             origins,
+            sources_are_known: !config.behind_tls_proxy,
             tasks: tasks.clone(),
         };
-        reconcile::start(&tasks, &store.system, replica, &config.replica_name, &changes, tls);
+        reconcile::start(&tasks, &store.system, replica, &config.replica_name, &changes, waiting, tls);
         device.start(device_socket);
         public.start(public_socket);
         let probes = Probes { store: store.system.clone(), metrics, draining: Arc::clone(&draining) };
