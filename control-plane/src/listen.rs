@@ -8,6 +8,7 @@ mod http;
 pub(crate) mod internal;
 pub(crate) mod peer;
 pub(crate) mod places;
+mod proxied;
 pub(crate) mod public;
 pub(crate) mod source;
 pub(crate) mod turns;

@@ -166,6 +166,7 @@ impl Server {
         let device = DeviceListener {
             tls: Arc::clone(&tls),
             routes: device_routes(&parts, links, waiting.clone(), public_url),
+            balancers: config.device_balancers.clone(),
             tasks: tasks.clone(),
             metrics: Arc::clone(&metrics),
         };
@@ -183,6 +184,11 @@ impl Server {
         public.start(public_socket);
         let probes = Probes { store: store.system.clone(), metrics, draining: Arc::clone(&draining) };
         internal::start(internal_socket, probes, &tasks)?;
+        if config.behind_tls_proxy {
+            tracing::warn!(
+                "behind_tls_proxy is set: people all come from the proxy, so nothing is limited by source for them"
+            );
+        }
         tracing::info!(device = %addresses.device, public = %addresses.public, internal = %addresses.internal, "listening");
         Ok(Self {
             tasks,

@@ -12,7 +12,8 @@ use crate::listen::activity::Activity;
 use crate::listen::connection::ConnectionHandle;
 use crate::listen::peer::{AnyClient, Peer, PeerConnection, PeerJudge};
 use crate::listen::places::{Place, Places};
-use crate::listen::source::{canonical, limited_as};
+use crate::listen::proxied;
+use crate::listen::source::limited_as;
 use crate::listen::turns::{TurnLimits, Turns};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
@@ -21,6 +22,7 @@ use futures_util::TryFutureExt;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use kaliun_types::id::DeviceId;
 use kaliun_types::reason::ReasonCode;
 use rustls::ServerConfig;
@@ -154,6 +156,8 @@ impl rustls::server::StoresServerSessions for NoSessions {
 pub(crate) struct DeviceListener {
     pub(crate) tls: Arc<DeviceTls>,
     pub(crate) routes: axum::Router,
+    /// Load balancers that say where a box is.
+    pub(crate) balancers: Vec<IpNet>,
     pub(crate) tasks: Tasks,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -181,14 +185,14 @@ impl DeviceListener {
     }
 }
 
-/// What a handshake gives.
-type Secured = (Box<TlsStream<TcpStream>>, Peer);
+/// What a handshake gives: also where the peer is, which a balancer may have said.
+type Secured = (Box<TlsStream<TcpStream>>, Peer, IpAddr);
 
-async fn serve(shared: Arc<Shared>, stream: TcpStream, source: IpAddr, room: InRoom) {
+async fn serve(shared: Arc<Shared>, stream: TcpStream, other_end: IpAddr, room: InRoom) {
     // Boxed, so that the connection's task does not keep room for it.
-    let secured = Box::pin(secure(Arc::clone(&shared), stream, source)).await;
+    let secured = Box::pin(secure(Arc::clone(&shared), stream, other_end)).await;
     drop(room);
-    let Some((stream, peer)) = secured else { return };
+    let Some((stream, peer, source)) = secured else { return };
     match peer {
         Peer::Device { device, .. } => match shared.devices.take(device) {
             Some(place) => serve_device(shared, stream, peer, source, place).await,
@@ -207,8 +211,19 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, source: IpAddr, room: InR
     }
 }
 
-/// Waits for a turn and shakes hands.
-async fn secure(shared: Arc<Shared>, stream: TcpStream, source: IpAddr) -> Option<Secured> {
+/// Finds out where the peer is, waits for a turn and shakes hands.
+async fn secure(shared: Arc<Shared>, mut stream: TcpStream, other_end: IpAddr) -> Option<Secured> {
+    let found = proxied::source(&mut stream, other_end, &shared.listener.balancers);
+    let source = match tokio::time::timeout(HANDSHAKE_TIMEOUT, found).await {
+        Ok(Ok(source)) => source,
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(balancer = %other_end, error, "a listed balancer does not speak the PROXY protocol");
+            return None;
+        }
+        // A balancer that only looks whether somebody is here.
+        Ok(Err(_)) | Err(_) => return None,
+    };
     let turn = tokio::time::timeout(TURN_TIMEOUT, shared.handshakes.take(limited_as(source))).await.ok().flatten();
     let Some(_turn) = turn else {
         shared.listener.metrics.refuse(ReasonCode::LinkBusy);
@@ -219,7 +234,7 @@ async fn secure(shared: Arc<Shared>, stream: TcpStream, source: IpAddr) -> Optio
     match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await {
         Ok(Ok(stream)) => {
             let peer = tls.judge.judge(stream.get_ref().1.peer_certificates(), clock::now());
-            Some((Box::new(stream), peer))
+            Some((Box::new(stream), peer, source))
         }
         Ok(Err(error)) => {
             tracing::debug!(%source, error = &error as &dyn std::error::Error, "handshake failed");
@@ -241,7 +256,7 @@ async fn serve_device(
     _place: Place<DeviceId>,
 ) {
     let handle = ConnectionHandle::new();
-    let connection = PeerConnection { peer, source: canonical(source), connection: handle.clone() };
+    let connection = PeerConnection { peer, source, connection: handle.clone() };
     let listener = &shared.listener;
     let (routes, tasks, metrics) = (listener.routes.clone(), listener.tasks.clone(), Arc::clone(&listener.metrics));
     drop(shared);
@@ -271,7 +286,7 @@ async fn serve_stranger(
     source: IpAddr,
     _place: Place<IpAddr>,
 ) {
-    let connection = PeerConnection { peer, source: canonical(source), connection: ConnectionHandle::new() };
+    let connection = PeerConnection { peer, source, connection: ConnectionHandle::new() };
     let listener = &shared.listener;
     let (routes, stopping) = (listener.routes.clone(), listener.tasks.stopping());
     let activity = Activity::new();

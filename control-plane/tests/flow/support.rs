@@ -104,6 +104,7 @@ fn config(database: &TestDatabase, state_dir: PathBuf, token_file: PathBuf) -> C
         replica_name: "test".to_owned(),
         device_listen: any,
         device_url: None,
+        device_balancers: Vec::new(),
         public_listen: any,
         public_url: None,
         public_tls: None,
