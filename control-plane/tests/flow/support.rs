@@ -16,6 +16,7 @@ use kaliun_proto::link::v1::link_service_client::LinkServiceClient;
 use kaliun_proto::link::v1::server_message::Message as ServerWord;
 use kaliun_proto::link::v1::{DeviceMessage, Hello, ItemClass, SampleBatch, ServerMessage, SpoolPosition, Welcome};
 use kaliun_proto::telemetry::v1::{Facts, Health, HealthVerdict, Metric, Sample, SampleValues};
+use kaliun_store::DatabaseUrl;
 use prost::Message;
 use rcgen::{CertificateParams, KeyPair, PublicKeyData};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -97,7 +98,7 @@ impl Fixture {
 
 fn config(database: &TestDatabase, state_dir: PathBuf, token_file: PathBuf) -> Config {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let url = Box::new(database.admin_config());
+    let url = DatabaseUrl::from(database.admin_config());
     Config {
         state_dir,
         replica_name: "test".to_owned(),
