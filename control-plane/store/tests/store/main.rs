@@ -1,0 +1,6 @@
+//! The store on a real Postgres, with a database for each test.
+
+mod devices;
+mod schema;
+mod sessions;
+mod support;
