@@ -172,7 +172,7 @@ impl Server {
         let public = PublicListener {
             tls: public_tls,
             services: public_routes(&parts, &registry, waiting, cookie),
-            gate: Arc::new(PublicGate { store: store.system.clone(), cookie_name: cookie.name }),
+            gate: Arc::new(PublicGate { store: store.gate.clone(), cookie_name: cookie.name }),
             origins,
             tasks: tasks.clone(),
         };
@@ -303,12 +303,12 @@ fn device_routes(parts: &Parts<'_>, links: Links, waiting: Waiting, public_url: 
 }
 
 fn public_routes(parts: &Parts<'_>, registry: &Arc<Registry>, waiting: Waiting, cookie: SessionCookie) -> axum::Router {
-    let Store { app, system } = parts.store;
+    let Store { app, system, gate } = parts.store;
     let changes = parts.changes;
     let mut routes = Routes::builder();
     routes
         .add_service(fleet::server_service_server::ServerServiceServer::new(grpc::server_version::ServerVersions))
-        .add_service(fleet::account_service_server::AccountServiceServer::new(Accounts::new(system.clone(), cookie)))
+        .add_service(fleet::account_service_server::AccountServiceServer::new(Accounts::new(gate.clone(), cookie)))
         .add_service(fleet::device_service_server::DeviceServiceServer::new(grpc::device::Devices {
             store: app.clone(),
             registry: Arc::clone(registry),
@@ -316,7 +316,7 @@ fn public_routes(parts: &Parts<'_>, registry: &Arc<Registry>, waiting: Waiting, 
         }))
         .add_service(fleet::watch_service_server::WatchServiceServer::new(grpc::watch::Watches::new(
             app.clone(),
-            system.clone(),
+            gate.clone(),
             changes.clone(),
             parts.tasks.clone(),
         )))

@@ -21,14 +21,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections for people, and for ingest and reconcilers. Together they keep two cores of a database busy without waiting.
 const APP_CONNECTIONS: usize = 8;
 const SYSTEM_CONNECTIONS: usize = 8;
+/// Connections for checking who people are. A check takes about a millisecond, so four do thousands a second; and they are
+/// nobody else's, so people get in while a whole fleet comes back.
+const GATE_CONNECTIONS: usize = 4;
 
-/// Both doors to the database.
+/// The doors to the database.
 #[derive(Clone)]
 pub struct Store {
     /// For people, inside one organization.
     pub app: AppStore,
-    /// For authentication, ingest and reconcilers.
+    /// For enrolment, ingest and reconcilers.
     pub system: SystemStore,
+    /// For finding out who somebody is.
+    pub gate: SystemStore,
 }
 
 /// Acts as `kaliun_app`, always inside one organization.
@@ -53,7 +58,8 @@ impl Store {
     ) -> Result<Self, deadpool_postgres::BuildError> {
         Ok(Self {
             app: AppStore { pool: pool(app, APP_CONNECTIONS, tls.clone())? },
-            system: SystemStore { pool: pool(system, SYSTEM_CONNECTIONS, tls)? },
+            system: SystemStore { pool: pool(system, SYSTEM_CONNECTIONS, tls.clone())? },
+            gate: SystemStore { pool: pool(system, GATE_CONNECTIONS, tls)? },
         })
     }
 
@@ -61,6 +67,7 @@ impl Store {
     pub fn close(&self) {
         self.app.pool.close();
         self.system.pool.close();
+        self.gate.pool.close();
     }
 }
 

@@ -1,6 +1,7 @@
 //! The store on a real Postgres, with a database for each test.
 
 mod devices;
+mod doors;
 mod schema;
 mod sessions;
 mod support;

@@ -110,6 +110,6 @@ async fn second_organization(admin: &Client) -> Result<()> {
 }
 
 async fn scope(store: &Store, token: u8) -> Result<OrganizationScope> {
-    let signed_in = store.system.api_token_authenticate(&hash(token)).await?;
+    let signed_in = store.gate.api_token_authenticate(&hash(token)).await?;
     Ok(signed_in.context("the token is known")?.scope)
 }
