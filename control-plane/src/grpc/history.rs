@@ -1,7 +1,7 @@
 //! What was: measurements and events.
 
 use super::auth::Caller;
-use super::page::{self, ListId};
+use super::page::{self, PageSeal};
 use super::status;
 use crate::clock;
 use kaliun_proto::fleet::v1 as proto;
@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status};
 /// Answers for the past.
 pub(crate) struct History {
     pub(crate) store: AppStore,
+    pub(crate) seal: PageSeal,
 }
 
 /// Most metrics, points and hours in one question, as the contract says.
@@ -125,7 +126,7 @@ impl HistoryService for History {
             id => Some(device_id(id)?),
         };
         let size = page::size(request.page_size, EVENTS_DEFAULT)?;
-        let list = ListId::new(caller.scope().organization(), &format!("events\n{}", request.device_id));
+        let list = self.seal.list(caller.scope().organization(), &format!("events\n{}", request.device_id));
         let before = list.position(&request.page_token)?.and_then(|id| id.parse().ok());
         let mut rows =
             self.store.event_list_page(caller.scope(), device, before, size + 1).await.map_err(status::store)?;

@@ -6,6 +6,7 @@
 use super::auth::Caller;
 use super::convert::device::{device_to_proto, summary_to_proto};
 use super::device::DevicePageQuery;
+use super::page::PageSeal;
 use super::status;
 use crate::changes::{Change, Changes};
 use crate::clock;
@@ -40,14 +41,16 @@ const WATCHES_MAX: usize = 1_000;
 pub(crate) struct Watches {
     pub(crate) store: AppStore,
     pub(crate) system: SystemStore,
+    pub(crate) seal: PageSeal,
     pub(crate) changes: Changes,
     pub(crate) tasks: Tasks,
     pub(crate) places: std::sync::Arc<tokio::sync::Semaphore>,
 }
 
 impl Watches {
-    pub(crate) fn new(store: AppStore, system: SystemStore, changes: Changes, tasks: Tasks) -> Self {
-        Self { store, system, changes, tasks, places: std::sync::Arc::new(tokio::sync::Semaphore::new(WATCHES_MAX)) }
+    pub(crate) fn new(store: AppStore, system: SystemStore, seal: PageSeal, changes: Changes, tasks: Tasks) -> Self {
+        let places = std::sync::Arc::new(tokio::sync::Semaphore::new(WATCHES_MAX));
+        Self { store, system, seal, changes, tasks, places }
     }
 }
 
@@ -71,6 +74,7 @@ struct Watch {
     caller: Caller,
     store: AppStore,
     system: SystemStore,
+    seal: PageSeal,
     followed: Vec<Followed>,
     messages: mpsc::Sender<Result<proto::WatchResponse, Status>>,
 }
@@ -99,7 +103,8 @@ impl WatchService for Watches {
         let (messages, answers) = mpsc::channel(MESSAGES_MAX);
         // Listening begins before the first read, so that nothing falls between.
         let hints = self.changes.listen();
-        let watch = Watch { caller, store: self.store.clone(), system: self.system.clone(), followed, messages };
+        let (store, system, seal) = (self.store.clone(), self.system.clone(), self.seal.clone());
+        let watch = Watch { caller, store, system, seal, followed, messages };
         let stopping = self.tasks.stopping();
         self.tasks.spawn("watch", async move {
             tokio::select! {
@@ -286,7 +291,7 @@ impl Watch {
         let scope = self.caller.scope();
         let (devices, token, summary) = match what {
             What::List(query) => {
-                let (devices, token) = query.ask(&self.store, scope).await?;
+                let (devices, token) = query.ask(&self.store, &self.seal, scope).await?;
                 let summary = self.store.device_summary(scope, &query.filter).await.map_err(status::store)?;
                 (devices, token, Some(summary))
             }

@@ -3,5 +3,6 @@
 mod authorization;
 mod devices;
 mod refusals;
+mod replicas;
 mod support;
 mod watching;
