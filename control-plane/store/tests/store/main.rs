@@ -2,6 +2,7 @@
 
 mod devices;
 mod doors;
+mod events;
 mod page_token_key;
 mod schema;
 mod sessions;
