@@ -4,5 +4,6 @@ mod authorization;
 mod devices;
 mod refusals;
 mod replicas;
+mod starting;
 mod support;
 mod watching;

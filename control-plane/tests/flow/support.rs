@@ -22,7 +22,7 @@ use rcgen::{CertificateParams, KeyPair, PublicKeyData};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -81,6 +81,11 @@ impl Fixture {
         self.server.stop().await;
         std::fs::remove_dir_all(&self.folder)?;
         Ok(())
+    }
+
+    /// The folder of this test, gone with it.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(crate) fn device_address(&self) -> SocketAddr {

@@ -5,5 +5,6 @@ mod doors;
 mod events;
 mod page_token_key;
 mod schema;
+mod schema_file;
 mod sessions;
 mod support;
