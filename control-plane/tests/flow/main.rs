@@ -4,6 +4,7 @@ mod authorization;
 mod devices;
 mod refusals;
 mod replicas;
+mod setbacks;
 mod starting;
 mod support;
 mod watching;
