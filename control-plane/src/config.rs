@@ -5,6 +5,7 @@
 
 use clap::Args;
 use ipnet::IpNet;
+use kaliun_store::DatabaseUrl;
 use serde::Deserialize;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -127,29 +128,19 @@ pub struct Config {
 }
 
 /// Which database.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub enum Database {
     /// A private one in the state folder.
     Private,
     /// Somebody else's.
     Url {
         /// For all work.
-        url: Box<tokio_postgres::Config>,
+        url: DatabaseUrl,
         /// For migrations.
-        direct_url: Box<tokio_postgres::Config>,
+        direct_url: DatabaseUrl,
         /// Roots for TLS.
         ca: Option<PathBuf>,
     },
-}
-
-impl std::fmt::Debug for Database {
-    /// A database URL may hold a password.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Private => formatter.write_str("Private"),
-            Self::Url { .. } => formatter.write_str("Url(redacted)"),
-        }
-    }
 }
 
 /// Why a configuration is refused.
@@ -354,13 +345,10 @@ impl Problems {
             return Database::Private;
         };
         let direct = direct_url.unwrap_or_else(|| url.clone());
-        // The parser's own message may repeat a part of the URL, and with it the password.
-        match (url.parse(), direct.parse()) {
-            (Ok(url), Ok(direct_url)) => {
-                return Database::Url { url: Box::new(url), direct_url: Box::new(direct_url), ca };
-            }
-            (Err(_), _) => self.add("database_url", "must be like postgresql://user:password@host:5432/kaliun"),
-            (_, Err(_)) => self.add("database_direct_url", "must be like postgresql://user:password@host:5432/kaliun"),
+        match (url.parse::<DatabaseUrl>(), direct.parse::<DatabaseUrl>()) {
+            (Ok(url), Ok(direct_url)) => return Database::Url { url, direct_url, ca },
+            (Err(error), _) => self.add("database_url", &error.to_string()),
+            (_, Err(error)) => self.add("database_direct_url", &error.to_string()),
         }
         Database::Private
     }

@@ -21,6 +21,12 @@ const PARTITIONS_AHEAD: u32 = 3;
 const PARTITIONS_PERIOD: Duration = Duration::from_secs(600);
 /// Samples are kept this long: what a query may reach back, and an hour for the partition.
 const SAMPLES_KEPT: Duration = Duration::from_secs(49 * 3600);
+/// Events are kept this long, of every organization alike: a season, so that what comes back every few weeks is seen to come back.
+const EVENTS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+/// Most events deleted in one run, and how often. That is 7 million a day, 700 for each of 10,000 boxes, by statements of tens of
+/// milliseconds.
+const EVENTS_BATCH: i64 = 5_000;
+const EVENTS_PERIOD: Duration = Duration::from_secs(60);
 /// Waiting boxes that gave up are forgotten this often, 1,000 at a time: faster than codes can be made.
 const ENROLLMENT_PERIOD: Duration = Duration::from_secs(30);
 /// Decisions on waiting boxes that nobody told of are looked for this often.
@@ -103,6 +109,17 @@ pub(crate) fn start(
             let dropped = store.sample_partitions_drop(now - SAMPLES_KEPT).await?;
             if dropped > 0 {
                 tracing::info!(dropped, "old sample partitions dropped");
+            }
+            Ok(())
+        }
+    });
+    let events = store.clone();
+    every(tasks, "event-retention", EVENTS_PERIOD, move || {
+        let store = events.clone();
+        async move {
+            let deleted = store.event_delete_before(clock::now() - EVENTS_KEPT, EVENTS_BATCH).await?;
+            if deleted > 0 {
+                tracing::debug!(deleted, "old events deleted");
             }
             Ok(())
         }

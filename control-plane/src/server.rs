@@ -6,11 +6,13 @@ use crate::authority::{Authority, AuthorityError};
 use crate::bootstrap::{self, BootstrapError};
 use crate::changes::Changes;
 use crate::config::Config;
+use crate::digest::random;
 use crate::grpc;
 use crate::grpc::account::{Accounts, SessionCookie};
 use crate::grpc::auth::{PublicGate, device_gate};
 use crate::grpc::enrollment::{Enrollments, Waiting};
 use crate::grpc::link::Links;
+use crate::grpc::page::PageSeal;
 use crate::limiter::Limiter;
 use crate::listen::accept::bind;
 use crate::listen::device::{DeviceListener, DeviceTls};
@@ -142,6 +144,7 @@ impl Server {
         let replica = ReplicaId::new();
         reconcile::take_over(&store.system, replica, &config.replica_name, &changes).await?;
         let incarnation = store.system.cluster_incarnation().await?;
+        let seal = PageSeal::new(&store.system.page_token_key(random()).await?);
 
         let registry = Arc::new(Registry::default());
         let shared = Arc::new(Shared {
@@ -157,7 +160,14 @@ impl Server {
         let public_url = origins.first().cloned().unwrap_or_default();
         let waiting = Waiting::new();
         let draining = Arc::new(AtomicBool::new(false));
-        let parts = Parts { tasks: &tasks, store: &store, changes: &changes, metrics: &metrics, authority: &authority };
+        let parts = Parts {
+            tasks: &tasks,
+            store: &store,
+            changes: &changes,
+            metrics: &metrics,
+            authority: &authority,
+            seal: &seal,
+        };
 
         let tls = DeviceTls::new(Arc::clone(&authority), config.device_names())
             .map(Arc::new)
@@ -174,7 +184,7 @@ impl Server {
         let public = PublicListener {
             tls: public_tls,
             services: public_routes(&parts, &registry, waiting.clone(), cookie),
-            gate: Arc::new(PublicGate::new(store.system.clone(), cookie.name)),
+            gate: Arc::new(PublicGate::new(store.gate.clone(), cookie.name)),
             origins,
             sources_are_known: !config.behind_tls_proxy,
             tasks: tasks.clone(),
@@ -290,6 +300,7 @@ struct Parts<'a> {
     changes: &'a Changes,
     metrics: &'a Arc<Metrics>,
     authority: &'a Arc<Authority>,
+    seal: &'a PageSeal,
 }
 
 fn device_routes(parts: &Parts<'_>, links: Links, waiting: Waiting, public_url: String) -> axum::Router {
@@ -311,20 +322,22 @@ fn device_routes(parts: &Parts<'_>, links: Links, waiting: Waiting, public_url: 
 }
 
 fn public_routes(parts: &Parts<'_>, registry: &Arc<Registry>, waiting: Waiting, cookie: SessionCookie) -> axum::Router {
-    let Store { app, system } = parts.store;
+    let Store { app, system, gate } = parts.store;
     let changes = parts.changes;
     let mut routes = Routes::builder();
     routes
         .add_service(fleet::server_service_server::ServerServiceServer::new(grpc::server_version::ServerVersions))
-        .add_service(fleet::account_service_server::AccountServiceServer::new(Accounts::new(system.clone(), cookie)))
+        .add_service(fleet::account_service_server::AccountServiceServer::new(Accounts::new(gate.clone(), cookie)))
         .add_service(fleet::device_service_server::DeviceServiceServer::new(grpc::device::Devices {
             store: app.clone(),
+            seal: parts.seal.clone(),
             registry: Arc::clone(registry),
             changes: changes.clone(),
         }))
         .add_service(fleet::watch_service_server::WatchServiceServer::new(grpc::watch::Watches::new(
             app.clone(),
-            system.clone(),
+            gate.clone(),
+            parts.seal.clone(),
             changes.clone(),
             parts.tasks.clone(),
         )))
@@ -335,16 +348,19 @@ fn public_routes(parts: &Parts<'_>, registry: &Arc<Registry>, waiting: Waiting, 
         )))
         .add_service(fleet::join_token_service_server::JoinTokenServiceServer::new(grpc::join_token::JoinTokens {
             store: app.clone(),
+            seal: parts.seal.clone(),
             trust_hash: parts.authority.trust_hash(),
         }))
         .add_service(fleet::api_token_service_server::ApiTokenServiceServer::new(grpc::api_token::ApiTokens {
             store: app.clone(),
+            seal: parts.seal.clone(),
         }))
         .add_service(fleet::installation_service_server::InstallationServiceServer::new(
-            grpc::installation::Installations { store: app.clone() },
+            grpc::installation::Installations { store: app.clone(), seal: parts.seal.clone() },
         ))
         .add_service(fleet::history_service_server::HistoryServiceServer::new(grpc::history::History {
             store: app.clone(),
+            seal: parts.seal.clone(),
         }));
     routes.routes().into_axum_router()
 }

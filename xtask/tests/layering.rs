@@ -28,10 +28,12 @@ const TEST_ARROWS: [(&str, &[&str]); 3] = [
 ];
 
 /// Crates from outside that only some of ours may use.
-const RESERVED: [(&str, &[&str]); 3] = [
-    // One crate speaks to the database, one runs it, and one reads and hands on how to connect.
-    ("tokio-postgres", &["kaliun-store", "kaliun-cluster", "kaliun-control-plane"]),
-    ("deadpool-postgres", &["kaliun-store", "kaliun-control-plane"]),
+const RESERVED: [(&str, &[&str]); 6] = [
+    // One crate speaks to the database, and one runs it.
+    ("tokio-postgres", &["kaliun-store", "kaliun-cluster"]),
+    ("tokio-postgres-rustls", &["kaliun-store"]),
+    ("deadpool-postgres", &["kaliun-store"]),
+    ("refinery", &["kaliun-store"]),
     ("rcgen", &["kaliun-control-plane", "kaliun-edge"]),
 ];
 

@@ -2,7 +2,7 @@
 
 use super::auth::{API_TOKEN_PREFIX, Caller};
 use super::join_token::{lifetime, title};
-use super::page::{self, ListId};
+use super::page::{self, PageSeal};
 use super::status;
 use crate::clock;
 use crate::digest::{random, sha256};
@@ -17,6 +17,7 @@ use tonic::{Request, Response, Status};
 /// Makes, lists and ends API tokens.
 pub(crate) struct ApiTokens {
     pub(crate) store: AppStore,
+    pub(crate) seal: PageSeal,
 }
 
 /// How long a token works when the caller does not say: 90 days.
@@ -89,7 +90,7 @@ impl ApiTokenService for ApiTokens {
         let caller = Caller::of(&request)?.clone();
         let request = request.into_inner();
         let size = page::size(request.page_size, page::DEFAULT)?;
-        let list = ListId::new(caller.scope().organization(), "api-tokens");
+        let list = self.seal.list(caller.scope().organization(), "api-tokens");
         let after = list.position(&request.page_token)?.and_then(|id| id.parse().ok());
         let mut rows = self.store.api_token_list_page(caller.scope(), after, size + 1).await.map_err(status::store)?;
         let next_page_token = page::cut(&mut rows, size, |token| list.token(&token.id.to_string()));

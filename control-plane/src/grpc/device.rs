@@ -2,7 +2,7 @@
 
 use super::auth::Caller;
 use super::convert::device::{device_to_proto, summary_to_proto};
-use super::page::{self, ListId};
+use super::page::{self, List, PageSeal};
 use super::status;
 use crate::changes::Changes;
 use crate::clock;
@@ -22,6 +22,7 @@ use tonic::{Request, Response, Status};
 /// Answers for devices.
 pub(crate) struct Devices {
     pub(crate) store: AppStore,
+    pub(crate) seal: PageSeal,
     pub(crate) registry: Arc<Registry>,
     pub(crate) changes: Changes,
 }
@@ -67,21 +68,19 @@ impl DevicePageQuery {
         })
     }
 
-    fn list(&self, scope: &OrganizationScope) -> ListId {
+    fn list(&self, seal: &PageSeal, scope: &OrganizationScope) -> List {
         let DeviceFilter { selector, name_contains, online } = &self.filter;
-        ListId::new(
-            scope.organization(),
-            &format!("devices\n{selector}\n{name_contains}\n{online:?}\n{:?}", self.order),
-        )
+        seal.list(scope.organization(), &format!("devices\n{selector}\n{name_contains}\n{online:?}\n{:?}", self.order))
     }
 
     /// Asks it: the devices, and the token of the next page.
     pub(crate) async fn ask(
         &self,
         store: &AppStore,
+        seal: &PageSeal,
         scope: &OrganizationScope,
     ) -> Result<(Vec<Device>, String), Status> {
-        let list = self.list(scope);
+        let list = self.list(seal, scope);
         let after = list
             .position(&self.page_token)?
             .map(|position| {
@@ -160,7 +159,7 @@ impl DeviceService for Devices {
     ) -> Result<Response<proto::ListDevicesResponse>, Status> {
         let caller = Caller::of(&request)?.clone();
         let query = DevicePageQuery::new(request.into_inner())?;
-        let (devices, next_page_token) = query.ask(&self.store, caller.scope()).await?;
+        let (devices, next_page_token) = query.ask(&self.store, &self.seal, caller.scope()).await?;
         let now = clock::now();
         let devices = devices.into_iter().map(|device| device_to_proto(device, now)).collect();
         Ok(Response::new(proto::ListDevicesResponse { devices, next_page_token }))

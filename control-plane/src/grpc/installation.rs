@@ -1,7 +1,7 @@
 //! Homes.
 
 use super::auth::Caller;
-use super::page::{self, ListId};
+use super::page::{self, PageSeal};
 use super::status;
 use kaliun_proto::fleet::v1::installation_service_server::InstallationService;
 use kaliun_proto::fleet::v1::{Installation, ListInstallationsRequest, ListInstallationsResponse};
@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status};
 /// Lists homes.
 pub(crate) struct Installations {
     pub(crate) store: AppStore,
+    pub(crate) seal: PageSeal,
 }
 
 #[tonic::async_trait]
@@ -22,7 +23,7 @@ impl InstallationService for Installations {
         let caller = Caller::of(&request)?.clone();
         let request = request.into_inner();
         let size = page::size(request.page_size, page::DEFAULT)?;
-        let list = ListId::new(caller.scope().organization(), "installations");
+        let list = self.seal.list(caller.scope().organization(), "installations");
         let after = list.position(&request.page_token)?;
         let mut rows = self
             .store

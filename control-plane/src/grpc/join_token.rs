@@ -1,7 +1,7 @@
 //! Tokens that boxes enrol with.
 
 use super::auth::Caller;
-use super::page::{self, ListId};
+use super::page::{self, PageSeal};
 use super::status;
 use crate::clock;
 use crate::digest::{random, sha256};
@@ -18,6 +18,7 @@ use tonic::{Request, Response, Status};
 /// Makes, lists and ends join tokens.
 pub(crate) struct JoinTokens {
     pub(crate) store: AppStore,
+    pub(crate) seal: PageSeal,
     pub(crate) trust_hash: [u8; 32],
 }
 
@@ -97,7 +98,7 @@ impl JoinTokenService for JoinTokens {
         let caller = Caller::of(&request)?.clone();
         let request = request.into_inner();
         let size = page::size(request.page_size, page::DEFAULT)?;
-        let list = ListId::new(caller.scope().organization(), "join-tokens");
+        let list = self.seal.list(caller.scope().organization(), "join-tokens");
         let after = list.position(&request.page_token)?.and_then(|id| id.parse().ok());
         let mut rows = self.store.join_token_list_page(caller.scope(), after, size + 1).await.map_err(status::store)?;
         let next_page_token = page::cut(&mut rows, size, |token| list.token(&token.id.to_string()));

@@ -1,18 +1,37 @@
 //! Page tokens: where the next page begins, sealed so that a token fits only the list that gave it.
 
-use crate::digest::{random, sha256};
+use crate::digest::sha256;
 use aws_lc_rs::hmac;
 use data_encoding::BASE64URL_NOPAD;
+use kaliun_store::PageTokenKey;
 use kaliun_types::id::OrganizationId;
 use kaliun_types::limits::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
-use std::sync::LazyLock;
+use std::sync::Arc;
 use tonic::Status;
-
-/// Tokens live as long as the process: a page asked for after a restart begins anew.
-static KEY: LazyLock<hmac::Key> = LazyLock::new(|| hmac::Key::new(hmac::HMAC_SHA256, &random::<32>()));
 
 /// Bytes of the seal in front of a token.
 const SEAL_BYTES: usize = 16;
+
+/// Seals page tokens with the key that all replicas share.
+#[derive(Clone)]
+pub(crate) struct PageSeal {
+    key: Arc<hmac::Key>,
+}
+
+impl PageSeal {
+    pub(crate) fn new(key: &PageTokenKey) -> Self {
+        Self::of(key.expose())
+    }
+
+    fn of(key: &[u8; 32]) -> Self {
+        Self { key: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key)) }
+    }
+
+    /// The list of an organization that a question asks for.
+    pub(crate) fn list(&self, organization: OrganizationId, question: &str) -> List {
+        List { seal: self.clone(), id: sha256(format!("{organization}\n{question}").as_bytes()) }
+    }
+}
 
 /// How many to answer with: what was asked for, within bounds.
 pub(crate) fn size(asked: u32, default: u32) -> Result<i64, Status> {
@@ -37,15 +56,14 @@ pub(crate) fn cut<T>(rows: &mut Vec<T>, size: i64, token: impl FnOnce(&T) -> Str
 }
 
 /// What a list is: whose, and by which question.
-pub(crate) struct ListId([u8; 32]);
+pub(crate) struct List {
+    seal: PageSeal,
+    id: [u8; 32],
+}
 
-impl ListId {
-    pub(crate) fn new(organization: OrganizationId, question: &str) -> Self {
-        Self(sha256(format!("{organization}\n{question}").as_bytes()))
-    }
-
+impl List {
     fn seal(&self, position: &str) -> hmac::Tag {
-        hmac::sign(&KEY, &[&self.0, position.as_bytes()].concat())
+        hmac::sign(&self.seal.key, &[&self.id, position.as_bytes()].concat())
     }
 
     /// A token for a position in this list.
@@ -82,16 +100,25 @@ mod tests {
 
     #[test]
     fn a_token_fits_its_own_list_only() {
+        let seal = PageSeal::of(&[1; 32]);
         let organization = OrganizationId::new();
-        let list = ListId::new(organization, "site=graz");
+        let list = seal.list(organization, "site=graz");
         let token = list.token("cellar-1");
         assert_eq!(list.position(&token).unwrap().as_deref(), Some("cellar-1"));
         assert!(list.position("").unwrap().is_none());
-        assert!(ListId::new(organization, "site=wien").position(&token).is_err());
-        assert!(ListId::new(OrganizationId::new(), "site=graz").position(&token).is_err());
+        assert!(seal.list(organization, "site=wien").position(&token).is_err());
+        assert!(seal.list(OrganizationId::new(), "site=graz").position(&token).is_err());
         for broken in ["x", "////", &token[1..], &format!("{token}AA")] {
             assert!(list.position(broken).is_err(), "{broken}");
         }
+    }
+
+    #[test]
+    fn a_token_fits_the_same_key_only() {
+        let organization = OrganizationId::new();
+        let token = PageSeal::of(&[1; 32]).list(organization, "devices").token("cellar-1");
+        assert!(PageSeal::of(&[1; 32]).list(organization, "devices").position(&token).is_ok());
+        assert!(PageSeal::of(&[2; 32]).list(organization, "devices").position(&token).is_err());
     }
 
     #[test]

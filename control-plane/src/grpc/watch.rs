@@ -8,6 +8,7 @@ mod summaries;
 use super::auth::Caller;
 use super::convert::device::{device_to_proto, summary_to_proto};
 use super::device::DevicePageQuery;
+use super::page::PageSeal;
 use super::status;
 use crate::changes::{Change, Changes};
 use crate::clock;
@@ -41,6 +42,7 @@ const WATCHES_MAX: usize = 1_000;
 pub(crate) struct Watches {
     store: AppStore,
     system: SystemStore,
+    seal: PageSeal,
     changes: Changes,
     tasks: Tasks,
     summaries: Summaries,
@@ -48,10 +50,10 @@ pub(crate) struct Watches {
 }
 
 impl Watches {
-    pub(crate) fn new(store: AppStore, system: SystemStore, changes: Changes, tasks: Tasks) -> Self {
+    pub(crate) fn new(store: AppStore, system: SystemStore, seal: PageSeal, changes: Changes, tasks: Tasks) -> Self {
         let summaries = Summaries::new(store.clone());
         let places = std::sync::Arc::new(tokio::sync::Semaphore::new(WATCHES_MAX));
-        Self { store, system, changes, tasks, summaries, places }
+        Self { store, system, seal, changes, tasks, summaries, places }
     }
 }
 
@@ -76,6 +78,7 @@ struct Watch {
     store: AppStore,
     system: SystemStore,
     summaries: Summaries,
+    seal: PageSeal,
     followed: Vec<Followed>,
     /// When the present look began: it is to show what is so then.
     wanted_at: Instant,
@@ -113,6 +116,7 @@ impl WatchService for Watches {
             caller,
             store: self.store.clone(),
             system: self.system.clone(),
+            seal: self.seal.clone(),
             summaries: self.summaries.clone(),
             followed,
             wanted_at: now,
@@ -299,7 +303,7 @@ impl Watch {
         let scope = self.caller.scope();
         let (devices, token, summary) = match what {
             What::List(query) => {
-                let (devices, token) = query.ask(&self.store, scope).await?;
+                let (devices, token) = query.ask(&self.store, &self.seal, scope).await?;
                 let counted = self.summaries.get(scope, &query.filter, self.wanted_at).await?;
                 let Counted { summary, due_at } = counted;
                 self.look_at = due_at.map_or(self.look_at, |due_at| due_at.min(self.look_at));

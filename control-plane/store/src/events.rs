@@ -1,10 +1,11 @@
 //! Facts in time.
 
 use crate::error::StoreError;
-use crate::pool::{AppStore, Txn, column};
+use crate::pool::{AppStore, SystemStore, Txn, column};
 use crate::scope::OrganizationScope;
 use kaliun_domain::event::Event;
 use kaliun_types::id::DeviceId;
+use std::time::SystemTime;
 
 impl AppStore {
     /// A page of events, newest first, before the one with this id.
@@ -51,5 +52,27 @@ impl AppStore {
                 })
             })
             .collect()
+    }
+}
+
+impl SystemStore {
+    /// Deletes events that were stored before `horizon`, the oldest first, at most `limit`. Answers how many.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn event_delete_before(&self, horizon: SystemTime, limit: i64) -> Result<u64, StoreError> {
+        const OPERATION: &str = "event_delete_before";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        // Ids grow with time, so the oldest are found by the primary key. Another replica that does the same waits for these
+        // rows and then finds them gone.
+        let deleted = txn
+            .execute(
+                "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id LIMIT $2) AND stored_at < $1",
+                &[&horizon, &limit],
+            )
+            .await?;
+        txn.commit().await?;
+        Ok(deleted)
     }
 }

@@ -5,7 +5,7 @@ use crate::scope::OrganizationScope;
 use deadpool_postgres::{Hook, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Transaction};
 use std::time::Duration;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{NoTls, Row};
+use tokio_postgres::{Config, NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Longest time a statement may run before the server ends it.
@@ -18,29 +18,22 @@ const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
 const POOL_WAIT: Duration = Duration::from_secs(5);
 /// Longest wait for a new connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections for people, and for ingest and reconcilers. Together they keep two cores of a database busy without waiting.
+const APP_CONNECTIONS: usize = 8;
+const SYSTEM_CONNECTIONS: usize = 8;
+/// Connections for checking who people are. A check takes about a millisecond, so four do thousands a second; and they are
+/// nobody else's, so people get in while a whole fleet comes back.
+const GATE_CONNECTIONS: usize = 4;
 
-/// How to reach the database.
-#[derive(Clone)]
-pub struct PoolConfig {
-    /// Connection parameters of the application's role.
-    pub app: tokio_postgres::Config,
-    /// Connection parameters of the system role. May be the same login: each transaction takes its role.
-    pub system: tokio_postgres::Config,
-    /// Most connections for people. 8 keep two cores of a database busy.
-    pub app_connections: usize,
-    /// Most connections for ingest and reconcilers.
-    pub system_connections: usize,
-    /// TLS towards the database; none for a unix socket.
-    pub tls: Option<rustls::ClientConfig>,
-}
-
-/// Both doors to the database.
+/// The doors to the database.
 #[derive(Clone)]
 pub struct Store {
     /// For people, inside one organization.
     pub app: AppStore,
-    /// For authentication, ingest and reconcilers.
+    /// For enrolment, ingest and reconcilers.
     pub system: SystemStore,
+    /// For finding out who somebody is.
+    pub gate: SystemStore,
 }
 
 /// Acts as `kaliun_app`, always inside one organization.
@@ -56,31 +49,34 @@ pub struct SystemStore {
 }
 
 impl Store {
-    /// Makes both pools. Opens no connection yet.
-    ///
-    /// # Errors
-    /// A pool's parameters do not fit together.
-    pub fn new(config: PoolConfig) -> Result<Self, deadpool_postgres::BuildError> {
+    /// Makes the pools for the application's role and the system role. Opens no connection yet. Both may be the same login: each
+    /// transaction takes its role.
+    pub(crate) fn new(
+        app: &Config,
+        system: &Config,
+        tls: Option<rustls::ClientConfig>,
+    ) -> Result<Self, deadpool_postgres::BuildError> {
         Ok(Self {
-            app: AppStore { pool: pool(config.app, config.app_connections, config.tls.clone())? },
-            system: SystemStore { pool: pool(config.system, config.system_connections, config.tls)? },
+            app: AppStore { pool: pool(app, APP_CONNECTIONS, tls.clone())? },
+            system: SystemStore { pool: pool(system, SYSTEM_CONNECTIONS, tls.clone())? },
+            gate: SystemStore { pool: pool(system, GATE_CONNECTIONS, tls)? },
         })
     }
-}
 
-impl Store {
     /// Closes all connections that are not at work; nobody gets one any more.
     pub fn close(&self) {
         self.app.pool.close();
         self.system.pool.close();
+        self.gate.pool.close();
     }
 }
 
 fn pool(
-    mut config: tokio_postgres::Config,
+    config: &Config,
     size: usize,
     tls: Option<rustls::ClientConfig>,
 ) -> Result<Pool, deadpool_postgres::BuildError> {
+    let mut config = config.clone();
     config.connect_timeout(CONNECT_TIMEOUT).application_name("kaliun-control-plane");
     let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = match tls {

@@ -4,5 +4,8 @@ mod authorization;
 mod bounds;
 mod devices;
 mod refusals;
+mod replicas;
+mod setbacks;
+mod starting;
 mod support;
 mod watching;

@@ -16,16 +16,18 @@ use kaliun_proto::link::v1::link_service_client::LinkServiceClient;
 use kaliun_proto::link::v1::server_message::Message as ServerWord;
 use kaliun_proto::link::v1::{DeviceMessage, Hello, ItemClass, SampleBatch, ServerMessage, SpoolPosition, Welcome};
 use kaliun_proto::telemetry::v1::{Facts, Health, HealthVerdict, Metric, Sample, SampleValues};
+use kaliun_store::DatabaseUrl;
 use prost::Message;
 use rcgen::{CertificateParams, KeyPair, PublicKeyData};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio_postgres::{Client, NoTls};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -46,14 +48,34 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) async fn start() -> Result<Self> {
+        Self::start_with(|_config| {}).await
+    }
+
+    /// Starts a server with another configuration than usual.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Result<Self> {
         let database = TestDatabase::create().await?;
         let folder = std::env::temp_dir().join(format!("kaliun-flow-{}-{}", std::process::id(), database.name()));
         std::fs::create_dir_all(&folder)?;
         let token_file = folder.join("token");
         std::fs::write(&token_file, TOKEN)?;
-        let config = config(&database, folder.clone(), token_file);
+        let mut config = config(&database, folder.clone(), token_file);
+        change(&mut config);
         let server = Server::start(&config).await?;
         Ok(Self { server, database, folder })
+    }
+
+    /// Starts another server on the same database, with the same authority.
+    pub(crate) async fn replica(&self) -> Result<Server> {
+        let mut config = config(&self.database, self.folder.clone(), self.folder.join("token"));
+        config.replica_name = "other".to_owned();
+        Ok(Server::start(&config).await?)
+    }
+
+    /// Stops the server and starts it again.
+    pub(crate) async fn restart(self) -> Result<Self> {
+        self.server.stop().await;
+        let server = Server::start(&config(&self.database, self.folder.clone(), self.folder.join("token"))).await?;
+        Ok(Self { server, ..self })
     }
 
     pub(crate) async fn stop(self) -> Result<()> {
@@ -62,14 +84,26 @@ impl Fixture {
         Ok(())
     }
 
+    /// The folder of this test, gone with it.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(crate) fn device_address(&self) -> SocketAddr {
         self.server.addresses().device
     }
 
     /// A channel to the public listener.
     pub(crate) async fn public(&self) -> Result<Channel> {
-        let address = format!("http://{}", self.server.addresses().public);
-        Ok(Endpoint::from_shared(address)?.connect().await?)
+        public_channel(&self.server).await
+    }
+
+    /// A connection as the superuser, to act behind the server's back.
+    #[expect(clippy::disallowed_methods, reason = "the connection's task ends with the client")]
+    pub(crate) async fn admin(&self) -> Result<Client> {
+        let (client, connection) = self.database.admin_config().connect(NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
     }
 
     pub(crate) async fn devices(&self) -> Result<fleet::device_service_client::DeviceServiceClient<Channel>> {
@@ -98,7 +132,7 @@ impl Fixture {
 
 fn config(database: &TestDatabase, state_dir: PathBuf, token_file: PathBuf) -> Config {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let url = Box::new(database.admin_config());
+    let url = DatabaseUrl::from(database.admin_config());
     Config {
         state_dir,
         replica_name: "test".to_owned(),
@@ -122,12 +156,22 @@ fn config(database: &TestDatabase, state_dir: PathBuf, token_file: PathBuf) -> C
     }
 }
 
+/// A channel to a server's public listener.
+pub(crate) async fn public_channel(server: &Server) -> Result<Channel> {
+    let address = format!("http://{}", server.addresses().public);
+    Ok(Endpoint::from_shared(address)?.connect().await?)
+}
+
 /// A request with the admin's token.
 pub(crate) fn with_token<T>(message: T) -> Request<T> {
+    with_bearer(TOKEN, message).expect("the token is ASCII")
+}
+
+/// A request with somebody's token.
+pub(crate) fn with_bearer<T>(token: &str, message: T) -> Result<Request<T>> {
     let mut request = Request::new(message);
-    let value = format!("Bearer {TOKEN}").parse().expect("the token is ASCII");
-    request.metadata_mut().insert("authorization", value);
-    request
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse()?);
+    Ok(request)
 }
 
 /// A box as seen from outside: a key, and maybe a certificate.

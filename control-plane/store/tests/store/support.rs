@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use kaliun_cluster::testing::TestDatabase;
 use kaliun_domain::enrollment::CERTIFICATE_LIFETIME;
 use kaliun_store::{
-    Actor, Enrolled, FirstStart, NewDevice, NewJoinToken, OrganizationScope, PoolConfig, Store, migrate,
+    Actor, DatabaseAccess, DatabaseUrl, Enrolled, FirstStart, NewDevice, NewJoinToken, OrganizationScope, Store,
 };
 use kaliun_types::id::{ApiTokenId, JoinTokenId, OrganizationId};
 use kaliun_types::name::DeviceName;
@@ -45,16 +45,9 @@ fn spawn(connection: impl Future<Output = Result<(), tokio_postgres::Error>> + S
 impl Fixture {
     pub(crate) async fn new() -> Result<Self> {
         let database = TestDatabase::create().await?;
-        let mut admin = connect(&database).await?;
-        migrate(&mut admin).await?;
-        let config = database.admin_config();
-        let store = Store::new(PoolConfig {
-            app: config.clone(),
-            system: config,
-            app_connections: 4,
-            system_connections: 4,
-            tls: None,
-        })?;
+        let url = DatabaseUrl::from(database.admin_config());
+        let store = Store::open(&DatabaseAccess::Given { url: url.clone(), direct_url: url, ca: None }).await?;
+        let admin = connect(&database).await?;
         let later = SystemTime::now() + Duration::from_secs(3600);
         let made = store
             .system
@@ -117,6 +110,6 @@ async fn second_organization(admin: &Client) -> Result<()> {
 }
 
 async fn scope(store: &Store, token: u8) -> Result<OrganizationScope> {
-    let signed_in = store.system.api_token_authenticate(&hash(token)).await?;
+    let signed_in = store.gate.api_token_authenticate(&hash(token)).await?;
     Ok(signed_in.context("the token is known")?.scope)
 }

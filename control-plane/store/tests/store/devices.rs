@@ -1,7 +1,6 @@
 //! Devices, tokens and claims: paging, names, tenants, single use.
 
-mod support;
-
+use crate::support::{Fixture, actor, hash, new_device};
 use anyhow::{Context, Result};
 use kaliun_domain::enrollment::EnrollmentState;
 use kaliun_store::{Approval, DeviceChange, DeviceFilter, DeviceOrder, NewJoinToken, StoreError};
@@ -9,7 +8,6 @@ use kaliun_types::name::DeviceName;
 use kaliun_types::reason::ReasonCode;
 use kaliun_types::selector::Selector;
 use std::time::{Duration, SystemTime};
-use support::{Fixture, actor, hash, new_device};
 
 #[tokio::test]
 async fn every_order_pages_through_all_devices_once() -> Result<()> {

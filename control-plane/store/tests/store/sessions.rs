@@ -1,7 +1,6 @@
 //! Sessions and what they write: epochs fence, sequences are stored once.
 
-mod support;
-
+use crate::support::{Fixture, actor};
 use anyhow::{Context, Result};
 use kaliun_domain::device::SessionStart;
 use kaliun_store::{
@@ -10,7 +9,6 @@ use kaliun_store::{
 use kaliun_types::id::{DeviceId, ReplicaId, SessionEpoch};
 use kaliun_types::reason::ReasonCode;
 use std::time::{Duration, SystemTime};
-use support::{Fixture, actor};
 
 async fn open(fixture: &Fixture, device: DeviceId) -> Result<SessionOpened> {
     let request = SessionOpen { device, boot_id: uuid::Uuid::nil(), agent_version: "1".to_owned() };

@@ -1,11 +1,9 @@
 //! The schema: what migrations make, who may touch it, and that a newer one is refused.
 
-mod support;
-
+use crate::support::{Fixture, connect};
 use anyhow::Result;
 use kaliun_cluster::testing::TestDatabase;
 use kaliun_store::{MigrateError, migrate};
-use support::{Fixture, connect};
 
 #[tokio::test]
 async fn migrating_twice_changes_nothing() -> Result<()> {

@@ -1,0 +1,633 @@
+-- What the migrations make of an empty database, as pg_dump of Postgres 15 tells it. Nobody runs this file: a test
+-- compares it with the migrations. After a new one: KALIUN_WRITE_SCHEMA=1 cargo nextest run -p kaliun-store schema_file
+
+CREATE FUNCTION public.current_organization() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (NULLIF(current_setting('kaliun.organization_id'::text, true), ''::text))::uuid;
+
+ALTER FUNCTION public.current_organization() OWNER TO kaliun_owner;
+
+COMMENT ON FUNCTION public.current_organization() IS 'The organization of this transaction; null when none was set, which shows no row.';
+
+CREATE FUNCTION public.device_health_rank(verdict smallint, stored_at timestamp with time zone) RETURNS smallint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (CASE WHEN ((stored_at IS NULL) OR (verdict IS NULL)) THEN 4 WHEN (stored_at < (now() - '00:01:00'::interval)) THEN 3 WHEN (verdict = 3) THEN 1 WHEN (verdict = 2) THEN 2 ELSE 5 END)::smallint;
+
+ALTER FUNCTION public.device_health_rank(verdict smallint, stored_at timestamp with time zone) OWNER TO kaliun_owner;
+
+CREATE FUNCTION public.labels_match(labels jsonb, requirements jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (NOT (EXISTS (SELECT FROM jsonb_array_elements(labels_match.requirements) requirement(value) WHERE (NOT CASE (requirement.value ->> 'op'::text) WHEN 'in'::text THEN COALESCE(((requirement.value -> 'values'::text) ? (labels_match.labels ->> (requirement.value ->> 'key'::text))), false) WHEN 'notin'::text THEN (NOT COALESCE(((requirement.value -> 'values'::text) ? (labels_match.labels ->> (requirement.value ->> 'key'::text))), false)) WHEN 'exists'::text THEN (labels_match.labels ? (requirement.value ->> 'key'::text)) ELSE (NOT (labels_match.labels ? (requirement.value ->> 'key'::text))) END))));
+
+ALTER FUNCTION public.labels_match(labels jsonb, requirements jsonb) OWNER TO kaliun_owner;
+
+CREATE FUNCTION public.sample_head_drop_before(horizon timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    partition text;
+    dropped integer := 0;
+BEGIN
+    FOR partition IN
+        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'sample_head'::regclass
+          AND to_timestamp(substr(c.relname, 13), 'YYYYMMDD_HH24')::timestamp AT TIME ZONE 'UTC' + interval '1 hour' <= horizon
+    LOOP
+        EXECUTE format('DROP TABLE %I', partition);
+        dropped := dropped + 1;
+    END LOOP;
+    RETURN dropped;
+END;
+$$;
+
+ALTER FUNCTION public.sample_head_drop_before(horizon timestamp with time zone) OWNER TO kaliun_owner;
+
+CREATE FUNCTION public.sample_head_prepare(hour timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    first timestamptz := date_trunc('hour', hour, 'UTC');
+    partition text := 'sample_head_' || to_char(first AT TIME ZONE 'UTC', 'YYYYMMDD_HH24');
+BEGIN
+    IF to_regclass(partition) IS NULL THEN
+        EXECUTE format('CREATE TABLE %I PARTITION OF sample_head FOR VALUES FROM (%L) TO (%L)',
+                       partition, first, first + interval '1 hour');
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', partition);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', partition);
+    END IF;
+END;
+$$;
+
+ALTER FUNCTION public.sample_head_prepare(hour timestamp with time zone) OWNER TO kaliun_owner;
+
+CREATE TABLE public.account (
+    id uuid NOT NULL,
+    email text NOT NULL,
+    password_hash text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY public.account FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.account OWNER TO kaliun_owner;
+
+CREATE TABLE public.api_token (
+    id uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    name text NOT NULL,
+    role smallint NOT NULL,
+    secret_hash bytea NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_token_role_check CHECK (((role >= 1) AND (role <= 4)))
+);
+
+ALTER TABLE ONLY public.api_token FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.api_token OWNER TO kaliun_owner;
+
+CREATE TABLE public.audit (
+    id bigint NOT NULL,
+    organization_id uuid NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    target text NOT NULL,
+    before jsonb,
+    after jsonb,
+    request_id text NOT NULL
+);
+
+ALTER TABLE ONLY public.audit FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.audit OWNER TO kaliun_owner;
+
+ALTER TABLE public.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.audit_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.browser_session (
+    id uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    secret_hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone
+);
+
+ALTER TABLE ONLY public.browser_session FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.browser_session OWNER TO kaliun_owner;
+
+CREATE TABLE public.cluster (
+    singleton boolean DEFAULT true NOT NULL,
+    incarnation bigint DEFAULT 1 NOT NULL,
+    page_token_key bytea,
+    CONSTRAINT cluster_page_token_key_check CHECK ((octet_length(page_token_key) = 32)),
+    CONSTRAINT cluster_singleton_check CHECK (singleton)
+);
+
+ALTER TABLE public.cluster OWNER TO kaliun_owner;
+
+CREATE TABLE public.device (
+    id uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    installation_id uuid,
+    name text NOT NULL,
+    labels jsonb DEFAULT '{}'::jsonb NOT NULL,
+    key_hash bytea NOT NULL,
+    certificate_expires_at timestamp with time zone NOT NULL,
+    enrolled_at timestamp with time zone DEFAULT now() NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    deleted_at timestamp with time zone
+);
+
+ALTER TABLE ONLY public.device FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.device OWNER TO kaliun_owner;
+
+CREATE TABLE public.device_facts (
+    device_id uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    facts bytea NOT NULL,
+    facts_hash bytea NOT NULL,
+    reported_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.device_facts FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.device_facts OWNER TO kaliun_owner;
+
+CREATE TABLE public.device_status (
+    device_id uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    session_epoch bigint DEFAULT 0 NOT NULL,
+    replica_id uuid,
+    online boolean DEFAULT false NOT NULL,
+    link_since timestamp with time zone DEFAULT now() NOT NULL,
+    link_reason text DEFAULT 'link.never_connected'::text NOT NULL,
+    boot_id uuid,
+    agent_version text DEFAULT ''::text NOT NULL,
+    sample_spool_id bytea,
+    sample_sequence bigint DEFAULT 0 NOT NULL,
+    event_spool_id bytea,
+    event_sequence bigint DEFAULT 0 NOT NULL,
+    sampled_at timestamp with time zone,
+    sample_stored_at timestamp with time zone,
+    sample_values bytea,
+    verdict smallint,
+    reasons bytea
+)
+WITH (fillfactor='50');
+
+ALTER TABLE ONLY public.device_status FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.device_status OWNER TO kaliun_owner;
+
+CREATE TABLE public.enrollment (
+    id uuid NOT NULL,
+    organization_id uuid,
+    key_hash bytea NOT NULL,
+    claim_code text,
+    code_expires_at timestamp with time zone NOT NULL,
+    state smallint DEFAULT 1 NOT NULL,
+    facts bytea NOT NULL,
+    source_address text NOT NULL,
+    device_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT enrollment_state_check CHECK (((state >= 1) AND (state <= 3)))
+);
+
+ALTER TABLE ONLY public.enrollment FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.enrollment OWNER TO kaliun_owner;
+
+CREATE TABLE public.event (
+    id bigint NOT NULL,
+    organization_id uuid NOT NULL,
+    device_id uuid,
+    code text NOT NULL,
+    message text NOT NULL,
+    actor text NOT NULL,
+    happened_at timestamp with time zone NOT NULL,
+    stored_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY public.event FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.event OWNER TO kaliun_owner;
+
+ALTER TABLE public.event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.event_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.installation (
+    id uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    name text NOT NULL,
+    time_zone text DEFAULT 'UTC'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT installation_name_check CHECK ((name <> ''::text))
+);
+
+ALTER TABLE ONLY public.installation FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.installation OWNER TO kaliun_owner;
+
+CREATE TABLE public.join_token (
+    id uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    description text NOT NULL,
+    secret_hash bytea NOT NULL,
+    labels jsonb DEFAULT '{}'::jsonb NOT NULL,
+    max_uses integer NOT NULL,
+    uses integer DEFAULT 0 NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT join_token_check CHECK (((uses >= 0) AND (uses <= max_uses))),
+    CONSTRAINT join_token_max_uses_check CHECK ((max_uses > 0))
+);
+
+ALTER TABLE ONLY public.join_token FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.join_token OWNER TO kaliun_owner;
+
+CREATE TABLE public.membership (
+    organization_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    role smallint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT membership_role_check CHECK (((role >= 1) AND (role <= 4)))
+);
+
+ALTER TABLE ONLY public.membership FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.membership OWNER TO kaliun_owner;
+
+CREATE TABLE public.organization (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT organization_name_check CHECK ((name <> ''::text))
+);
+
+ALTER TABLE ONLY public.organization FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.organization OWNER TO kaliun_owner;
+
+CREATE TABLE public.replica (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    heard_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE public.replica OWNER TO kaliun_owner;
+
+CREATE TABLE public.report_settings (
+    organization_id uuid NOT NULL,
+    generation bigint DEFAULT 1 NOT NULL,
+    document bytea NOT NULL
+);
+
+ALTER TABLE ONLY public.report_settings FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.report_settings OWNER TO kaliun_owner;
+
+CREATE TABLE public.sample_head (
+    organization_id uuid NOT NULL,
+    device_id uuid NOT NULL,
+    spool_id bytea NOT NULL,
+    sequence bigint NOT NULL,
+    sampled_at timestamp with time zone NOT NULL,
+    stored_at timestamp with time zone NOT NULL,
+    sample_values bytea NOT NULL
+)
+PARTITION BY RANGE (stored_at);
+
+ALTER TABLE ONLY public.sample_head FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.sample_head OWNER TO kaliun_owner;
+
+ALTER TABLE ONLY public.account
+    ADD CONSTRAINT account_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.api_token
+    ADD CONSTRAINT api_token_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.api_token
+    ADD CONSTRAINT api_token_secret_hash_key UNIQUE (secret_hash);
+
+ALTER TABLE ONLY public.audit
+    ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.browser_session
+    ADD CONSTRAINT browser_session_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.browser_session
+    ADD CONSTRAINT browser_session_secret_hash_key UNIQUE (secret_hash);
+
+ALTER TABLE ONLY public.cluster
+    ADD CONSTRAINT cluster_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY public.device_facts
+    ADD CONSTRAINT device_facts_pkey PRIMARY KEY (device_id);
+
+ALTER TABLE ONLY public.device
+    ADD CONSTRAINT device_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.device_status
+    ADD CONSTRAINT device_status_pkey PRIMARY KEY (device_id);
+
+ALTER TABLE ONLY public.enrollment
+    ADD CONSTRAINT enrollment_claim_code_key UNIQUE (claim_code);
+
+ALTER TABLE ONLY public.enrollment
+    ADD CONSTRAINT enrollment_key_hash_key UNIQUE (key_hash);
+
+ALTER TABLE ONLY public.enrollment
+    ADD CONSTRAINT enrollment_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.event
+    ADD CONSTRAINT event_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.installation
+    ADD CONSTRAINT installation_organization_id_name_key UNIQUE (organization_id, name);
+
+ALTER TABLE ONLY public.installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.join_token
+    ADD CONSTRAINT join_token_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.join_token
+    ADD CONSTRAINT join_token_secret_hash_key UNIQUE (secret_hash);
+
+ALTER TABLE ONLY public.membership
+    ADD CONSTRAINT membership_pkey PRIMARY KEY (organization_id, account_id);
+
+ALTER TABLE ONLY public.organization
+    ADD CONSTRAINT organization_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.replica
+    ADD CONSTRAINT replica_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.report_settings
+    ADD CONSTRAINT report_settings_pkey PRIMARY KEY (organization_id);
+
+CREATE UNIQUE INDEX account_email ON public.account USING btree (lower(email));
+
+CREATE INDEX api_token_organization ON public.api_token USING btree (organization_id, id);
+
+CREATE INDEX audit_organization ON public.audit USING btree (organization_id, id DESC);
+
+CREATE INDEX browser_session_organization ON public.browser_session USING btree (organization_id);
+
+CREATE INDEX device_enrolled ON public.device USING btree (organization_id, enrolled_at DESC, id) WHERE (deleted_at IS NULL);
+
+CREATE UNIQUE INDEX device_key ON public.device USING btree (key_hash) WHERE (deleted_at IS NULL);
+
+CREATE INDEX device_labels ON public.device USING gin (labels jsonb_path_ops);
+
+CREATE UNIQUE INDEX device_name ON public.device USING btree (organization_id, name) WHERE (deleted_at IS NULL);
+
+CREATE INDEX device_status_replica ON public.device_status USING btree (replica_id) WHERE online;
+
+CREATE INDEX enrollment_expiry ON public.enrollment USING btree (code_expires_at);
+
+CREATE INDEX event_device ON public.event USING btree (device_id, id DESC);
+
+CREATE INDEX event_organization ON public.event USING btree (organization_id, id DESC);
+
+CREATE INDEX join_token_organization ON public.join_token USING btree (organization_id, id);
+
+CREATE INDEX membership_account ON public.membership USING btree (account_id);
+
+CREATE INDEX sample_head_device ON ONLY public.sample_head USING btree (device_id, sampled_at);
+
+ALTER TABLE ONLY public.api_token
+    ADD CONSTRAINT api_token_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.audit
+    ADD CONSTRAINT audit_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.browser_session
+    ADD CONSTRAINT browser_session_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
+
+ALTER TABLE ONLY public.browser_session
+    ADD CONSTRAINT browser_session_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.device_facts
+    ADD CONSTRAINT device_facts_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
+
+ALTER TABLE ONLY public.device_facts
+    ADD CONSTRAINT device_facts_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.device
+    ADD CONSTRAINT device_installation_id_fkey FOREIGN KEY (installation_id) REFERENCES public.installation(id);
+
+ALTER TABLE ONLY public.device
+    ADD CONSTRAINT device_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.device_status
+    ADD CONSTRAINT device_status_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
+
+ALTER TABLE ONLY public.device_status
+    ADD CONSTRAINT device_status_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.enrollment
+    ADD CONSTRAINT enrollment_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
+
+ALTER TABLE ONLY public.enrollment
+    ADD CONSTRAINT enrollment_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.event
+    ADD CONSTRAINT event_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
+
+ALTER TABLE ONLY public.event
+    ADD CONSTRAINT event_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.installation
+    ADD CONSTRAINT installation_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.join_token
+    ADD CONSTRAINT join_token_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.membership
+    ADD CONSTRAINT membership_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
+
+ALTER TABLE ONLY public.membership
+    ADD CONSTRAINT membership_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.report_settings
+    ADD CONSTRAINT report_settings_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE public.account ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.api_token ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.audit ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.browser_session ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.device ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.device_facts ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.device_status ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.enrollment ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.event ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.installation ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.join_token ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.membership ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY organization ON public.account TO kaliun_app USING ((EXISTS ( SELECT
+   FROM public.membership m
+  WHERE ((m.account_id = account.id) AND (m.organization_id = public.current_organization())))));
+
+CREATE POLICY organization ON public.api_token TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.audit TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.browser_session TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.device TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.device_facts TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.device_status TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.enrollment TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.event TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.installation TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.join_token TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.membership TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+ALTER TABLE public.organization ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY organization ON public.organization TO kaliun_app USING ((id = public.current_organization()));
+
+CREATE POLICY organization ON public.report_settings TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.sample_head TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+ALTER TABLE public.report_settings ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.sample_head ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON public.account TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.api_token TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.audit TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.browser_session TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.device TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.device_facts TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.device_status TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.enrollment TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.event TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.installation TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.join_token TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.membership TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.organization TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.report_settings TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.sample_head TO kaliun_system USING (true) WITH CHECK (true);
+
+GRANT CREATE ON SCHEMA public TO kaliun_owner;
+
+REVOKE ALL ON FUNCTION public.sample_head_drop_before(horizon timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sample_head_drop_before(horizon timestamp with time zone) TO kaliun_system;
+
+REVOKE ALL ON FUNCTION public.sample_head_prepare(hour timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sample_head_prepare(hour timestamp with time zone) TO kaliun_system;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.account TO kaliun_system;
+
+GRANT SELECT(id) ON TABLE public.account TO kaliun_app;
+
+GRANT SELECT(email) ON TABLE public.account TO kaliun_app;
+
+GRANT SELECT(created_at) ON TABLE public.account TO kaliun_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.api_token TO kaliun_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.api_token TO kaliun_system;
+
+GRANT SELECT,INSERT ON TABLE public.audit TO kaliun_app;
+GRANT SELECT,INSERT ON TABLE public.audit TO kaliun_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.browser_session TO kaliun_system;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.cluster TO kaliun_system;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.device TO kaliun_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.device TO kaliun_system;
+
+GRANT SELECT ON TABLE public.device_facts TO kaliun_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.device_facts TO kaliun_system;
+
+GRANT SELECT ON TABLE public.device_status TO kaliun_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.device_status TO kaliun_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.enrollment TO kaliun_system;
+
+GRANT SELECT,INSERT ON TABLE public.event TO kaliun_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.event TO kaliun_system;
+
+GRANT SELECT ON TABLE public.installation TO kaliun_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.installation TO kaliun_system;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.join_token TO kaliun_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.join_token TO kaliun_system;
+
+GRANT SELECT ON TABLE public.membership TO kaliun_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.membership TO kaliun_system;
+
+GRANT SELECT ON TABLE public.organization TO kaliun_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.organization TO kaliun_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.replica TO kaliun_system;
+
+GRANT SELECT ON TABLE public.report_settings TO kaliun_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.report_settings TO kaliun_system;
+
+GRANT SELECT ON TABLE public.sample_head TO kaliun_app;
+GRANT SELECT,INSERT ON TABLE public.sample_head TO kaliun_system;

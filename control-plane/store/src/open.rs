@@ -1,0 +1,138 @@
+//! Opens a database: brings its schema up to date over one connection of its own, then makes the pools.
+
+use crate::migrate::{MigrateError, migrate};
+use crate::pool::Store;
+use crate::url::DatabaseUrl;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use thiserror::Error;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// Which database.
+#[derive(Debug, Clone)]
+pub enum DatabaseAccess {
+    /// A cluster of our own, as its superuser. Only whoever may open its socket gets in, so our roles need no password there.
+    Private(DatabaseUrl),
+    /// Somebody else's.
+    Given {
+        /// For all work; may be a transaction pooler.
+        url: DatabaseUrl,
+        /// For migrations: never a pooler.
+        direct_url: DatabaseUrl,
+        /// Roots to check the database's certificate with, PEM. Without them the connection is not encrypted.
+        ca: Option<PathBuf>,
+    },
+}
+
+/// The database cannot be used.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// No connection.
+    #[error("the database cannot be reached; check the address, the password and the network")]
+    Connect(#[source] tokio_postgres::Error),
+    /// The schema.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    /// The roles of a private cluster.
+    #[error("the roles of the private database cannot be let in")]
+    Roles(#[source] tokio_postgres::Error),
+    /// The pools.
+    #[error("the connection pools cannot be made")]
+    Pool(#[from] deadpool_postgres::BuildError),
+    /// The roots for TLS.
+    #[error("database_ca: {} cannot be read as PEM", path.display())]
+    Roots {
+        /// The file.
+        path: PathBuf,
+    },
+    /// TLS parameters.
+    #[error("TLS towards the database cannot be set up")]
+    Tls(#[from] rustls::Error),
+}
+
+impl Store {
+    /// Opens a database and brings its schema up to date.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(access: &DatabaseAccess) -> Result<Self, OpenError> {
+        match access {
+            DatabaseAccess::Private(admin) => {
+                bring_up(admin.config(), None, Logins::Open).await?;
+                let role = |name: &str| {
+                    let mut config = admin.config().clone();
+                    config.user(name);
+                    config
+                };
+                Ok(Self::new(&role("kaliun_app"), &role("kaliun_system"), None)?)
+            }
+            DatabaseAccess::Given { url, direct_url, ca } => {
+                let tls = ca.as_deref().map(tls_config).transpose()?;
+                let (mut url, mut direct_url) = (url.config().clone(), direct_url.config().clone());
+                if tls.is_some() {
+                    // The default is to go on in the clear when the server says no.
+                    url.ssl_mode(SslMode::Require);
+                    direct_url.ssl_mode(SslMode::Require);
+                }
+                bring_up(&direct_url, tls.clone(), Logins::AsTheyAre).await?;
+                Ok(Self::new(&url, &url, tls)?)
+            }
+        }
+    }
+}
+
+/// Whether our roles are let in, or that is for the database's owner to say.
+#[derive(Debug, Clone, Copy)]
+enum Logins {
+    Open,
+    AsTheyAre,
+}
+
+/// Migrates over a connection that ends with it.
+async fn bring_up(
+    config: &tokio_postgres::Config,
+    tls: Option<rustls::ClientConfig>,
+    logins: Logins,
+) -> Result<(), OpenError> {
+    match tls {
+        None => {
+            let (client, connection) = config.connect(NoTls).await.map_err(OpenError::Connect)?;
+            // The work drops the client, which ends the connection. What went wrong with the connection, the work tells.
+            let (result, _ended) = tokio::join!(work(client, logins), connection);
+            result
+        }
+        Some(tls) => {
+            let (client, connection) = config.connect(MakeRustlsConnect::new(tls)).await.map_err(OpenError::Connect)?;
+            let (result, _ended) = tokio::join!(work(client, logins), connection);
+            result
+        }
+    }
+}
+
+async fn work(mut client: Client, logins: Logins) -> Result<(), OpenError> {
+    migrate(&mut client).await?;
+    match logins {
+        Logins::Open => client
+            .batch_execute("ALTER ROLE kaliun_app LOGIN; ALTER ROLE kaliun_system LOGIN")
+            .await
+            .map_err(OpenError::Roles),
+        Logins::AsTheyAre => Ok(()),
+    }
+}
+
+fn tls_config(ca: &Path) -> Result<rustls::ClientConfig, OpenError> {
+    let unreadable = || OpenError::Roots { path: ca.to_owned() };
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(ca).map_err(|_| unreadable())? {
+        roots.add(certificate.map_err(|_| unreadable())?)?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}

@@ -1,0 +1,10 @@
+//! The store on a real Postgres, with a database for each test.
+
+mod devices;
+mod doors;
+mod events;
+mod page_token_key;
+mod schema;
+mod schema_file;
+mod sessions;
+mod support;

@@ -1,0 +1,34 @@
+//! Whether the program starts at all.
+
+use crate::support::{Fixture, PATIENCE};
+use anyhow::Result;
+use kaliun_cluster::ADMIN;
+use tokio::process::Command;
+
+#[tokio::test]
+async fn the_program_refuses_a_schema_that_is_newer_than_it() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    fixture
+        .admin()
+        .await?
+        .execute(
+            "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
+             VALUES (9999, 'from_the_future', '2030-01-01T00:00:00Z', '1')",
+            &[],
+        )
+        .await?;
+    let (name, socket) = (fixture.database.name(), fixture.database.socket_folder().display());
+    let mut program = Command::new(env!("CARGO_BIN_EXE_control-plane"));
+    program
+        .env_clear()
+        .env("KALIUN_DATABASE_URL", format!("postgresql:///{name}?host={socket}&user={ADMIN}"))
+        .args(["serve", "--device-listen=127.0.0.1:0", "--public-listen=127.0.0.1:0", "--internal-listen=127.0.0.1:0"])
+        .arg("--state-dir")
+        .arg(fixture.folder().join("program"))
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, program.output()).await??;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the database schema does not fit this program"), "{said}");
+    fixture.stop().await
+}
