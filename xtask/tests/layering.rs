@@ -28,7 +28,7 @@ const TEST_ARROWS: [(&str, &[&str]); 3] = [
 ];
 
 /// Crates from outside that only some of ours may use.
-const RESERVED: [(&str, &[&str]); 6] = [
+const RESERVED: [(&str, &[&str]); 5] = [
     // One crate speaks to the database, and one runs it.
     ("tokio-postgres", &["kaliun-store", "kaliun-cluster"]),
     ("tokio-postgres-rustls", &["kaliun-store"]),
