@@ -4,10 +4,11 @@
 //! `KALIUN_PUBLIC_LISTEN` and `--public-listen`. Unknown keys are refused.
 
 use clap::Args;
+use ipnet::IpNet;
 use kaliun_store::DatabaseUrl;
 use serde::Deserialize;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -27,6 +28,9 @@ pub struct Layer {
     /// How boxes reach that address; its host goes into the certificate (default: https://127.0.0.1:PORT)
     #[arg(long, env = "KALIUN_DEVICE_URL", value_name = "URL")]
     device_url: Option<String>,
+    /// Load balancers in front of the device address, as networks: they must speak the PROXY protocol, version 2
+    #[arg(long, env = "KALIUN_DEVICE_BALANCERS", value_name = "NETWORK,…", value_delimiter = ',')]
+    device_balancers: Option<Vec<String>>,
     /// Address for people and programs (default: 127.0.0.1:8080)
     #[arg(long, env = "KALIUN_PUBLIC_LISTEN", value_name = "ADDR")]
     public_listen: Option<SocketAddr>,
@@ -91,12 +95,16 @@ pub struct Config {
     pub device_listen: SocketAddr,
     /// How boxes reach it; none: loopback.
     pub device_url: Option<String>,
+    /// Load balancers in front of it, which say by PROXY protocol where a box is. Nobody else is believed.
+    pub device_balancers: Vec<IpNet>,
     /// Address for people and programs.
     pub public_listen: SocketAddr,
     /// How browsers reach it; none: loopback.
     pub public_url: Option<String>,
     /// Certificate chain and key files for the public address.
     pub public_tls: Option<(PathBuf, PathBuf)>,
+    /// Whether a proxy in front does TLS for people. Then all of them come from its address, and nothing is limited by source.
+    pub behind_tls_proxy: bool,
     /// Address for probes and metrics.
     pub internal_listen: SocketAddr,
     /// Which database.
@@ -178,6 +186,7 @@ impl Layer {
             replica_name: self.replica_name.or(below.replica_name),
             device_listen: self.device_listen.or(below.device_listen),
             device_url: self.device_url.or(below.device_url),
+            device_balancers: self.device_balancers.or(below.device_balancers),
             public_listen: self.public_listen.or(below.public_listen),
             public_url: self.public_url.or(below.public_url),
             public_tls_cert: self.public_tls_cert.or(below.public_tls_cert),
@@ -241,6 +250,7 @@ impl Config {
                     .add(key, &format!("must be an address such as {}fleet.example.org:8443", schemes.join(" or ")));
             }
         }
+        let device_balancers = problems.networks("device_balancers", layer.device_balancers.unwrap_or_default());
         let database = problems.database(layer.database_url, layer.database_direct_url, layer.database_ca);
         let heartbeat_interval_ms = layer.heartbeat_interval_ms.unwrap_or(30_000);
         problems.range("heartbeat_interval_ms", heartbeat_interval_ms, 1_000, 300_000);
@@ -252,9 +262,11 @@ impl Config {
             replica_name: layer.replica_name.unwrap_or_else(hostname),
             device_listen: layer.device_listen.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 8443))),
             device_url: layer.device_url,
+            device_balancers,
             public_listen,
             public_url: layer.public_url,
             public_tls,
+            behind_tls_proxy: proxied,
             internal_listen: layer.internal_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8081))),
             database,
             first_admin_email: layer.first_admin_email.unwrap_or_else(|| "admin@localhost".to_owned()),
@@ -305,6 +317,18 @@ impl Problems {
     fn missing<T>(&mut self, key: &str, problem: &str) -> Option<T> {
         self.add(key, &format!("is missing: {problem}"));
         None
+    }
+
+    fn networks(&mut self, key: &str, texts: Vec<String>) -> Vec<IpNet> {
+        let mut networks = Vec::new();
+        for text in texts {
+            // A single address is a network of one.
+            match text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
+                Ok(network) => networks.push(network),
+                Err(_) => self.add(key, &format!("has {text:?}: it must be like 10.0.0.0/24 or 10.0.0.7")),
+            }
+        }
+        networks
     }
 
     fn range(&mut self, key: &str, value: u32, least: u32, most: u32) {
@@ -369,6 +393,7 @@ mod tests {
         check_problem("state_dir = '/a'\npublic_listen = '0.0.0.0:80'", "public_listen");
         check_problem("state_dir = '/a'\npublic_tls_cert = '/b'", "public_tls_key");
         check_problem("state_dir = '/a'\ndevice_url = 'http://a'", "device_url");
+        check_problem("state_dir = '/a'\ndevice_balancers = ['10.0.0.0/40']", "device_balancers");
         check_problem("state_dir = '/a'\nheartbeat_interval_ms = 1", "heartbeat_interval_ms");
         check_problem("state_dir = '/a'\ndatabase_direct_url = 'postgresql://a'", "database_direct_url");
         check_problem("state_dir = '/a'\ndatabase_url = 'postgres:/secret'", "database_url");

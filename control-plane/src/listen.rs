@@ -1,10 +1,17 @@
 //! The listeners: one for boxes, one for people and programs, one for probes.
 
+pub(crate) mod accept;
+mod activity;
 mod connection;
 pub(crate) mod device;
+mod http;
 pub(crate) mod internal;
 pub(crate) mod peer;
+pub(crate) mod places;
+mod proxied;
 pub(crate) mod public;
+pub(crate) mod source;
+pub(crate) mod turns;
 
 pub(crate) use connection::ConnectionHandle;
 pub(crate) use peer::PeerConnection;

@@ -1,5 +1,6 @@
 //! What the control plane measures of itself, as OpenMetrics text. Labels are bounded: no device ids.
 
+use kaliun_types::reason::ReasonCode;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -57,6 +58,11 @@ impl Metrics {
         registry.register("ingest_waiting_bytes", "Batches waiting to be stored", metrics.ingest_waiting_bytes.clone());
         registry.register("enrolled", "Enrolments that ended with a certificate", metrics.enrolled.clone());
         metrics
+    }
+
+    /// Counts a peer that was refused on the device listener.
+    pub(crate) fn refuse(&self, reason: ReasonCode) {
+        self.refused.get_or_create(&[("reason", reason.code())]).inc();
     }
 
     /// All of them as text.

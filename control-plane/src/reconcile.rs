@@ -3,6 +3,7 @@
 
 use crate::changes::Changes;
 use crate::clock;
+use crate::grpc::enrollment::Waiting;
 use crate::listen::device::DeviceTls;
 use crate::tasks::Tasks;
 use kaliun_store::{StoreError, SystemStore};
@@ -26,8 +27,10 @@ const EVENTS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 /// milliseconds.
 const EVENTS_BATCH: i64 = 5_000;
 const EVENTS_PERIOD: Duration = Duration::from_secs(60);
-/// Waiting boxes that gave up are forgotten this often.
-const ENROLLMENT_PERIOD: Duration = Duration::from_secs(3600);
+/// Waiting boxes that gave up are forgotten this often, 1,000 at a time: faster than codes can be made.
+const ENROLLMENT_PERIOD: Duration = Duration::from_secs(30);
+/// Decisions on waiting boxes that nobody told of are looked for this often.
+const DECISION_PERIOD: Duration = Duration::from_secs(2);
 /// The device listener's certificate is renewed this often.
 const CERTIFICATE_PERIOD: Duration = Duration::from_secs(24 * 3600);
 
@@ -80,6 +83,7 @@ pub(crate) fn start(
     replica: ReplicaId,
     replica_name: &str,
     changes: &Changes,
+    waiting: Waiting,
     tls: Arc<DeviceTls>,
 ) {
     let lease = (store.clone(), changes.clone(), replica_name.to_owned());
@@ -124,6 +128,11 @@ pub(crate) fn start(
     every(tasks, "enrollment-expiry", ENROLLMENT_PERIOD, move || {
         let store = enrollments.clone();
         async move { store.enrollment_delete_expired().await.map(|_count| ()) }
+    });
+    let decisions = store.clone();
+    every(tasks, "enrollment-decisions", DECISION_PERIOD, move || {
+        let (store, waiting) = (decisions.clone(), waiting.clone());
+        async move { waiting.look(&store).await }
     });
     every(tasks, "device-certificate", CERTIFICATE_PERIOD, move || {
         if let Err(error) = tls.renew() {

@@ -14,7 +14,8 @@ use crate::grpc::enrollment::{Enrollments, Waiting};
 use crate::grpc::link::Links;
 use crate::grpc::page::PageSeal;
 use crate::limiter::Limiter;
-use crate::listen::device::{DeviceListener, DeviceTls, bind};
+use crate::listen::accept::bind;
+use crate::listen::device::{DeviceListener, DeviceTls};
 use crate::listen::internal::{self, Probes};
 use crate::listen::public::{self, PublicListener, PublicTlsError};
 use crate::metrics::Metrics;
@@ -175,22 +176,29 @@ impl Server {
         let device = DeviceListener {
             tls: Arc::clone(&tls),
             routes: device_routes(&parts, links, waiting.clone(), public_url),
+            balancers: config.device_balancers.clone(),
             tasks: tasks.clone(),
             metrics: Arc::clone(&metrics),
         };
         let cookie = SessionCookie::new(public_tls.is_some() || origins.iter().all(|o| o.starts_with("https://")));
         let public = PublicListener {
             tls: public_tls,
-            services: public_routes(&parts, &registry, waiting, cookie),
-            gate: Arc::new(PublicGate { store: store.gate.clone(), cookie_name: cookie.name }),
+            services: public_routes(&parts, &registry, waiting.clone(), cookie),
+            gate: Arc::new(PublicGate::new(store.gate.clone(), cookie.name)),
             origins,
+            sources_are_known: !config.behind_tls_proxy,
             tasks: tasks.clone(),
         };
-        reconcile::start(&tasks, &store.system, replica, &config.replica_name, &changes, tls);
+        reconcile::start(&tasks, &store.system, replica, &config.replica_name, &changes, waiting, tls);
         device.start(device_socket);
         public.start(public_socket);
         let probes = Probes { store: store.system.clone(), metrics, draining: Arc::clone(&draining) };
         internal::start(internal_socket, probes, &tasks)?;
+        if config.behind_tls_proxy {
+            tracing::warn!(
+                "behind_tls_proxy is set: people all come from the proxy, so nothing is limited by source for them"
+            );
+        }
         tracing::info!(device = %addresses.device, public = %addresses.public, internal = %addresses.internal, "listening");
         Ok(Self {
             tasks,

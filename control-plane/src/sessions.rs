@@ -4,6 +4,7 @@
 //! a handle to each; `opener` begins and ends them in the database, many at once; `ingest` stores what they send; `sweeper`
 //! keeps them alive and ends the silent ones.
 
+mod allowance;
 pub(crate) mod handle;
 pub(crate) mod ingest;
 pub(crate) mod opener;

@@ -6,6 +6,7 @@ use super::status;
 use crate::clock;
 use crate::digest::{random, sha256};
 use crate::limiter::Limiter;
+use crate::listen::source::limited_as;
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
@@ -92,7 +93,7 @@ impl Accounts {
     fn limit(&self, source: Option<Source>, email: &str) -> Result<(), Status> {
         let now = Instant::now();
         if let Some(Source(address)) = source {
-            self.by_source.take(&address, now).map_err(status::too_often)?;
+            self.by_source.take(&limited_as(address), now).map_err(status::too_often)?;
         }
         self.by_email.take(&email.to_lowercase(), now).map_err(status::too_often)
     }

@@ -3,6 +3,8 @@
 use crate::digest::{random, sha256};
 use crate::listen::PeerConnection;
 use crate::listen::peer::Peer;
+use crate::listen::source::limited_as;
+use crate::listen::turns::{TurnLimits, Turns};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -11,9 +13,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use kaliun_domain::authorization::{Rule, rule};
 use kaliun_domain::role::Role;
 use kaliun_store::{Actor, OrganizationScope, SignedIn, SystemStore};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 use tonic::Status;
+use tracing::Instrument;
 
 /// Where the request's id comes back.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -78,10 +82,33 @@ impl Caller {
     }
 }
 
+/// Callers who are looked up at once: each is one statement of a millisecond, so one source with wrong tokens keeps a part of the
+/// turns busy and nobody is locked out by another's mistakes. What waits is bounded by what a fleet's tools would ever do at once.
+const LOOK_UPS: TurnLimits = TurnLimits { in_all: 64, for_each: 16, members_for_each: 256 };
+/// When a caller shall come back whom nobody had time to look up.
+const LOOK_UP_RETRY: Duration = Duration::from_secs(1);
+
 /// What the check needs.
 pub(crate) struct PublicGate {
-    pub(crate) store: SystemStore,
-    pub(crate) cookie_name: &'static str,
+    store: SystemStore,
+    cookie_name: &'static str,
+    look_ups: Turns,
+}
+
+impl PublicGate {
+    pub(crate) fn new(store: SystemStore, cookie_name: &'static str) -> Self {
+        Self { store, cookie_name, look_ups: Turns::new(LOOK_UPS) }
+    }
+
+    /// Finds out who presents a credential, within bounds.
+    async fn look_up(&self, source: Option<Source>, credential: Credential) -> Result<SignedIn, Status> {
+        // Behind a proxy all come from nowhere.
+        let source = source.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Source(address)| limited_as(address));
+        let _turn = self.look_ups.take(source).await.ok_or_else(|| super::status::busy(LOOK_UP_RETRY))?;
+        authenticate(&self.store, credential).await?.ok_or_else(|| {
+            Status::unauthenticated("the token or session is unknown, has ended or was revoked; sign in again")
+        })
+    }
 }
 
 async fn authenticate(store: &SystemStore, credential: Credential) -> Result<Option<SignedIn>, Status> {
@@ -96,17 +123,31 @@ async fn authenticate(store: &SystemStore, credential: Credential) -> Result<Opt
 pub(crate) async fn public_gate(State(gate): State<Arc<PublicGate>>, mut request: Request, next: Next) -> Response {
     let request_id = data_encoding::HEXLOWER.encode(&random::<8>());
     let path = request.uri().path().to_owned();
-    let mut response = match admit(&gate, &mut request, &path, &request_id).await {
-        Ok(()) => next.run(request).await,
-        Err(status) => {
-            tracing::debug!(rpc = path, request.id = request_id, code = ?status.code(), "refused");
-            status.into_http::<Body>()
+    // One span a call, by the name of the method; a stream's ends with its answer's head, not with the stream.
+    let span = tracing::info_span!("rpc", otel.name = span_name(&path), otel.kind = "server", request.id = request_id);
+    let answered = async {
+        match admit(&gate, &mut request, &path, &request_id).await {
+            Ok(()) => next.run(request).await,
+            Err(status) => {
+                tracing::debug!(rpc = path, code = ?status.code(), "refused");
+                status.into_http::<Body>()
+            }
         }
     };
+    let mut response = answered.instrument(span).await;
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// The name of a call's span: `rpc.` with service and method. A path that is not in the table names nothing.
+fn span_name(path: &str) -> String {
+    if rule(path).is_none() {
+        return "rpc.unknown".to_owned();
+    }
+    let (service, method) = path.trim_start_matches('/').split_once('/').unwrap_or((path, ""));
+    format!("rpc.{}.{method}", service.rsplit('.').next().unwrap_or(service))
 }
 
 async fn admit(gate: &PublicGate, request: &mut Request, path: &str, request_id: &str) -> Result<(), Status> {
@@ -121,9 +162,8 @@ async fn admit(gate: &PublicGate, request: &mut Request, path: &str, request_id:
     let from_our_pages = request.extensions().get::<FromOurPages>().is_some();
     let credential = credential(request.headers(), gate.cookie_name, from_our_pages)?
         .ok_or_else(|| Status::unauthenticated("sign in first: this call needs an API token or a browser session"))?;
-    let signed_in = authenticate(&gate.store, credential).await?.ok_or_else(|| {
-        Status::unauthenticated("the token or session is unknown, has ended or was revoked; sign in again")
-    })?;
+    let source = request.extensions().get::<Source>().copied();
+    let signed_in = gate.look_up(source, credential).await?;
     if signed_in.role < needed {
         return Err(Status::permission_denied(format!(
             "this call needs the role {}; ask an admin of the organization",
@@ -190,7 +230,10 @@ pub(crate) async fn device_gate(request: Request, next: Next) -> Response {
         }
     };
     match refused {
-        None => next.run(request).await,
+        None => {
+            let span = tracing::info_span!("rpc", otel.name = span_name(request.uri().path()), otel.kind = "server");
+            next.run(request).instrument(span).await
+        }
         Some(status) => status.into_http::<Body>(),
     }
 }
@@ -215,6 +258,12 @@ mod tests {
     fn check(pairs: &[(HeaderName, &str)], from_our_pages: bool, expected: Result<Option<Credential>, tonic::Code>) {
         let found = credential(&headers(pairs), "__Host-kaliun", from_our_pages).map_err(|status| status.code());
         assert_eq!(found, expected, "{pairs:?}");
+    }
+
+    #[test]
+    fn spans_are_named_by_service_and_method() {
+        assert_eq!(span_name("/kaliun.fleet.v1.DeviceService/GetDevice"), "rpc.DeviceService.GetDevice");
+        assert_eq!(span_name("/somebody/made-this-up"), "rpc.unknown");
     }
 
     #[test]

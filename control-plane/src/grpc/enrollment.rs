@@ -1,5 +1,7 @@
 //! How a box without a certificate gets one.
 
+mod waiting;
+
 use super::convert::link::check_facts;
 use super::status;
 use crate::authority::{Authority, CheckedRequest};
@@ -8,6 +10,8 @@ use crate::clock;
 use crate::digest::{random, sha256};
 use crate::limiter::Limiter;
 use crate::listen::PeerConnection;
+use crate::listen::places::Places;
+use crate::listen::source::limited_as;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use kaliun_domain::claim_code::ClaimCode;
@@ -25,7 +29,7 @@ use prost::Message;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -34,32 +38,16 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest signing request and token that are looked at, bytes.
 const REQUEST_MAX_BYTES: usize = 4 * 1024;
 const TOKEN_MAX_BYTES: usize = 256;
-/// A decision is looked for this often, should the word of it be lost.
-const DECISION_POLL: Duration = Duration::from_secs(2);
+/// Boxes that show a code at once, in all: a stream each, which lives in a stranger's connection.
+const WAITING_MAX: usize = 1_000;
+/// Of one source: a workshop that claims its boxes by hand.
+const WAITING_FOR_EACH: u32 = 100;
 /// Tries to find a claim code that nobody has. Two of 22^8 hardly ever meet.
 const CODE_TRIES: usize = 4;
 /// Steps that wait for a box to read them: the dialogue has four.
 const STEPS_MAX: usize = 4;
-/// Decisions that may be under way at once before a waiting box falls back to looking.
-const DECISIONS_MAX: usize = 256;
 
-/// Tells waiting boxes that somebody has decided.
-#[derive(Clone)]
-pub(crate) struct Waiting {
-    decisions: broadcast::Sender<EnrollmentId>,
-}
-
-impl Waiting {
-    pub(crate) fn new() -> Self {
-        Self { decisions: broadcast::Sender::new(DECISIONS_MAX) }
-    }
-
-    /// Tells that this one was decided.
-    pub(crate) fn decided(&self, enrollment: EnrollmentId) {
-        // An error says that nobody waits.
-        let _nobody = self.decisions.send(enrollment);
-    }
-}
+pub(crate) use waiting::Waiting;
 
 /// Enrols boxes.
 pub(crate) struct Enrollments {
@@ -75,7 +63,11 @@ struct Inner {
     tasks: Tasks,
     public_url: String,
     by_source: Limiter<IpAddr>,
+    places: Places<IpAddr>,
 }
+
+/// What a waiting box shows: which row, and under which code. Forgotten when the box goes away undecided.
+type Shown = Option<(EnrollmentId, ClaimCode)>;
 
 type Steps = mpsc::Sender<Result<proto::EnrollResponse, Status>>;
 
@@ -118,7 +110,9 @@ impl Enrollments {
         public_url: String,
         by_source: Limiter<IpAddr>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { store, authority, waiting, changes, metrics, tasks, public_url, by_source }) }
+        let places = Places::new(WAITING_MAX, WAITING_FOR_EACH);
+        let inner = Inner { store, authority, waiting, changes, metrics, tasks, public_url, by_source, places };
+        Self { inner: Arc::new(inner) }
     }
 }
 
@@ -145,7 +139,7 @@ impl EnrollmentService for Enrollments {
             .ok_or_else(|| Status::internal("the connection is not known"))?;
         self.inner
             .by_source
-            .take(&source, Instant::now())
+            .take(&limited_as(source), Instant::now())
             .map_err(|wait| status::refusal_retry_after(ReasonCode::EnrollmentBusy, wait))?;
         let (steps, answers) = mpsc::channel(STEPS_MAX);
         let inner = Arc::clone(&self.inner);
@@ -175,15 +169,19 @@ async fn hear(inbound: &mut Streaming<proto::EnrollRequest>) -> Result<enroll_re
 impl Inner {
     async fn run(&self, source: IpAddr, mut inbound: Streaming<proto::EnrollRequest>, steps: Steps) {
         let stopping = self.tasks.stopping();
+        let mut shown = None;
         let outcome = tokio::select! {
-            outcome = self.enroll(source, &mut inbound, &steps) => outcome,
-            () = steps.closed() => return,
+            outcome = self.enroll(source, &mut inbound, &steps, &mut shown) => outcome,
+            () = steps.closed() => {
+                self.forget(shown).await;
+                return;
+            }
             () = stopping.cancelled() => Err(Ended::Broken(status::refusal(ReasonCode::LinkServerStopped))),
         };
         match outcome {
             Ok(()) => {}
             Err(Ended::Refused(reason)) => {
-                self.metrics.refused.get_or_create(&[("reason", reason.code())]).inc();
+                self.metrics.refuse(reason);
                 tracing::info!(%source, reason = reason.code(), "enrolment refused");
                 let _box_gone = steps.send(Ok(response(enroll_response::Step::Refused(refused(reason))))).await;
             }
@@ -193,11 +191,21 @@ impl Inner {
         }
     }
 
+    /// Forgets a code that nobody looks at any more. Whoever waits again gets a new one in any case; until then it would only
+    /// stand in the table.
+    async fn forget(&self, shown: Shown) {
+        let Some((enrollment, code)) = shown else { return };
+        if let Err(error) = self.store.enrollment_forget(enrollment, code.as_str()).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "code stays until it expires");
+        }
+    }
+
     async fn enroll(
         &self,
         source: IpAddr,
         inbound: &mut Streaming<proto::EnrollRequest>,
         steps: &Steps,
+        shown: &mut Shown,
     ) -> Result<(), Ended> {
         let proved = prove(inbound, steps).await?;
         let facts = proved.facts.encode_to_vec();
@@ -210,7 +218,8 @@ impl Inner {
             certificate_expires_at: now + CERTIFICATE_LIFETIME,
         };
         let enrolled = if proved.join_token.is_empty() {
-            self.wait_for_yes(source, &new, steps).await?
+            let _place = self.places.take(limited_as(source)).ok_or(Ended::Refused(ReasonCode::EnrollmentBusy))?;
+            self.wait_for_yes(source, &new, steps, shown).await?
         } else {
             let token = JoinTokenText::parse(&proved.join_token)
                 .map_err(|_| Ended::Refused(ReasonCode::EnrollmentTokenInvalid))?;
@@ -240,27 +249,32 @@ impl Inner {
     }
 
     /// Shows the box a code, a new one whenever the old one ends, until somebody has decided.
-    async fn wait_for_yes(&self, source: IpAddr, new: &NewDevice<'_>, steps: &Steps) -> Result<Enrolled, Ended> {
-        let mut decisions = self.waiting.decisions.subscribe();
+    async fn wait_for_yes(
+        &self,
+        source: IpAddr,
+        new: &NewDevice<'_>,
+        steps: &Steps,
+        shown: &mut Shown,
+    ) -> Result<Enrolled, Ended> {
+        let mut decisions = self.waiting.listen();
         loop {
             let (row, code) = self.show_code(source, new).await?;
             let mut state = row.state;
+            let mut waiter = decisions.wait_as(row.id);
             if state == EnrollmentState::Pending {
                 say(steps, self.pending(&code, &row)).await?;
+                *shown = Some((row.id, code));
             }
-            while state == EnrollmentState::Pending && clock::now() < row.code_expires_at {
-                tokio::select! {
-                    decided = decisions.recv() => {
-                        if decided.is_ok_and(|decided| decided != row.id) {
-                            continue;
-                        }
-                    }
-                    () = tokio::time::sleep(DECISION_POLL) => {}
+            while state == EnrollmentState::Pending {
+                let Ok(left) = row.code_expires_at.duration_since(clock::now()) else { break };
+                if tokio::time::timeout(left, waiter.decided()).await.is_err() {
+                    break;
                 }
                 state = match self.store.enrollment_get(row.id).await {
                     Ok(Some(row)) => row.state,
                     // Somebody cleaned up: begin again with a new code.
                     Ok(None) => break,
+                    // The decision stands; whoever looks for all of them tells of it again.
                     Err(error) if error.is_transient() => continue,
                     Err(error) => return Err(error.into()),
                 };

@@ -1,6 +1,8 @@
 //! The link's service. Written by hand in place of the generated one for one reason: buffers of 256 bytes in place of 8 kB in each
 //! direction, for there are as many as there are boxes.
 
+pub(crate) mod codec;
+
 use super::status;
 use crate::clock;
 use crate::listen::PeerConnection;
@@ -9,6 +11,7 @@ use crate::sessions::handle::SessionHandle;
 use crate::sessions::ingest::CREDIT_BYTES;
 use crate::sessions::stream::{SessionStream, Shared};
 use crate::sessions::sweeper::Patience;
+use codec::{Frame, LinkCodec};
 use futures_util::future::BoxFuture;
 use kaliun_domain::device::{SessionStart, SpoolMark};
 use kaliun_proto::link::v1 as proto;
@@ -20,10 +23,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tonic::codec::{BufferSettings, Codec};
 use tonic::server::{Grpc, NamedService, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
-use tonic_prost::ProstCodec;
 
 /// Longest wait for a box's hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(15);
@@ -31,42 +32,12 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(15);
 const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
 /// When a box shall come back that found no place.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
-/// Bytes that a session's buffers begin with and grow by: a heartbeat takes 12, an acknowledgement 40.
-const BUFFER_BYTES: usize = 256;
-/// Bytes of encoded messages that are gathered before they are given to HTTP/2.
-const YIELD_BYTES: usize = 16 * 1024;
-
 /// Opens links.
 #[derive(Clone)]
 pub(crate) struct Links {
     pub(crate) shared: Arc<Shared>,
     pub(crate) patience: Patience,
     pub(crate) incarnation: i64,
-}
-
-/// Encodes and decodes with small buffers.
-#[derive(Default)]
-struct SmallCodec(ProstCodec<proto::ServerMessage, proto::DeviceMessage>);
-
-impl Codec for SmallCodec {
-    type Encode = proto::ServerMessage;
-    type Decode = proto::DeviceMessage;
-    type Encoder = <ProstCodec<proto::ServerMessage, proto::DeviceMessage> as Codec>::Encoder;
-    type Decoder = <ProstCodec<proto::ServerMessage, proto::DeviceMessage> as Codec>::Decoder;
-
-    fn encoder(&mut self) -> Self::Encoder {
-        ProstCodec::<proto::ServerMessage, proto::DeviceMessage>::raw_encoder(BufferSettings::new(
-            BUFFER_BYTES,
-            YIELD_BYTES,
-        ))
-    }
-
-    fn decoder(&mut self) -> Self::Decoder {
-        ProstCodec::<proto::ServerMessage, proto::DeviceMessage>::raw_decoder(BufferSettings::new(
-            BUFFER_BYTES,
-            YIELD_BYTES,
-        ))
-    }
 }
 
 impl NamedService for Links {
@@ -88,7 +59,7 @@ impl tower::Service<http::Request<tonic::body::Body>> for Links {
             if request.uri().path() != "/kaliun.link.v1.LinkService/OpenLink" {
                 return Ok(Status::unimplemented("there is no such method").into_http());
             }
-            let mut grpc = Grpc::new(SmallCodec::default())
+            let mut grpc = Grpc::new(LinkCodec)
                 .max_decoding_message_size(LINK_MESSAGE_MAX_BYTES)
                 .max_encoding_message_size(LINK_MESSAGE_MAX_BYTES);
             Ok(grpc.streaming(OpenLink(links), request).await)
@@ -98,19 +69,19 @@ impl tower::Service<http::Request<tonic::body::Body>> for Links {
 
 struct OpenLink(Links);
 
-impl StreamingService<proto::DeviceMessage> for OpenLink {
+impl StreamingService<Frame> for OpenLink {
     type Response = proto::ServerMessage;
     type ResponseStream = SessionStream;
     type Future = BoxFuture<'static, Result<Response<SessionStream>, Status>>;
 
-    fn call(&mut self, request: Request<Streaming<proto::DeviceMessage>>) -> Self::Future {
+    fn call(&mut self, request: Request<Streaming<Frame>>) -> Self::Future {
         let links = self.0.clone();
         Box::pin(async move {
             let result = links.open(request).await;
             if let Err(status) = &result {
                 let reason = status.message().split(':').next().and_then(ReasonCode::from_code);
                 if let Some(reason) = reason {
-                    links.shared.metrics.refused.get_or_create(&[("reason", reason.code())]).inc();
+                    links.shared.metrics.refuse(reason);
                 }
                 tracing::debug!(code = ?status.code(), reason = reason.map(ReasonCode::code), "link refused");
             }
@@ -120,7 +91,7 @@ impl StreamingService<proto::DeviceMessage> for OpenLink {
 }
 
 impl Links {
-    async fn open(&self, request: Request<Streaming<proto::DeviceMessage>>) -> Result<Response<SessionStream>, Status> {
+    async fn open(&self, request: Request<Streaming<Frame>>) -> Result<Response<SessionStream>, Status> {
         let connection = request
             .extensions()
             .get::<PeerConnection>()
@@ -202,12 +173,12 @@ fn protocol_error() -> Status {
     status::refusal(ReasonCode::LinkProtocolError)
 }
 
-async fn hear_hello(inbound: &mut Streaming<proto::DeviceMessage>) -> Result<proto::Hello, Status> {
+async fn hear_hello(inbound: &mut Streaming<Frame>) -> Result<proto::Hello, Status> {
     let first = tokio::time::timeout(HELLO_TIMEOUT, inbound.message())
         .await
         .map_err(|_elapsed| status::refusal(ReasonCode::LinkTimeout))?
         .map_err(|_broken| protocol_error())?;
-    let Some(proto::device_message::Message::Hello(hello)) = first.and_then(|first| first.message) else {
+    let Some(proto::device_message::Message::Hello(hello)) = first.and_then(|first| first.message.message) else {
         return Err(protocol_error());
     };
     if hello.protocol < 1 {

@@ -25,7 +25,11 @@ pub(crate) fn refusal(reason: ReasonCode) -> Status {
 
 /// A refusal with the earliest time for the next try.
 pub(crate) fn refusal_retry_after(reason: ReasonCode, after: Duration) -> Status {
-    let mut status = refusal(reason);
+    with_hint(refusal(reason), after)
+}
+
+/// Says when to come back, for whoever reads it.
+fn with_hint(mut status: Status, after: Duration) -> Status {
     if let Ok(value) = after.as_millis().to_string().parse() {
         status.metadata_mut().insert("retry-after-ms", value);
     }
@@ -45,11 +49,12 @@ pub(crate) fn not_found(what: &str) -> Status {
 /// A source asks too often.
 pub(crate) fn too_often(wait: Duration) -> Status {
     let seconds = wait.as_secs().saturating_add(1);
-    let mut status = Status::resource_exhausted(format!("too many tries; wait {seconds} s and try again"));
-    if let Ok(value) = wait.as_millis().to_string().parse() {
-        status.metadata_mut().insert("retry-after-ms", value);
-    }
-    status
+    with_hint(Status::resource_exhausted(format!("too many tries; wait {seconds} s and try again")), wait)
+}
+
+/// The server has no room for this now.
+pub(crate) fn busy(retry_after: Duration) -> Status {
+    with_hint(Status::unavailable("the server is busy; try again in a moment"), retry_after)
 }
 
 /// The store failed. The cause is logged here, once, and stays in the process.

@@ -3,6 +3,8 @@
 //! A watch reads its present state, then listens for hints of change and reads again what they name. The row is the truth; a
 //! hint only says when to look. Hints are gathered for a moment, so that a fleet that reports does not become a flood.
 
+mod summaries;
+
 use super::auth::Caller;
 use super::convert::device::{device_to_proto, summary_to_proto};
 use super::device::DevicePageQuery;
@@ -20,6 +22,7 @@ use kaliun_types::id::DeviceId;
 use kaliun_types::limits::WATCH_SUBSCRIPTIONS_MAX;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
+use summaries::{Counted, Summaries};
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -30,8 +33,6 @@ const GATHER: Duration = Duration::from_millis(250);
 const REFRESH: Duration = Duration::from_secs(5);
 /// A quiet watch says that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// How often the right to watch is checked.
-const AUTHORIZE: Duration = Duration::from_secs(30);
 /// Messages that wait for a watcher to read: one page of a list. One that lets more wait is not read faster by waiting.
 const MESSAGES_MAX: usize = 512;
 /// Watches at once. A browser has one, whatever its number of tabs.
@@ -39,18 +40,20 @@ const WATCHES_MAX: usize = 1_000;
 
 /// Opens watches.
 pub(crate) struct Watches {
-    pub(crate) store: AppStore,
-    pub(crate) system: SystemStore,
-    pub(crate) seal: PageSeal,
-    pub(crate) changes: Changes,
-    pub(crate) tasks: Tasks,
-    pub(crate) places: std::sync::Arc<tokio::sync::Semaphore>,
+    store: AppStore,
+    system: SystemStore,
+    seal: PageSeal,
+    changes: Changes,
+    tasks: Tasks,
+    summaries: Summaries,
+    places: std::sync::Arc<tokio::sync::Semaphore>,
 }
 
 impl Watches {
     pub(crate) fn new(store: AppStore, system: SystemStore, seal: PageSeal, changes: Changes, tasks: Tasks) -> Self {
+        let summaries = Summaries::new(store.clone());
         let places = std::sync::Arc::new(tokio::sync::Semaphore::new(WATCHES_MAX));
-        Self { store, system, seal, changes, tasks, places }
+        Self { store, system, seal, changes, tasks, summaries, places }
     }
 }
 
@@ -74,8 +77,13 @@ struct Watch {
     caller: Caller,
     store: AppStore,
     system: SystemStore,
+    summaries: Summaries,
     seal: PageSeal,
     followed: Vec<Followed>,
+    /// When the present look began: it is to show what is so then.
+    wanted_at: Instant,
+    /// When to look again although nothing more was heard.
+    look_at: Instant,
     messages: mpsc::Sender<Result<proto::WatchResponse, Status>>,
 }
 
@@ -103,8 +111,18 @@ impl WatchService for Watches {
         let (messages, answers) = mpsc::channel(MESSAGES_MAX);
         // Listening begins before the first read, so that nothing falls between.
         let hints = self.changes.listen();
-        let (store, system, seal) = (self.store.clone(), self.system.clone(), self.seal.clone());
-        let watch = Watch { caller, store, system, seal, followed, messages };
+        let now = Instant::now();
+        let watch = Watch {
+            caller,
+            store: self.store.clone(),
+            system: self.system.clone(),
+            seal: self.seal.clone(),
+            summaries: self.summaries.clone(),
+            followed,
+            wanted_at: now,
+            look_at: now,
+            messages,
+        };
         let stopping = self.tasks.stopping();
         self.tasks.spawn("watch", async move {
             tokio::select! {
@@ -151,28 +169,22 @@ impl Watch {
         if self.refresh_all(true).await.is_err() {
             return Over;
         }
-        let mut refreshed = Instant::now();
-        let mut authorized = Instant::now();
         let mut said = Instant::now();
         loop {
-            let hinted = tokio::select! {
-                hinted = self.gather(&mut hints) => hinted,
-                () = tokio::time::sleep(REFRESH.saturating_sub(refreshed.elapsed())) => true,
+            tokio::select! {
+                () = self.gather(&mut hints) => {}
+                () = tokio::time::sleep_until(self.look_at.into()) => {}
                 () = self.messages.closed() => return Over,
-            };
-            if authorized.elapsed() >= AUTHORIZE {
-                if self.authorize().await.is_err() {
-                    return Over;
-                }
-                authorized = Instant::now();
             }
-            if hinted || refreshed.elapsed() >= REFRESH {
-                match self.refresh_all(false).await {
-                    Ok(true) => said = Instant::now(),
-                    Ok(false) => {}
-                    Err(Over) => return Over,
-                }
-                refreshed = Instant::now();
+            self.wanted_at = Instant::now();
+            // Before each look: who may not see it any more sees nothing more.
+            if self.authorize().await.is_err() {
+                return Over;
+            }
+            match self.refresh_all(false).await {
+                Ok(true) => said = Instant::now(),
+                Ok(false) => {}
+                Err(Over) => return Over,
             }
             if said.elapsed() >= KEEP_ALIVE {
                 let alive = Message::KeepAlive(proto::KeepAlive { now_ms: clock::to_ms(clock::now()) });
@@ -184,8 +196,8 @@ impl Watch {
         }
     }
 
-    /// Waits for a hint that matters here, then a little longer for more. Answers whether there was one.
-    async fn gather(&self, hints: &mut broadcast::Receiver<Change>) -> bool {
+    /// Waits for a hint that matters here, then a little longer for more.
+    async fn gather(&self, hints: &mut broadcast::Receiver<Change>) {
         loop {
             match hints.recv().await {
                 Ok(change) if self.concerns(change) => break,
@@ -198,7 +210,6 @@ impl Watch {
         tokio::time::sleep(GATHER).await;
         // What came meanwhile is answered by the same look.
         while let Ok(_) | Err(broadcast::error::TryRecvError::Lagged(_)) = hints.try_recv() {}
-        true
     }
 
     fn concerns(&self, change: Change) -> bool {
@@ -217,7 +228,7 @@ impl Watch {
                 let _watcher_gone = self.messages.send(Err(ended)).await;
                 Err(Over)
             }
-            // The database is away: nothing can be read either.
+            // The database is away: nothing can be read either, and the next look asks again.
             Err(_unavailable) => Ok(()),
         }
     }
@@ -231,6 +242,7 @@ impl Watch {
     async fn refresh_all(&mut self, first: bool) -> Result<bool, Over> {
         let mut followed = std::mem::take(&mut self.followed);
         let mut any = false;
+        self.look_at = Instant::now() + REFRESH;
         for one in &mut followed {
             match self.refresh(one, first).await {
                 Ok(changed) => any |= changed,
@@ -248,7 +260,7 @@ impl Watch {
         Ok(any)
     }
 
-    async fn refresh(&self, followed: &mut Followed, first: bool) -> Result<bool, Refresh> {
+    async fn refresh(&mut self, followed: &mut Followed, first: bool) -> Result<bool, Refresh> {
         let (devices, next_page_token, summary) = self.read(&followed.what).await?;
         let order: Vec<DeviceId> = devices.iter().map(|(id, _)| *id).collect();
         let mut any = first;
@@ -286,13 +298,15 @@ impl Watch {
         Ok(any)
     }
 
-    async fn read(&self, what: &What) -> Result<(Vec<(DeviceId, proto::Device)>, String, Option<Summary>), Status> {
+    async fn read(&mut self, what: &What) -> Result<(Vec<(DeviceId, proto::Device)>, String, Option<Summary>), Status> {
         let now = clock::now();
         let scope = self.caller.scope();
         let (devices, token, summary) = match what {
             What::List(query) => {
                 let (devices, token) = query.ask(&self.store, &self.seal, scope).await?;
-                let summary = self.store.device_summary(scope, &query.filter).await.map_err(status::store)?;
+                let counted = self.summaries.get(scope, &query.filter, self.wanted_at).await?;
+                let Counted { summary, due_at } = counted;
+                self.look_at = due_at.map_or(self.look_at, |due_at| due_at.min(self.look_at));
                 (devices, token, Some(summary))
             }
             What::Device(id) => {

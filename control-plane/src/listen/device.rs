@@ -2,37 +2,66 @@
 //!
 //! TLS 1.3 only, no resumption (rustls does not verify a client again on resumption), client certificates optional: what is
 //! wrong with a peer is recorded and told, instead of failing the handshake without a word. A connection costs little before
-//! it is known: handshakes in flight, connections in all, and the life of a stranger's connection are bounded.
+//! it is known: handshakes in flight, strangers, and the connections of one device are bounded, in all and for each source,
+//! and none stays that asks nothing.
 
 use crate::authority::{Authority, AuthorityError};
 use crate::clock;
+use crate::listen::accept::{InRoom, accept};
+use crate::listen::activity::Activity;
 use crate::listen::connection::ConnectionHandle;
 use crate::listen::peer::{AnyClient, Peer, PeerConnection, PeerJudge};
+use crate::listen::places::{Place, Places};
+use crate::listen::proxied;
+use crate::listen::source::limited_as;
+use crate::listen::turns::{TurnLimits, Turns};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
+use axum::body::Body;
+use futures_util::TryFutureExt;
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
+use kaliun_types::id::DeviceId;
+use kaliun_types::reason::ReasonCode;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use std::io;
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
-/// Handshakes in flight. One costs about a millisecond of a core, so 256 are a quarter of a second of one core.
-const HANDSHAKES_MAX: usize = 256;
+/// Handshakes in flight. One costs about a millisecond of a core, so 256 are a quarter of a second of one core. A source has a
+/// quarter of them, so that one which is slow on purpose does not keep the others out. Half of the room may wait at one address:
+/// a fleet behind it that comes back together.
+const HANDSHAKES: TurnLimits = TurnLimits { in_all: 256, for_each: 64, members_for_each: 1_024 };
+/// Connections that wait for their handshake or are in it: descriptors and a task each. The kernel's queue takes the rest.
+const ROOM: usize = 2_048;
 /// A handshake takes one round trip; 10 s is patience for a line that loses packets.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for a turn: what a box waits for its connection, and a little.
+const TURN_TIMEOUT: Duration = Duration::from_secs(20);
+/// Connections of peers without a valid certificate: each may hold an enrolment. 35 kB each, so 70 MB.
+const STRANGERS_MAX: usize = 2_000;
+/// Of one source: a factory behind one address.
+const STRANGERS_FOR_EACH: u32 = 250;
 /// A peer without a certificate may stay as long as a claim code works, and a little.
 const STRANGER_LIFETIME: Duration = Duration::from_secs(20 * 60);
-/// Connections of peers without a certificate: each may hold an enrolment.
-const STRANGERS_MAX: usize = 2_000;
+/// A stranger that asks nothing is sent away after this long.
+const STRANGER_IDLE: Duration = Duration::from_secs(30);
+/// Whoever has shaken hands asks for something within this time.
+const FIRST_REQUEST: Duration = Duration::from_secs(15);
+/// Connections of devices: 33 kB each, so 8 GB.
+const DEVICE_CONNECTIONS_MAX: usize = 250_000;
+/// Connections of one device: its link, one that is half open and not noticed yet, a second connection, and room for a retry.
+const DEVICE_CONNECTIONS_FOR_EACH: u32 = 4;
 /// Streams on one connection: the link, a renewal to come, and room for a retry.
 const STREAMS_MAX: u32 = 8;
 /// Bytes that a device may send ahead on a stream and on a connection: two messages of the largest kind.
@@ -41,8 +70,6 @@ const WINDOW_BYTES: u32 = 64 * 1024;
 const HEADERS_MAX_BYTES: u32 = 8 * 1024;
 /// Response bytes that may wait in one stream; a message is at most 32 kB.
 const SEND_BUFFER_BYTES: usize = 32 * 1024;
-/// Pause after the operating system refused a connection, for want of descriptors mostly.
-const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 /// The listener could not be set up.
 #[derive(Debug, Error)]
@@ -129,67 +156,85 @@ impl rustls::server::StoresServerSessions for NoSessions {
 pub(crate) struct DeviceListener {
     pub(crate) tls: Arc<DeviceTls>,
     pub(crate) routes: axum::Router,
+    /// Load balancers that say where a box is.
+    pub(crate) balancers: Vec<IpNet>,
     pub(crate) tasks: Tasks,
     pub(crate) metrics: Arc<Metrics>,
+}
+
+/// What all connections share.
+struct Shared {
+    listener: DeviceListener,
+    handshakes: Turns,
+    strangers: Places<IpAddr>,
+    devices: Places<DeviceId>,
 }
 
 impl DeviceListener {
     /// Starts the accept loop.
     pub(crate) fn start(self, listener: TcpListener) {
         let tasks = self.tasks.clone();
-        tasks.spawn("device-listener", self.accept(listener));
+        let shared = Arc::new(Shared {
+            listener: self,
+            handshakes: Turns::new(HANDSHAKES),
+            strangers: Places::new(STRANGERS_MAX, STRANGERS_FOR_EACH),
+            devices: Places::new(DEVICE_CONNECTIONS_MAX, DEVICE_CONNECTIONS_FOR_EACH),
+        });
+        let serve = move |stream, source: SocketAddr, room| serve(Arc::clone(&shared), stream, source.ip(), room);
+        tasks.spawn("device-listener", accept(listener, tasks.clone(), ROOM, serve));
     }
+}
 
-    async fn accept(self, listener: TcpListener) {
-        let stopping = self.tasks.stopping();
-        let this = Arc::new(self);
-        let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
-        let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
-        loop {
-            // Waiting for a place first lets the rest queue in the kernel, where it costs least.
-            let Ok(place) = Arc::clone(&handshakes).acquire_owned().await else { return };
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                () = stopping.cancelled() => return,
-            };
-            let (stream, source) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_RETRY).await;
-                    continue;
-                }
-            };
-            let connection = Connection { listener: Arc::clone(&this), strangers: Arc::clone(&strangers), source };
-            this.tasks.spawn_small(async move {
-                // Boxed, so that the connection's task does not keep room for it.
-                let handshake = Box::pin(handshake(Arc::clone(&connection.listener), stream, source));
-                let Some((stream, peer)) = handshake.await else { return };
-                drop(place);
-                connection.serve(stream, peer).await;
-            });
+/// What a handshake gives: also where the peer is, which a balancer may have said.
+type Secured = (Box<TlsStream<TcpStream>>, Peer, IpAddr);
+
+async fn serve(shared: Arc<Shared>, stream: TcpStream, other_end: IpAddr, room: InRoom) {
+    // Boxed, so that the connection's task does not keep room for it.
+    let secured = Box::pin(secure(Arc::clone(&shared), stream, other_end)).await;
+    drop(room);
+    let Some((stream, peer, source)) = secured else { return };
+    match peer {
+        Peer::Device { device, .. } => match shared.devices.take(device) {
+            Some(place) => serve_device(shared, stream, peer, source, place).await,
+            None => {
+                shared.listener.metrics.refuse(ReasonCode::LinkTooManyConnections);
+                tracing::info!(device.id = %device, %source, "device has too many connections, this one is closed");
+            }
+        },
+        Peer::Stranger(_) => match shared.strangers.take(limited_as(source)) {
+            Some(place) => Box::pin(serve_stranger(shared, stream, peer, source, place)).await,
+            None => {
+                shared.listener.metrics.refuse(ReasonCode::EnrollmentBusy);
+                tracing::debug!(%source, "too many strangers, this one is sent away");
+            }
+        },
+    }
+}
+
+/// Finds out where the peer is, waits for a turn and shakes hands.
+async fn secure(shared: Arc<Shared>, mut stream: TcpStream, other_end: IpAddr) -> Option<Secured> {
+    let found = proxied::source(&mut stream, other_end, &shared.listener.balancers);
+    let source = match tokio::time::timeout(HANDSHAKE_TIMEOUT, found).await {
+        Ok(Ok(source)) => source,
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(balancer = %other_end, error, "a listed balancer does not speak the PROXY protocol");
+            return None;
         }
-    }
-}
-
-struct Connection {
-    listener: Arc<DeviceListener>,
-    strangers: Arc<Semaphore>,
-    source: SocketAddr,
-}
-
-/// What a handshake gives.
-type Secured = (Box<TlsStream<TcpStream>>, Peer);
-
-async fn handshake(listener: Arc<DeviceListener>, stream: TcpStream, source: SocketAddr) -> Option<Secured> {
-    // Small messages must not wait for each other.
-    let _best_effort = stream.set_nodelay(true);
-    let tls = &listener.tls;
-    let accepted = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await;
-    match accepted {
+        // A balancer that only looks whether somebody is here.
+        Ok(Err(_)) | Err(_) => return None,
+    };
+    let turn = tokio::time::timeout(TURN_TIMEOUT, shared.handshakes.take(limited_as(source))).await.ok().flatten();
+    let Some(_turn) = turn else {
+        shared.listener.metrics.refuse(ReasonCode::LinkBusy);
+        tracing::debug!(%source, "too many handshakes of this source wait");
+        return None;
+    };
+    let tls = &shared.listener.tls;
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await {
         Ok(Ok(stream)) => {
             let peer = tls.judge.judge(stream.get_ref().1.peer_certificates(), clock::now());
-            Some((Box::new(stream), peer))
+            Some((Box::new(stream), peer, source))
         }
         Ok(Err(error)) => {
             tracing::debug!(%source, error = &error as &dyn std::error::Error, "handshake failed");
@@ -202,62 +247,79 @@ async fn handshake(listener: Arc<DeviceListener>, stream: TcpStream, source: Soc
     }
 }
 
-impl Connection {
-    async fn serve(self, stream: Box<TlsStream<TcpStream>>, peer: Peer) {
-        let _place = match peer {
-            Peer::Device { .. } => None,
-            Peer::Stranger(_) => match Arc::clone(&self.strangers).try_acquire_owned() {
-                Ok(place) => Some(place),
-                Err(_full) => return,
-            },
-        };
-        let handle = ConnectionHandle::new();
-        let connection = PeerConnection { peer, source: canonical(self.source.ip()), connection: handle.clone() };
-        let metrics = Arc::clone(&self.listener.metrics);
-        metrics.device_connections.inc();
-        // Pinned here and lent to the wait below: moved into it, it would take its room in the task twice.
-        let mut served =
-            pin!(serve_http(stream, self.listener.routes.clone(), connection, self.listener.tasks.clone()));
-        let lifetime = match peer {
-            // Its sessions are ended by the sweeper when its certificate runs out.
-            Peer::Device { .. } => Duration::MAX,
-            Peer::Stranger(_) => STRANGER_LIFETIME,
-        };
-        // Drops our copy of the listener before the long wait.
-        let stopping = self.listener.tasks.stopping();
-        drop(self);
-        tokio::select! {
-            result = &mut served => {
-                if let Err(error) = result {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "device connection broke");
-                }
-            }
-            () = handle.is_cut() => {}
-            () = stopping.cancelled() => {}
-            () = sleep(lifetime) => {}
-        }
-        metrics.device_connections.dec();
-    }
-}
-
-/// A time that never comes for the longest duration.
-async fn sleep(duration: Duration) {
-    if duration == Duration::MAX {
-        std::future::pending::<()>().await;
-    }
-    tokio::time::sleep(duration).await;
-}
-
-fn serve_http(
+/// Serves a device for as long as it likes: its sessions are ended by the sweeper when its certificate runs out.
+async fn serve_device(
+    shared: Arc<Shared>,
     stream: Box<TlsStream<TcpStream>>,
-    routes: axum::Router,
-    connection: PeerConnection,
-    tasks: Tasks,
-) -> impl Future<Output = hyper::Result<()>> {
-    let service = hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+    peer: Peer,
+    source: IpAddr,
+    _place: Place<DeviceId>,
+) {
+    let handle = ConnectionHandle::new();
+    let connection = PeerConnection { peer, source, connection: handle.clone() };
+    let listener = &shared.listener;
+    let (routes, tasks, metrics) = (listener.routes.clone(), listener.tasks.clone(), Arc::clone(&listener.metrics));
+    drop(shared);
+    let stopping = tasks.stopping();
+    let answer = move |mut request: Request<Incoming>| {
+        connection.connection.use_it();
         request.extensions_mut().insert(connection.clone());
         routes.clone().oneshot(request)
-    });
+    };
+    metrics.device_connections.inc();
+    // Pinned here and lent to the wait below: moved into it, it would take its room in the task twice.
+    let mut served = pin!(serve_http(stream, answer, tasks));
+    tokio::select! {
+        result = &mut served => note_end(result),
+        () = handle.is_cut() => {}
+        () = handle.stays_unused(FIRST_REQUEST) => {}
+        () = stopping.cancelled() => {}
+    }
+    metrics.device_connections.dec();
+}
+
+/// Serves somebody without a valid certificate for a while.
+async fn serve_stranger(
+    shared: Arc<Shared>,
+    stream: Box<TlsStream<TcpStream>>,
+    peer: Peer,
+    source: IpAddr,
+    _place: Place<IpAddr>,
+) {
+    let connection = PeerConnection { peer, source, connection: ConnectionHandle::new() };
+    let listener = &shared.listener;
+    let (routes, stopping) = (listener.routes.clone(), listener.tasks.stopping());
+    let activity = Activity::new();
+    let requests = activity.clone();
+    let answer = move |mut request: Request<Incoming>| {
+        let under_way = requests.begin();
+        request.extensions_mut().insert(connection.clone());
+        routes.clone().oneshot(request).map_ok(|response| under_way.until_sent(response))
+    };
+    listener.metrics.device_connections.inc();
+    tokio::select! {
+        result = serve_http(stream, answer, listener.tasks.clone()) => note_end(result),
+        () = activity.is_over(FIRST_REQUEST, STRANGER_IDLE) => {}
+        () = tokio::time::sleep(STRANGER_LIFETIME) => {}
+        () = stopping.cancelled() => {}
+    }
+    listener.metrics.device_connections.dec();
+}
+
+fn note_end(result: hyper::Result<()>) {
+    if let Err(error) = result {
+        tracing::debug!(error = &error as &dyn std::error::Error, "device connection broke");
+    }
+}
+
+fn serve_http<F>(
+    stream: Box<TlsStream<TcpStream>>,
+    answer: impl Fn(Request<Incoming>) -> F,
+    tasks: Tasks,
+) -> impl Future<Output = hyper::Result<()>>
+where
+    F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+{
     hyper::server::conn::http2::Builder::new(tasks)
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
@@ -265,20 +327,5 @@ fn serve_http(
         .initial_connection_window_size(WINDOW_BYTES)
         .max_header_list_size(HEADERS_MAX_BYTES)
         .max_send_buf_size(SEND_BUFFER_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
-}
-
-/// An IPv4 address that came over an IPv6 socket as itself.
-pub(crate) fn canonical(address: IpAddr) -> IpAddr {
-    address.to_canonical()
-}
-
-/// Opens a listener with a queue that takes a whole fleet coming back.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    /// Connections that wait in the kernel; it takes less where net.core.somaxconn says so.
-    const BACKLOG: u32 = 4096;
-    socket.listen(BACKLOG)
+        .serve_connection(TokioIo::new(stream), hyper::service::service_fn(answer))
 }

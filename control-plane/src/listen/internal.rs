@@ -1,12 +1,11 @@
 //! The listener for probes and metrics: loopback or inside the cluster, never for people.
 
+use crate::listen::accept::{InRoom, accept};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use axum::extract::State;
 use axum::routing::get;
 use http::{StatusCode, header};
-use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 use kaliun_store::SystemStore;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +13,10 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
+use tower::ServiceExt;
 
+/// Connections at once: probes of a machine or a cluster, and a scraper or two.
+const CONNECTIONS_MAX: usize = 256;
 /// Longest wait for the database when asked whether it is there.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the answer for gRPC health checks is renewed.
@@ -64,7 +66,25 @@ pub(crate) fn start(
         .with_state(probes.clone());
     let router = probe_routes.fallback_service(routes.routes());
     tasks.spawn("grpc-health", report_health(reporter, probes, tasks.clone()));
-    tasks.spawn("internal-listener", accept(listener, router, tasks.clone()));
+    let connection_tasks = tasks.clone();
+    let serve = move |stream, _source, room: InRoom| {
+        let (router, tasks) = (router.clone(), connection_tasks.clone());
+        async move {
+            let answer = move |request| {
+                let answered = router.clone().oneshot(request);
+                async move {
+                    match answered.await {
+                        Ok(response) => response,
+                        Err(infallible) => match infallible {},
+                    }
+                }
+            };
+            // A probe that goes away in the middle is nobody's concern.
+            let _ended = crate::listen::http::serve(stream, tasks, answer).await;
+            drop(room);
+        }
+    };
+    tasks.spawn("internal-listener", accept(listener, tasks.clone(), CONNECTIONS_MAX, serve));
     Ok(())
 }
 
@@ -93,28 +113,5 @@ async fn report_health(reporter: HealthReporter, probes: Probes, tasks: Tasks) {
             Err(_) => tonic_health::ServingStatus::NotServing,
         };
         reporter.set_service_status("", status).await;
-    }
-}
-
-async fn accept(listener: TcpListener, router: axum::Router, tasks: Tasks) {
-    let stopping = tasks.stopping();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stopping.cancelled() => return,
-        };
-        let Ok((stream, _)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        let service = TowerToHyperService::new(router.clone());
-        let stopping = tasks.stopping();
-        let builder = hyper_util::server::conn::auto::Builder::new(tasks.clone());
-        tasks.spawn_small(async move {
-            tokio::select! {
-                _ended = builder.serve_connection(TokioIo::new(stream), service) => {}
-                () = stopping.cancelled() => {}
-            }
-        });
     }
 }

@@ -1,36 +1,33 @@
 //! The listener for people and programs: gRPC, gRPC-Web and the web UI on one address.
 
 use crate::grpc::auth::{FromOurPages, PublicGate, Source, public_gate};
-use crate::listen::device::canonical;
+use crate::listen::accept::{InRoom, accept};
+use crate::listen::http::Broken;
+use crate::listen::places::Places;
+use crate::listen::source::{canonical, limited_as};
 use crate::tasks::Tasks;
 use crate::web;
 use axum::body::Body;
 use http::{HeaderMap, Request, Response, header};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::body::Incoming;
 use rustls::ServerConfig;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, ServiceExt};
 
 /// Connections at once. A browser has six, a program one.
 const CONNECTIONS_MAX: usize = 4_096;
-/// A handshake, and the header of a request, take this long at most.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Headers of browsers with many cookies.
-const HEADERS_MAX_BYTES: u32 = 32 * 1024;
-/// Calls at once on one HTTP/2 connection.
-const STREAMS_MAX: u32 = 256;
-/// Pause after the operating system refused a connection.
-const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+/// Of one source: an office behind one address.
+const CONNECTIONS_FOR_EACH: u32 = 256;
+/// A handshake takes this long at most.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The certificate for the public address does not serve.
 #[derive(Debug, Error)]
@@ -62,7 +59,7 @@ pub(crate) fn tls_config(cert: &PathBuf, key: &PathBuf) -> Result<Arc<ServerConf
     let key = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, error))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -77,113 +74,83 @@ pub(crate) struct PublicListener {
     pub(crate) gate: Arc<PublicGate>,
     /// Origins of our own pages.
     pub(crate) origins: Vec<String>,
+    /// Whether the other end of a connection is whoever asks. Behind a proxy it is the proxy, and sources are not limited.
+    pub(crate) sources_are_known: bool,
     pub(crate) tasks: Tasks,
 }
 
-/// What each connection needs.
+/// What all connections share.
 struct Shared {
+    acceptor: Option<TlsAcceptor>,
     grpc: axum::Router,
     origins: Vec<String>,
-    secure: bool,
+    places: Option<Places<IpAddr>>,
+    tasks: Tasks,
 }
 
 impl PublicListener {
     /// Starts the accept loop.
     pub(crate) fn start(self, listener: TcpListener) {
         let gate = axum::middleware::from_fn_with_state(self.gate, public_gate);
-        let shared =
-            Arc::new(Shared { grpc: self.services.layer(gate), origins: self.origins, secure: self.tls.is_some() });
-        let acceptor = self.tls.map(TlsAcceptor::from);
         let tasks = self.tasks.clone();
-        self.tasks.spawn("public-listener", accept(listener, acceptor, shared, tasks));
-    }
-}
-
-async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, shared: Arc<Shared>, tasks: Tasks) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let stopping = tasks.stopping();
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stopping.cancelled() => return,
-        };
-        let (stream, source) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "connection could not be accepted");
-                tokio::time::sleep(ACCEPT_RETRY).await;
-                continue;
-            }
-        };
-        let connection = serve(stream, source, acceptor.clone(), Arc::clone(&shared), tasks.clone());
-        tasks.spawn_small(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%source, error = &*error as &dyn std::error::Error, "public connection broke");
-            }
-            drop(place);
+        let shared = Arc::new(Shared {
+            acceptor: self.tls.map(TlsAcceptor::from),
+            grpc: self.services.layer(gate),
+            origins: self.origins,
+            places: self.sources_are_known.then(|| Places::new(CONNECTIONS_MAX, CONNECTIONS_FOR_EACH)),
+            tasks: self.tasks,
         });
+        let serve = move |stream, source: SocketAddr, room: InRoom| {
+            let shared = Arc::clone(&shared);
+            async move {
+                if let Err(error) = serve(shared, stream, source).await {
+                    tracing::debug!(%source, error = &*error as &dyn std::error::Error, "public connection broke");
+                }
+                drop(room);
+            }
+        };
+        tasks.spawn("public-listener", accept(listener, tasks.clone(), CONNECTIONS_MAX, serve));
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    source: SocketAddr,
-    acceptor: Option<TlsAcceptor>,
-    shared: Arc<Shared>,
-    tasks: Tasks,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let _best_effort = stream.set_nodelay(true);
+async fn serve(shared: Arc<Shared>, stream: TcpStream, source: SocketAddr) -> Result<(), Broken> {
+    let source = canonical(source.ip());
+    let mut place = None;
+    if let Some(places) = &shared.places {
+        place = places.take(limited_as(source));
+        if place.is_none() {
+            return Err(io::Error::other("too many connections of this source").into());
+        }
+    }
+    let known = place.is_some().then_some(Source(source));
+    let (acceptor, tasks) = (shared.acceptor.clone(), shared.tasks.clone());
+    let answer = move |request| {
+        let shared = Arc::clone(&shared);
+        async move { dispatch(&shared, known, request).await }
+    };
     match acceptor {
-        None => serve_http(stream, source, shared, tasks).await,
+        None => crate::listen::http::serve(stream, tasks, answer).await,
         Some(acceptor) => {
-            let stream = tokio::time::timeout(HEADER_TIMEOUT, acceptor.accept(stream))
+            let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream))
                 .await
                 .map_err(|_elapsed| io::Error::new(io::ErrorKind::TimedOut, "the handshake took too long"))??;
-            serve_http(stream, source, shared, tasks).await
+            crate::listen::http::serve(stream, tasks, answer).await
         }
     }
 }
 
-async fn serve_http<S>(
-    stream: S,
-    source: SocketAddr,
-    shared: Arc<Shared>,
-    tasks: Tasks,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let stopping = tasks.stopping();
-    let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, std::convert::Infallible>(dispatch(&shared, source, request).await) }
-    });
-    let mut builder = hyper_util::server::conn::auto::Builder::new(tasks);
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(HEADERS_MAX_BYTES)
-        .keep_alive_interval(Duration::from_secs(30));
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::select! {
-        result = connection => result,
-        () = stopping.cancelled() => Ok(()),
-    }
-}
-
 /// gRPC in both forms goes to the services, everything else to the web UI.
-async fn dispatch(shared: &Shared, source: SocketAddr, mut request: Request<hyper::body::Incoming>) -> Response<Body> {
+async fn dispatch(shared: &Shared, source: Option<Source>, mut request: Request<Incoming>) -> Response<Body> {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     if !content_type.starts_with("application/grpc") {
-        return web::serve(request.method(), request.uri().path(), request.headers(), shared.secure);
+        return web::serve(request.method(), request.uri().path(), request.headers(), shared.acceptor.is_some());
     }
     if content_type.starts_with("application/grpc-web") && is_from_our_pages(request.headers(), &shared.origins) {
         request.extensions_mut().insert(FromOurPages);
     }
-    request.extensions_mut().insert(Source(canonical(source.ip())));
+    if let Some(source) = source {
+        request.extensions_mut().insert(source);
+    }
     let service = GrpcWebLayer::new().layer(shared.grpc.clone());
     match service.oneshot(request).await {
         Ok(response) => response.map(Body::new),
@@ -191,12 +158,12 @@ async fn dispatch(shared: &Shared, source: SocketAddr, mut request: Request<hype
     }
 }
 
-/// Whether a request comes from a page of this server: its origin is ours to the letter, and the browser calls it
-/// same-origin where it says so at all.
+/// Whether a request comes from a page of this server: its origin is ours to the letter, and the browser calls it same-origin.
+/// Browsers say that (Fetch Metadata) to every server on TLS and on loopback, and this listener is on nothing else.
 fn is_from_our_pages(headers: &HeaderMap, origins: &[String]) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let origin_is_ours = text("origin").is_some_and(|origin| origins.iter().any(|ours| ours == origin));
-    origin_is_ours && text("sec-fetch-site").is_none_or(|site| site == "same-origin")
+    origin_is_ours && text("sec-fetch-site") == Some("same-origin")
 }
 
 #[cfg(test)]
@@ -212,10 +179,10 @@ mod tests {
     #[test]
     fn only_our_own_pages_count() {
         check(&[], false);
-        check(&[("origin", "http://127.0.0.1:8080")], true);
+        check(&[("origin", "http://127.0.0.1:8080")], false);
         check(&[("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")], true);
         check(&[("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-site")], false);
-        check(&[("origin", "http://127.0.0.1:8080.evil.example")], false);
-        check(&[("origin", "null")], false);
+        check(&[("origin", "http://127.0.0.1:8080.evil.example"), ("sec-fetch-site", "same-origin")], false);
+        check(&[("origin", "null"), ("sec-fetch-site", "same-origin")], false);
     }
 }

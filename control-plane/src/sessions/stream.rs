@@ -2,19 +2,18 @@
 //! session needs no task and no channel of its own.
 
 use crate::grpc::convert::link::{InvalidItem, events_from_proto, facts_from_proto, samples_from_proto};
+use crate::grpc::link::codec::Frame;
 use crate::grpc::status;
 use crate::metrics::Metrics;
-use crate::sessions::handle::{Next, Pending, SessionHandle};
+use crate::sessions::allowance::Allowance;
+use crate::sessions::handle::{Next, Pending, SessionHandle, uptime_ms};
 use crate::sessions::ingest::Ingest;
 use crate::sessions::opener::Opener;
 use crate::sessions::registry::Registry;
 use futures_util::Stream;
 use kaliun_domain::device::{SessionStart, SpoolMark};
-use kaliun_proto::link::v1::{
-    DeviceMessage, EventBatch, ItemClass, SampleBatch, ServerMessage, device_message::Message,
-};
+use kaliun_proto::link::v1::{EventBatch, ItemClass, SampleBatch, ServerMessage, device_message::Message};
 use kaliun_types::reason::{ReasonCode, is_code};
-use prost::Message as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -34,13 +33,13 @@ pub(crate) struct Shared {
 /// The stream of one session.
 pub(crate) struct SessionStream {
     session: Arc<SessionHandle>,
-    inbound: Streaming<DeviceMessage>,
+    inbound: Streaming<Frame>,
     shared: Arc<Shared>,
     /// Where each class must go on: the spool's id and the next sequence.
     samples: Position,
     events: Position,
-    /// Facts are state: the device sends them when they change. More than a few a minute is a fault.
-    facts_left: u8,
+    /// For what costs no credit.
+    allowance: Allowance,
     ended: Option<ReasonCode>,
 }
 
@@ -51,13 +50,10 @@ struct Position {
     next: i64,
 }
 
-/// Most facts reports in one session's life between two samples.
-const FACTS_BURST: u8 = 8;
-
 impl SessionStream {
     pub(crate) fn new(
         session: Arc<SessionHandle>,
-        inbound: Streaming<DeviceMessage>,
+        inbound: Streaming<Frame>,
         shared: Arc<Shared>,
         start: &SessionStart,
     ) -> Self {
@@ -69,21 +65,23 @@ impl SessionStream {
             shared,
             samples: Position::after(start.samples.as_ref()),
             events: Position::after(start.events.as_ref()),
-            facts_left: FACTS_BURST,
+            allowance: Allowance::new(uptime_ms()),
             ended: None,
         }
     }
 
     /// Takes in one message.
-    fn take(&mut self, message: DeviceMessage) -> Result<(), ReasonCode> {
+    fn take(&mut self, frame: Frame) -> Result<(), ReasonCode> {
         self.session.heard();
-        let bytes = u32::try_from(message.encoded_len()).unwrap_or(u32::MAX);
-        match message.message {
+        let costs_credit = matches!(frame.message.message, Some(Message::SampleBatch(_) | Message::EventBatch(_)));
+        if !costs_credit && !self.allowance.take(uptime_ms()) {
+            return Err(ReasonCode::LinkProtocolError);
+        }
+        match frame.message.message {
             Some(Message::Heartbeat(_)) => Ok(()),
-            Some(Message::SampleBatch(batch)) => self.take_samples(batch, bytes),
-            Some(Message::EventBatch(batch)) => self.take_events(batch, bytes),
+            Some(Message::SampleBatch(batch)) => self.take_samples(batch, frame.bytes),
+            Some(Message::EventBatch(batch)) => self.take_events(batch, frame.bytes),
             Some(Message::FactsReport(report)) => {
-                self.facts_left = self.facts_left.checked_sub(1).ok_or(ReasonCode::LinkProtocolError)?;
                 let write = facts_from_proto(report, self.session.device, self.session.epoch).map_err(breach)?;
                 self.shared.ingest.submit(&self.session, Pending::Facts(Box::new(write)));
                 Ok(())
@@ -103,7 +101,6 @@ impl SessionStream {
     fn take_samples(&mut self, batch: SampleBatch, bytes: u32) -> Result<(), ReasonCode> {
         let write = samples_from_proto(batch, self.session.device, self.session.epoch).map_err(breach)?;
         self.samples.advance(&write.spool_id, write.first_sequence, write.items.len())?;
-        self.facts_left = FACTS_BURST;
         self.spend(ItemClass::Samples, bytes)?;
         self.shared.ingest.submit(&self.session, Pending::Samples(Box::new(write), bytes));
         Ok(())

@@ -318,6 +318,38 @@ impl SystemStore {
         row.as_ref().map(from_row).transpose()
     }
 
+    /// Those of some waiting boxes that do not wait any more: somebody decided, or their row is gone.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn enrollments_decided(&self, waiting: &[EnrollmentId]) -> Result<Vec<EnrollmentId>, StoreError> {
+        const OPERATION: &str = "enrollments_decided";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let rows = txn
+            .rows(
+                "SELECT w.id FROM unnest($1::uuid[]) AS w (id)
+                 WHERE NOT EXISTS (SELECT FROM enrollment e WHERE e.id = w.id AND e.state = 1)",
+                &[&waiting],
+            )
+            .await?;
+        txn.commit().await?;
+        rows.iter().map(|row| column(row, "enrollment", "id")).collect()
+    }
+
+    /// Forgets a box that went away before anybody decided. One that came back under another code, or was decided, stays.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn enrollment_forget(&self, id: EnrollmentId, claim_code: &str) -> Result<(), StoreError> {
+        const OPERATION: &str = "enrollment_forget";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        txn.execute("DELETE FROM enrollment WHERE id = $1 AND state = 1 AND claim_code = $2", &[&id, &claim_code])
+            .await?;
+        txn.commit().await
+    }
+
     /// The device's name, for the box that became it.
     ///
     /// # Errors
@@ -479,7 +511,7 @@ impl SystemStore {
         let deleted = txn
             .execute(
                 "DELETE FROM enrollment WHERE id IN (
-                     SELECT id FROM enrollment WHERE code_expires_at < now() - interval '1 day' AND state <> 2 LIMIT 1000)",
+                     SELECT id FROM enrollment WHERE code_expires_at < now() - interval '1 hour' AND state <> 2 LIMIT 1000)",
                 &[],
             )
             .await?;

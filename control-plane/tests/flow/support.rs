@@ -29,6 +29,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_postgres::{Client, NoTls};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Status, Streaming};
@@ -135,9 +136,11 @@ fn config(database: &TestDatabase, state_dir: PathBuf, token_file: PathBuf) -> C
         replica_name: "test".to_owned(),
         device_listen: any,
         device_url: None,
+        device_balancers: Vec::new(),
         public_listen: any,
         public_url: None,
         public_tls: None,
+        behind_tls_proxy: false,
         internal_listen: any,
         database: Database::Url { url: url.clone(), direct_url: url, ca: None },
         first_admin_email: "admin@example.org".to_owned(),
@@ -178,21 +181,11 @@ pub(crate) struct TestBox {
     pub(crate) address: SocketAddr,
 }
 
-/// A channel to the device listener.
-pub(crate) async fn device_channel(
-    address: SocketAddr,
-    roots: &[CertificateDer<'static>],
-    identity: Option<(Vec<CertificateDer<'static>>, &KeyPair)>,
-) -> Result<Channel> {
-    device_channel_by(Endpoint::from_static("http://localhost"), address, roots, identity).await
-}
+/// What a box shows of itself: its certificates, and the key that proves them.
+pub(crate) type Shown<'a> = Option<(Vec<CertificateDer<'static>>, &'a KeyPair)>;
 
-async fn device_channel_by(
-    endpoint: Endpoint,
-    address: SocketAddr,
-    roots: &[CertificateDer<'static>],
-    identity: Option<(Vec<CertificateDer<'static>>, &KeyPair)>,
-) -> Result<Channel> {
+/// How a box does TLS.
+fn connector(roots: &[CertificateDer<'static>], identity: Shown<'_>) -> Result<TlsConnector> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut store = RootCertStore::empty();
     for root in roots {
@@ -209,7 +202,43 @@ async fn device_channel_by(
         }
     };
     config.alpn_protocols = vec![b"h2".to_vec()];
-    let connector = TlsConnector::from(Arc::new(config));
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// A connection to the device listener after its handshake, with nothing said on it.
+pub(crate) async fn secure_stream(
+    address: SocketAddr,
+    roots: &[CertificateDer<'static>],
+    identity: Shown<'_>,
+) -> Result<TlsStream<TcpStream>> {
+    secure_stream_from(TcpStream::connect(address).await?, roots, identity).await
+}
+
+/// The same over a connection that is there already.
+pub(crate) async fn secure_stream_from(
+    stream: TcpStream,
+    roots: &[CertificateDer<'static>],
+    identity: Shown<'_>,
+) -> Result<TlsStream<TcpStream>> {
+    Ok(connector(roots, identity)?.connect(ServerName::try_from("localhost")?, stream).await?)
+}
+
+/// A channel to the device listener.
+pub(crate) async fn device_channel(
+    address: SocketAddr,
+    roots: &[CertificateDer<'static>],
+    identity: Shown<'_>,
+) -> Result<Channel> {
+    device_channel_by(Endpoint::from_static("http://localhost"), address, roots, identity).await
+}
+
+async fn device_channel_by(
+    endpoint: Endpoint,
+    address: SocketAddr,
+    roots: &[CertificateDer<'static>],
+    identity: Shown<'_>,
+) -> Result<Channel> {
+    let connector = connector(roots, identity)?;
     let connect = tower::service_fn(move |_uri: Uri| {
         let connector = connector.clone();
         async move {
