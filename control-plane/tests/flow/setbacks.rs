@@ -9,6 +9,7 @@ use kaliun_proto::link::v1::ItemClass;
 use kaliun_proto::link::v1::device_message::Message as DeviceWord;
 use kaliun_proto::link::v1::link_service_client::LinkServiceClient;
 use kaliun_proto::link::v1::server_message::Message as ServerWord;
+use prost::Message;
 use rcgen::KeyPair;
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -44,6 +45,46 @@ async fn stored(admin: &Client, known: &TestBox) -> Result<Vec<i64>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
+/// Makes the database refuse one sample of a device.
+async fn refuse(admin: &Client, known: &TestBox, sequence: u64) -> Result<()> {
+    let statements = format!(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'this cannot be stored' USING ERRCODE = 'data_exception'; END; $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON sample_head FOR EACH ROW
+             WHEN (NEW.device_id = '{}' AND NEW.sequence = {sequence}) EXECUTE FUNCTION refuse()",
+        known.device_id
+    );
+    Ok(admin.batch_execute(&statements).await?)
+}
+
+/// How far a box is told that its samples are stored.
+fn mark(session: &Session) -> Option<u64> {
+    let mark = session.welcome.stored.iter().find(|mark| mark.item_class() == ItemClass::Samples);
+    mark.map(|mark| mark.sequence)
+}
+
+/// What the server measures of itself.
+async fn metric(fixture: &Fixture, name: &str) -> Result<u64> {
+    let mut stream = TcpStream::connect(fixture.server.addresses().internal).await?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    Ok(value.with_context(|| format!("no {name}"))?.parse()?)
+}
+
+/// Asks the server until something it measures is as it should be.
+async fn wait_for_metric(fixture: &Fixture, wanted: u64, name: &str) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let found = metric(fixture, name).await?;
+        if found == wanted {
+            return Ok(());
+        }
+        ensure!(began.elapsed() < PATIENCE, "{name} is {found}, not {wanted}");
+    }
+}
+
 /// Reads to the end of a session: how far samples were acknowledged, and why it ended.
 async fn last_words(session: &mut Session) -> Result<(u64, String)> {
     let mut acknowledged = 0;
@@ -69,15 +110,7 @@ async fn an_item_that_cannot_be_stored_holds_up_its_own_session_only() -> Result
     let admin = fixture.admin().await?;
     let bad = TestBox::enroll(&fixture, "bad").await?;
     let good = [TestBox::enroll(&fixture, "attic").await?, TestBox::enroll(&fixture, "barn").await?];
-    admin
-        .batch_execute(&format!(
-            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
-                 $$ BEGIN RAISE EXCEPTION 'this cannot be stored' USING ERRCODE = 'data_exception'; END; $$;
-             CREATE TRIGGER refuse BEFORE INSERT ON sample_head FOR EACH ROW
-                 WHEN (NEW.device_id = '{}' AND NEW.sequence = 3) EXECUTE FUNCTION refuse()",
-            bad.device_id
-        ))
-        .await?;
+    refuse(&admin, &bad, 3).await?;
     let mut session = bad.open().await?;
     let mut others = [good[0].open().await?, good[1].open().await?];
 
@@ -103,11 +136,37 @@ async fn an_item_that_cannot_be_stored_holds_up_its_own_session_only() -> Result
     // When the database is mended the box goes on where it was acknowledged: nothing is lost.
     admin.batch_execute("DROP TRIGGER refuse ON sample_head").await?;
     let mut session = bad.open().await?;
-    let mark = session.welcome.stored.iter().find(|mark| mark.item_class() == ItemClass::Samples);
-    assert_eq!(mark.map(|mark| mark.sequence), Some(2));
+    assert_eq!(mark(&session), Some(2));
     session.send(DeviceWord::SampleBatch(samples(3, 3))).await?;
     session.acknowledged(5).await?;
     assert_eq!(stored(&admin, &bad).await?, [1, 2, 3, 4, 5]);
+    fixture.stop().await
+}
+
+#[tokio::test]
+async fn what_lies_behind_a_bad_item_waits_even_when_the_box_does_not_read() -> Result<()> {
+    let fixture = Fixture::start_with(|config| config.heartbeat_interval_ms = 60_000).await?;
+    let admin = fixture.admin().await?;
+    let bad = TestBox::enroll(&fixture, "bad").await?;
+    refuse(&admin, &bad, 3).await?;
+    // Less than an acknowledgement may be on its way. The first fills that, the second waits for room, and then the server cannot
+    // even tell the box that the session is over.
+    let mut session = bad.open_over(bad.narrow_channel(16).await?).await?;
+    ensure!(matches!(session.next().await?, ServerWord::Settings(_)), "the settings follow the welcome");
+    hold_writes(&admin).await?;
+    let mut sent = 0;
+    for (first, count) in [(1, 1), (2, 1), (3, 1), (4, 2)] {
+        let batch = DeviceWord::SampleBatch(samples(first, count));
+        sent += u64::try_from(word(batch.clone()).encoded_len())?;
+        session.send(batch).await?;
+    }
+    wait_for_metric(&fixture, sent, "kaliun_ingest_waiting_bytes").await?;
+    admin.batch_execute("ROLLBACK").await?;
+
+    let ended = "SELECT count(*) FROM device_status WHERE NOT online AND link_reason = 'link.protocol_error'";
+    wait_for_count(&admin, 1, ended).await?;
+    assert_eq!(stored(&admin, &bad).await?, [1, 2]);
+    assert_eq!(mark(&bad.open().await?), Some(2));
     fixture.stop().await
 }
 
@@ -150,16 +209,6 @@ async fn a_claimed_box_that_lost_its_answer_becomes_no_second_device() -> Result
     fixture.stop().await
 }
 
-/// How many connections the device listener holds, by the server's own count.
-async fn device_connections(fixture: &Fixture) -> Result<u64> {
-    let mut stream = TcpStream::connect(fixture.server.addresses().internal).await?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await?;
-    let line = text.lines().find_map(|line| line.strip_prefix("kaliun_device_connections "));
-    Ok(line.context("the count of connections")?.parse()?)
-}
-
 #[tokio::test]
 async fn a_session_that_nobody_takes_over_ends() -> Result<()> {
     let fixture = Fixture::start().await?;
@@ -180,10 +229,7 @@ async fn a_session_that_nobody_takes_over_ends() -> Result<()> {
         waits = wait_for_count(&admin, 1, begins) => waits?,
     }
     drop((client, say));
-    let began = Instant::now();
-    while device_connections(&fixture).await? > 0 {
-        ensure!(began.elapsed() < PATIENCE, "the server holds a connection that was ended");
-    }
+    wait_for_metric(&fixture, 0, "kaliun_device_connections").await?;
     admin.batch_execute("ROLLBACK").await?;
 
     let ended =

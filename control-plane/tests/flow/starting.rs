@@ -1,9 +1,22 @@
 //! Whether the program starts at all.
 
-use crate::support::{Fixture, PATIENCE};
+use crate::support::{Fixture, PATIENCE, TestBox, with_token};
 use anyhow::Result;
 use kaliun_cluster::ADMIN;
+use kaliun_control_plane::config::Database;
+use kaliun_proto::fleet::v1 as fleet;
 use tokio::process::Command;
+
+#[tokio::test]
+async fn a_server_without_a_database_url_brings_a_database_and_finds_it_again() -> Result<()> {
+    let fixture = Fixture::start_with(|config| config.database = Database::Private).await?;
+    let known = TestBox::enroll(&fixture, "cellar").await?;
+    let fixture = fixture.restart().await?;
+    let listed = fixture.devices().await?.list_devices(with_token(fleet::ListDevicesRequest::default())).await?;
+    let ids: Vec<String> = listed.into_inner().devices.into_iter().map(|device| device.id).collect();
+    assert_eq!(ids, [known.device_id]);
+    fixture.stop().await
+}
 
 #[tokio::test]
 async fn the_program_refuses_a_schema_that_is_newer_than_it() -> Result<()> {

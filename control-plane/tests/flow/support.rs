@@ -43,6 +43,7 @@ pub(crate) const TOKEN: &str = "kat1.a-token-for-tests-that-is-long-enough-to-be
 pub(crate) struct Fixture {
     pub(crate) server: Server,
     pub(crate) database: TestDatabase,
+    config: Config,
     folder: PathBuf,
 }
 
@@ -61,21 +62,18 @@ impl Fixture {
         let mut config = config(&database, folder.clone(), token_file);
         change(&mut config);
         let server = Server::start(&config).await?;
-        Ok(Self { server, database, folder })
+        Ok(Self { server, database, config, folder })
     }
 
     /// Starts another server on the same database, with the same authority.
     pub(crate) async fn replica(&self) -> Result<Server> {
-        let mut config = config(&self.database, self.folder.clone(), self.folder.join("token"));
-        config.replica_name = "other".to_owned();
-        Ok(Server::start(&config).await?)
+        Ok(Server::start(&Config { replica_name: "other".to_owned(), ..self.config.clone() }).await?)
     }
 
     /// Stops the server and starts it again.
     pub(crate) async fn restart(self) -> Result<Self> {
         self.server.stop().await;
-        let server = Server::start(&config(&self.database, self.folder.clone(), self.folder.join("token"))).await?;
-        Ok(Self { server, ..self })
+        Ok(Self { server: Server::start(&self.config).await?, ..self })
     }
 
     pub(crate) async fn stop(self) -> Result<()> {
@@ -231,6 +229,15 @@ pub(crate) async fn device_channel(
     roots: &[CertificateDer<'static>],
     identity: Shown<'_>,
 ) -> Result<Channel> {
+    device_channel_by(Endpoint::from_static("http://localhost"), address, roots, identity).await
+}
+
+async fn device_channel_by(
+    endpoint: Endpoint,
+    address: SocketAddr,
+    roots: &[CertificateDer<'static>],
+    identity: Shown<'_>,
+) -> Result<Channel> {
     let connector = connector(roots, identity)?;
     let connect = tower::service_fn(move |_uri: Uri| {
         let connector = connector.clone();
@@ -240,7 +247,7 @@ pub(crate) async fn device_channel(
             Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(connector.connect(name, stream).await?))
         }
     });
-    Ok(Endpoint::from_static("http://localhost").connect_with_connector(connect).await?)
+    Ok(endpoint.connect_with_connector(connect).await?)
 }
 
 /// The authorities, learned as a box learns them but for the hash, which the caller knows.
@@ -355,11 +362,22 @@ impl TestBox {
         device_channel(self.address, &self.roots, Some((self.chain.clone(), &self.key))).await
     }
 
+    /// A channel over which the server may send only some bytes of a stream before the box reads them.
+    pub(crate) async fn narrow_channel(&self, bytes: u32) -> Result<Channel> {
+        let endpoint = Endpoint::from_static("http://localhost").initial_stream_window_size(bytes);
+        device_channel_by(endpoint, self.address, &self.roots, Some((self.chain.clone(), &self.key))).await
+    }
+
     /// Opens a link and says hello.
     pub(crate) async fn open(&self) -> Result<Session> {
+        self.open_over(self.channel().await?).await
+    }
+
+    /// Opens a link over a channel.
+    pub(crate) async fn open_over(&self, channel: Channel) -> Result<Session> {
         let (say, outbound) = mpsc::channel(16);
         say.send(word(DeviceWord::Hello(Box::new(hello())))).await?;
-        let opened = LinkServiceClient::new(self.channel().await?).open_link(ReceiverStream::new(outbound)).await;
+        let opened = LinkServiceClient::new(channel).open_link(ReceiverStream::new(outbound)).await;
         let mut session = Session { say, hear: opened?.into_inner(), welcome: Welcome::default() };
         let ServerWord::Welcome(welcome) = session.next().await? else { anyhow::bail!("expected a welcome") };
         session.welcome = welcome;
