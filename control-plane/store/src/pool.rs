@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use tracing::{Instrument, Span};
 
 /// Longest time a statement may run before the server ends it.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -132,10 +133,11 @@ async fn take(pool: &Pool, operation: &'static str) -> Result<Object, StoreError
     pool.get().await.map_err(|source| StoreError::Pool { operation, source: Box::new(source) })
 }
 
-/// A transaction that knows what it is for.
+/// A transaction that knows what it is for. Its span lasts as long as it does, below that of whoever asked.
 pub(crate) struct Txn<'a> {
     inner: Transaction<'a>,
     operation: &'static str,
+    span: Span,
 }
 
 impl<'a> Txn<'a> {
@@ -145,26 +147,33 @@ impl<'a> Txn<'a> {
         scope: &OrganizationScope,
         operation: &'static str,
     ) -> Result<Self, StoreError> {
-        let inner = connection.transaction().await.map_err(StoreError::at(operation))?;
         // A UUID prints as hexadecimal digits and hyphens only, so it is safe inside the quotes.
         let setup = format!(
             "SET LOCAL ROLE kaliun_app; SELECT set_config('kaliun.organization_id', '{}', true)",
             scope.organization()
         );
-        inner.batch_execute(&setup).await.map_err(StoreError::at(operation))?;
-        Ok(Self { inner, operation })
+        Self::begin(connection, &setup, operation).await
     }
 
     /// Begins a transaction as `kaliun_system`.
     pub(crate) async fn begin_system(connection: &'a mut Object, operation: &'static str) -> Result<Self, StoreError> {
-        let inner = connection.transaction().await.map_err(StoreError::at(operation))?;
-        inner.batch_execute("SET LOCAL ROLE kaliun_system").await.map_err(StoreError::at(operation))?;
-        Ok(Self { inner, operation })
+        Self::begin(connection, "SET LOCAL ROLE kaliun_system", operation).await
+    }
+
+    async fn begin(connection: &'a mut Object, setup: &str, operation: &'static str) -> Result<Self, StoreError> {
+        let span = tracing::info_span!("db", otel.name = format_args!("db.{operation}"), otel.kind = "client");
+        let begun = async {
+            let inner = connection.transaction().await?;
+            inner.batch_execute(setup).await?;
+            Ok(inner)
+        };
+        let inner = begun.instrument(span.clone()).await.map_err(StoreError::at(operation))?;
+        Ok(Self { inner, operation, span })
     }
 
     pub(crate) async fn rows(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
-        let statement = self.inner.prepare_cached(sql).await.map_err(StoreError::at(self.operation))?;
-        self.inner.query(&statement, params).await.map_err(StoreError::at(self.operation))
+        let answered = async { self.inner.query(&self.inner.prepare_cached(sql).await?, params).await };
+        answered.instrument(self.span.clone()).await.map_err(StoreError::at(self.operation))
     }
 
     pub(crate) async fn row_opt(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, StoreError> {
@@ -172,12 +181,13 @@ impl<'a> Txn<'a> {
     }
 
     pub(crate) async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, StoreError> {
-        let statement = self.inner.prepare_cached(sql).await.map_err(StoreError::at(self.operation))?;
-        self.inner.execute(&statement, params).await.map_err(StoreError::at(self.operation))
+        let answered = async { self.inner.execute(&self.inner.prepare_cached(sql).await?, params).await };
+        answered.instrument(self.span.clone()).await.map_err(StoreError::at(self.operation))
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        self.inner.commit().await.map_err(StoreError::at(self.operation))
+        let Self { inner, operation, span } = self;
+        inner.commit().instrument(span).await.map_err(StoreError::at(operation))
     }
 }
 
