@@ -4,4 +4,5 @@ mod authorization;
 mod devices;
 mod refusals;
 mod support;
+mod tenants;
 mod watching;

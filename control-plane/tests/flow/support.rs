@@ -14,7 +14,9 @@ use kaliun_proto::fleet::v1 as fleet;
 use kaliun_proto::link::v1::device_message::Message as DeviceWord;
 use kaliun_proto::link::v1::link_service_client::LinkServiceClient;
 use kaliun_proto::link::v1::server_message::Message as ServerWord;
-use kaliun_proto::link::v1::{DeviceMessage, Hello, ItemClass, SampleBatch, ServerMessage, SpoolPosition, Welcome};
+use kaliun_proto::link::v1::{
+    DeviceMessage, Hello, ItemClass, SampleBatch, ServerMessage, SpoolPosition, Welcome,
+};
 use kaliun_proto::telemetry::v1::{Facts, Health, HealthVerdict, Metric, Sample, SampleValues};
 use prost::Message;
 use rcgen::{CertificateParams, KeyPair, PublicKeyData};
@@ -27,6 +29,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Status, Streaming};
@@ -75,6 +78,13 @@ impl Fixture {
         Ok(fleet::device_service_client::DeviceServiceClient::new(self.public().await?))
     }
 
+    /// A connection to its database as the superuser, to look and act behind the server's back.
+    pub(crate) async fn admin(&self) -> Result<tokio_postgres::Client> {
+        let (client, connection) = self.database.admin_config().connect(tokio_postgres::NoTls).await?;
+        drive(connection);
+        Ok(client)
+    }
+
     /// The server's own authority, to make certificates that it would not.
     pub(crate) fn own_issuer(&self) -> Result<rcgen::Issuer<'static, KeyPair>> {
         use rustls::pki_types::pem::PemObject;
@@ -93,6 +103,11 @@ impl Fixture {
         };
         Ok(tokens.create_join_token(with_token(request)).await?.into_inner().secret)
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the connection's task ends with its client")]
+fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static) {
+    tokio::spawn(connection);
 }
 
 fn config(database: &TestDatabase, state_dir: PathBuf, token_file: PathBuf) -> Config {
@@ -121,8 +136,13 @@ fn config(database: &TestDatabase, state_dir: PathBuf, token_file: PathBuf) -> C
 
 /// A request with the admin's token.
 pub(crate) fn with_token<T>(message: T) -> Request<T> {
+    with_token_of(TOKEN, message)
+}
+
+/// A request with somebody's token.
+pub(crate) fn with_token_of<T>(token: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
-    let value = format!("Bearer {TOKEN}").parse().expect("the token is ASCII");
+    let value = format!("Bearer {token}").parse().expect("the token is ASCII");
     request.metadata_mut().insert("authorization", value);
     request
 }
@@ -142,6 +162,18 @@ pub(crate) async fn device_channel(
     roots: &[CertificateDer<'static>],
     identity: Option<(Vec<CertificateDer<'static>>, &KeyPair)>,
 ) -> Result<Channel> {
+    let connector = connector(roots, identity)?;
+    let connect = tower::service_fn(move |_uri: Uri| {
+        let stream = secured(connector.clone(), address);
+        async move { Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(stream.await?)) }
+    });
+    Ok(Endpoint::from_static("http://localhost").connect_with_connector(connect).await?)
+}
+
+fn connector(
+    roots: &[CertificateDer<'static>],
+    identity: Option<(Vec<CertificateDer<'static>>, &KeyPair)>,
+) -> Result<TlsConnector> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut store = RootCertStore::empty();
     for root in roots {
@@ -158,16 +190,12 @@ pub(crate) async fn device_channel(
         }
     };
     config.alpn_protocols = vec![b"h2".to_vec()];
-    let connector = TlsConnector::from(Arc::new(config));
-    let connect = tower::service_fn(move |_uri: Uri| {
-        let connector = connector.clone();
-        async move {
-            let stream = TcpStream::connect(address).await?;
-            let name = ServerName::try_from("localhost").map_err(std::io::Error::other)?;
-            Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(connector.connect(name, stream).await?))
-        }
-    });
-    Ok(Endpoint::from_static("http://localhost").connect_with_connector(connect).await?)
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+async fn secured(connector: TlsConnector, address: SocketAddr) -> std::io::Result<TlsStream<TcpStream>> {
+    let name = ServerName::try_from("localhost").map_err(std::io::Error::other)?;
+    connector.connect(name, TcpStream::connect(address).await?).await
 }
 
 /// The authorities, learned as a box learns them but for the hash, which the caller knows.
@@ -254,13 +282,30 @@ fn prove(prover: &KeyPair, key: &KeyPair, nonce: &[u8]) -> Result<Vec<u8>> {
     Ok(signature.map_err(|error| anyhow::anyhow!("{error}"))?.as_ref().to_vec())
 }
 
+/// Lets a box wait to be claimed, and leaves: its code stays good.
+pub(crate) async fn claim_code(fixture: &Fixture, hostname: &str) -> Result<String> {
+    let roots = learn_roots(fixture).await?;
+    let key = KeyPair::generate()?;
+    let (tell, mut told) = mpsc::channel(1);
+    let on_pending = async |code: String| tell.send(code).await.expect("somebody wants to know");
+    tokio::select! {
+        ended = enroll(fixture, &roots, &key, "", hostname, on_pending) => anyhow::bail!("nobody has decided: {ended:?}"),
+        code = told.recv() => code.context("a code"),
+    }
+}
+
 impl TestBox {
     /// Enrols by join token.
     pub(crate) async fn enroll(fixture: &Fixture, hostname: &str) -> Result<Self> {
+        let token = fixture.join_token().await?;
+        Self::enroll_by(fixture, &token, hostname).await
+    }
+
+    /// Enrols by a certain join token.
+    pub(crate) async fn enroll_by(fixture: &Fixture, token: &str, hostname: &str) -> Result<Self> {
         let roots = learn_roots(fixture).await?;
         let key = KeyPair::generate()?;
-        let token = fixture.join_token().await?;
-        match enroll(fixture, &roots, &key, &token, hostname, async |_| {}).await? {
+        match enroll(fixture, &roots, &key, token, hostname, async |_| {}).await? {
             Answer::Issued(issued) => Ok(Self::from_issued(fixture, key, roots, issued)),
             other @ (Answer::Challenge(_) | Answer::Pending(_) | Answer::Refused(_)) => {
                 anyhow::bail!("not issued: {other:?}")
@@ -328,9 +373,14 @@ impl Session {
 
     /// Waits until samples up to a sequence are acknowledged.
     pub(crate) async fn acknowledged(&mut self, sequence: u64) -> Result<()> {
+        self.stored(ItemClass::Samples, sequence).await
+    }
+
+    /// Waits until items of a class up to a sequence are acknowledged.
+    pub(crate) async fn stored(&mut self, item_class: ItemClass, sequence: u64) -> Result<()> {
         loop {
             if let ServerWord::Acknowledged(acknowledged) = self.next().await?
-                && acknowledged.item_class() == ItemClass::Samples
+                && acknowledged.item_class() == item_class
                 && acknowledged.sequence >= sequence
             {
                 return Ok(());
