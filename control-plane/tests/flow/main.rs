@@ -2,6 +2,7 @@
 
 mod authorization;
 mod devices;
+mod frames;
 mod refusals;
 mod support;
 mod tenants;

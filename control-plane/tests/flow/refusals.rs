@@ -111,11 +111,6 @@ async fn a_bad_message_ends_its_own_session_and_nothing_else() -> Result<()> {
     session.send(DeviceWord::SampleBatch(samples(5, 2))).await?;
     check(&session.end().await.context("a batch out of order")?, ReasonCode::LinkProtocolError);
 
-    let mut session = bad.open().await?;
-    let long = Hello { capabilities: vec!["x".repeat(40_000)], ..hello() };
-    session.send(DeviceWord::Hello(Box::new(long))).await?;
-    assert!(session.end().await.is_ok(), "a message over 32 kB");
-
     neighbour.send(DeviceWord::SampleBatch(samples(1, 1))).await?;
     neighbour.acknowledged(1).await?;
     fixture.stop().await

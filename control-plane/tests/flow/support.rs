@@ -15,7 +15,7 @@ use kaliun_proto::link::v1::device_message::Message as DeviceWord;
 use kaliun_proto::link::v1::link_service_client::LinkServiceClient;
 use kaliun_proto::link::v1::server_message::Message as ServerWord;
 use kaliun_proto::link::v1::{
-    DeviceMessage, Hello, ItemClass, SampleBatch, ServerMessage, SpoolPosition, Welcome,
+    DeviceMessage, Heartbeat, Hello, ItemClass, SampleBatch, ServerMessage, SpoolPosition, Welcome,
 };
 use kaliun_proto::telemetry::v1::{Facts, Health, HealthVerdict, Metric, Sample, SampleValues};
 use prost::Message;
@@ -384,6 +384,21 @@ impl Session {
                 && acknowledged.sequence >= sequence
             {
                 return Ok(());
+            }
+        }
+    }
+
+    /// Answers each heartbeat with one, so that the session lives while something else is done.
+    pub(crate) async fn live_through<T>(&mut self, work: impl Future<Output = T>) -> Result<T> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(done),
+                heard = self.next() => {
+                    if matches!(heard?, ServerWord::Heartbeat(_)) {
+                        self.send(DeviceWord::Heartbeat(Heartbeat { now_ms: 0 })).await?;
+                    }
+                }
             }
         }
     }
