@@ -3,6 +3,7 @@
 mod authorization;
 mod devices;
 mod frames;
+mod garbage;
 mod refusals;
 mod support;
 mod tenants;

@@ -170,6 +170,15 @@ pub(crate) async fn device_channel(
     Ok(Endpoint::from_static("http://localhost").connect_with_connector(connect).await?)
 }
 
+/// A secured stream to the device listener, for whoever does not speak HTTP/2 as it should be spoken.
+pub(crate) async fn device_stream(
+    address: SocketAddr,
+    roots: &[CertificateDer<'static>],
+    identity: Option<(Vec<CertificateDer<'static>>, &KeyPair)>,
+) -> Result<TlsStream<TcpStream>> {
+    Ok(secured(connector(roots, identity)?, address).await?)
+}
+
 fn connector(
     roots: &[CertificateDer<'static>],
     identity: Option<(Vec<CertificateDer<'static>>, &KeyPair)>,
