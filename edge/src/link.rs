@@ -3,6 +3,7 @@
 pub mod credit;
 pub mod outage;
 pub mod outbox;
+pub mod pace;
 pub mod session;
 pub mod settings;
 pub mod state;

@@ -13,7 +13,7 @@ use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 
 /// The paths of all RPCs in the contract.
-fn paths() -> Result<BTreeSet<String>> {
+pub(crate) fn paths() -> Result<BTreeSet<String>> {
     let files = prost_types::FileDescriptorSet::decode(kaliun_proto::DESCRIPTORS)?;
     let mut paths = BTreeSet::new();
     for file in &files.file {
@@ -49,23 +49,17 @@ fn every_rpc_has_a_row_and_every_row_an_rpc() -> Result<()> {
 /// Tokens of each role in the first organization, made behind the server's back.
 async fn token_of(fixture: &Fixture, role: Role) -> Result<String> {
     let token = format!("kat1.role-{}-{}", role.number(), "x".repeat(40));
-    let (client, connection) = fixture.database.admin_config().connect(tokio_postgres::NoTls).await?;
-    let local = tokio::task::LocalSet::new();
-    let made = local.run_until(async move {
-        let driver = tokio::task::spawn_local(connection);
-        let secret_hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes()).as_ref().to_vec();
-        client
-            .execute(
-                "INSERT INTO api_token (id, organization_id, name, role, secret_hash, created_by, expires_at)
-                 SELECT gen_random_uuid(), id, 'role', $1, $2, 'test', now() + interval '1 hour' FROM organization",
-                &[&role.number(), &secret_hash],
-            )
-            .await?;
-        drop(client);
-        driver.await??;
-        anyhow::Ok(token)
-    });
-    made.await
+    let secret_hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes()).as_ref().to_vec();
+    fixture
+        .admin()
+        .await?
+        .execute(
+            "INSERT INTO api_token (id, organization_id, name, role, secret_hash, created_by, expires_at)
+             SELECT gen_random_uuid(), id, 'role', $1, $2, 'test', now() + interval '1 hour' FROM organization",
+            &[&role.number(), &secret_hash],
+        )
+        .await?;
+    Ok(token)
 }
 
 #[tokio::test]

@@ -17,7 +17,11 @@ async fn device(fixture: &Fixture, id: &str) -> Result<fleet::Device> {
 }
 
 /// Waits until a device is as it should be.
-async fn wait_for(fixture: &Fixture, id: &str, holds: impl Fn(&fleet::Device) -> bool) -> Result<fleet::Device> {
+pub(crate) async fn wait_for(
+    fixture: &Fixture,
+    id: &str,
+    holds: impl Fn(&fleet::Device) -> bool,
+) -> Result<fleet::Device> {
     let began = Instant::now();
     loop {
         let device = device(fixture, id).await?;

@@ -1,11 +1,15 @@
 //! The real server in this process, on a real Postgres, spoken to over real sockets.
 
 mod authorization;
+mod balancers;
 mod bounds;
 mod devices;
+mod frames;
+mod garbage;
 mod refusals;
 mod replicas;
 mod setbacks;
 mod starting;
 mod support;
+mod tenants;
 mod watching;

@@ -1,6 +1,6 @@
 //! Two servers on one database.
 
-use crate::support::{Fixture, TestBox, public_channel, with_bearer, with_token};
+use crate::support::{Fixture, TestBox, public_channel, with_token, with_token_of};
 use anyhow::{Context, Result};
 use aws_lc_rs::digest::{SHA256, digest};
 use kaliun_proto::fleet::v1 as fleet;
@@ -64,7 +64,7 @@ async fn a_list_is_read_on_at_another_replica() -> Result<()> {
     let join_tokens = fleet::ListJoinTokensRequest { page_token: token.clone(), ..Default::default() };
     check_refused(JoinTokenServiceClient::new(other_channel).list_join_tokens(with_token(join_tokens)).await);
     let stranger = foreign_token(&fixture).await?;
-    check_refused(there.list_devices(with_bearer(&stranger, one_device(&token))?).await);
+    check_refused(there.list_devices(with_token_of(&stranger, one_device(&token))).await);
 
     other.stop().await;
     fixture.stop().await

@@ -14,7 +14,9 @@ use kaliun_proto::fleet::v1 as fleet;
 use kaliun_proto::link::v1::device_message::Message as DeviceWord;
 use kaliun_proto::link::v1::link_service_client::LinkServiceClient;
 use kaliun_proto::link::v1::server_message::Message as ServerWord;
-use kaliun_proto::link::v1::{DeviceMessage, Hello, ItemClass, SampleBatch, ServerMessage, SpoolPosition, Welcome};
+use kaliun_proto::link::v1::{
+    DeviceMessage, Heartbeat, Hello, ItemClass, SampleBatch, ServerMessage, SpoolPosition, Welcome,
+};
 use kaliun_proto::telemetry::v1::{Facts, Health, HealthVerdict, Metric, Sample, SampleValues};
 use kaliun_store::DatabaseUrl;
 use prost::Message;
@@ -162,14 +164,15 @@ pub(crate) async fn public_channel(server: &Server) -> Result<Channel> {
 
 /// A request with the admin's token.
 pub(crate) fn with_token<T>(message: T) -> Request<T> {
-    with_bearer(TOKEN, message).expect("the token is ASCII")
+    with_token_of(TOKEN, message)
 }
 
 /// A request with somebody's token.
-pub(crate) fn with_bearer<T>(token: &str, message: T) -> Result<Request<T>> {
+pub(crate) fn with_token_of<T>(token: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
-    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse()?);
-    Ok(request)
+    let value = format!("Bearer {token}").parse().expect("the token is ASCII");
+    request.metadata_mut().insert("authorization", value);
+    request
 }
 
 /// A box as seen from outside: a key, and maybe a certificate.
@@ -229,20 +232,25 @@ pub(crate) async fn device_channel(
     roots: &[CertificateDer<'static>],
     identity: Shown<'_>,
 ) -> Result<Channel> {
-    device_channel_by(Endpoint::from_static("http://localhost"), address, roots, identity).await
+    device_channel_by(Endpoint::from_static("http://localhost"), move || TcpStream::connect(address), roots, identity)
+        .await
 }
 
-async fn device_channel_by(
+/// The same by another way to the listener.
+pub(crate) async fn device_channel_by<F>(
     endpoint: Endpoint,
-    address: SocketAddr,
+    dial: impl Fn() -> F + Send + 'static,
     roots: &[CertificateDer<'static>],
     identity: Shown<'_>,
-) -> Result<Channel> {
+) -> Result<Channel>
+where
+    F: Future<Output = std::io::Result<TcpStream>> + Send + 'static,
+{
     let connector = connector(roots, identity)?;
     let connect = tower::service_fn(move |_uri: Uri| {
-        let connector = connector.clone();
+        let (connector, dialled) = (connector.clone(), dial());
         async move {
-            let stream = TcpStream::connect(address).await?;
+            let stream = dialled.await?;
             let name = ServerName::try_from("localhost").map_err(std::io::Error::other)?;
             Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(connector.connect(name, stream).await?))
         }
@@ -276,7 +284,8 @@ pub(crate) async fn enroll(
     hostname: &str,
     on_pending: impl AsyncFnMut(String),
 ) -> Result<Answer> {
-    dialogue(fixture, roots, key, key, join_token, hostname, on_pending).await
+    let channel = device_channel(fixture.device_address(), roots, None).await?;
+    enroll_over(channel, key, key, join_token, hostname, on_pending).await
 }
 
 /// Enrols with a key that somebody else's key is to prove; answers the reason of the refusal.
@@ -287,7 +296,8 @@ pub(crate) async fn enroll_with_foreign_proof(
     prover: &KeyPair,
     join_token: &str,
 ) -> Result<String> {
-    match dialogue(fixture, roots, key, prover, join_token, "cellar", async |_| {}).await? {
+    let channel = device_channel(fixture.device_address(), roots, None).await?;
+    match enroll_over(channel, key, prover, join_token, "cellar", async |_| {}).await? {
         Answer::Refused(refused) => Ok(refused.reason),
         other @ (Answer::Challenge(_) | Answer::Pending(_) | Answer::Issued(_)) => {
             anyhow::bail!("not refused: {other:?}")
@@ -295,16 +305,15 @@ pub(crate) async fn enroll_with_foreign_proof(
     }
 }
 
-async fn dialogue(
-    fixture: &Fixture,
-    roots: &[CertificateDer<'static>],
+/// The whole dialogue over a channel.
+pub(crate) async fn enroll_over(
+    channel: Channel,
     key: &KeyPair,
     prover: &KeyPair,
     join_token: &str,
     hostname: &str,
     mut on_pending: impl AsyncFnMut(String),
 ) -> Result<Answer> {
-    let channel = device_channel(fixture.device_address(), roots, None).await?;
     let (steps, outbound) = mpsc::channel(4);
     let request = CertificateParams::default().serialize_request(key)?;
     let facts = Facts { hostname: hostname.to_owned(), ..Facts::default() };
@@ -334,13 +343,30 @@ fn prove(prover: &KeyPair, key: &KeyPair, nonce: &[u8]) -> Result<Vec<u8>> {
     Ok(signature.map_err(|error| anyhow::anyhow!("{error}"))?.as_ref().to_vec())
 }
 
+/// Lets a box wait to be claimed, and leaves: its code stays good.
+pub(crate) async fn claim_code(fixture: &Fixture, hostname: &str) -> Result<String> {
+    let roots = learn_roots(fixture).await?;
+    let key = KeyPair::generate()?;
+    let (tell, mut told) = mpsc::channel(1);
+    let on_pending = async |code: String| tell.send(code).await.expect("somebody wants to know");
+    tokio::select! {
+        ended = enroll(fixture, &roots, &key, "", hostname, on_pending) => anyhow::bail!("nobody has decided: {ended:?}"),
+        code = told.recv() => code.context("a code"),
+    }
+}
+
 impl TestBox {
     /// Enrols by join token.
     pub(crate) async fn enroll(fixture: &Fixture, hostname: &str) -> Result<Self> {
+        let token = fixture.join_token().await?;
+        Self::enroll_by(fixture, &token, hostname).await
+    }
+
+    /// Enrols by a certain join token.
+    pub(crate) async fn enroll_by(fixture: &Fixture, token: &str, hostname: &str) -> Result<Self> {
         let roots = learn_roots(fixture).await?;
         let key = KeyPair::generate()?;
-        let token = fixture.join_token().await?;
-        match enroll(fixture, &roots, &key, &token, hostname, async |_| {}).await? {
+        match enroll(fixture, &roots, &key, token, hostname, async |_| {}).await? {
             Answer::Issued(issued) => Ok(Self::from_issued(fixture, key, roots, issued)),
             other @ (Answer::Challenge(_) | Answer::Pending(_) | Answer::Refused(_)) => {
                 anyhow::bail!("not issued: {other:?}")
@@ -365,7 +391,14 @@ impl TestBox {
     /// A channel over which the server may send only some bytes of a stream before the box reads them.
     pub(crate) async fn narrow_channel(&self, bytes: u32) -> Result<Channel> {
         let endpoint = Endpoint::from_static("http://localhost").initial_stream_window_size(bytes);
-        device_channel_by(endpoint, self.address, &self.roots, Some((self.chain.clone(), &self.key))).await
+        let address = self.address;
+        device_channel_by(
+            endpoint,
+            move || TcpStream::connect(address),
+            &self.roots,
+            Some((self.chain.clone(), &self.key)),
+        )
+        .await
     }
 
     /// Opens a link and says hello.
@@ -419,12 +452,32 @@ impl Session {
 
     /// Waits until samples up to a sequence are acknowledged.
     pub(crate) async fn acknowledged(&mut self, sequence: u64) -> Result<()> {
+        self.stored(ItemClass::Samples, sequence).await
+    }
+
+    /// Waits until items of a class up to a sequence are acknowledged.
+    pub(crate) async fn stored(&mut self, item_class: ItemClass, sequence: u64) -> Result<()> {
         loop {
             if let ServerWord::Acknowledged(acknowledged) = self.next().await?
-                && acknowledged.item_class() == ItemClass::Samples
+                && acknowledged.item_class() == item_class
                 && acknowledged.sequence >= sequence
             {
                 return Ok(());
+            }
+        }
+    }
+
+    /// Answers each heartbeat with one, so that the session lives while something else is done.
+    pub(crate) async fn live_through<T>(&mut self, work: impl Future<Output = T>) -> Result<T> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(done),
+                heard = self.next() => {
+                    if matches!(heard?, ServerWord::Heartbeat(_)) {
+                        self.send(DeviceWord::Heartbeat(Heartbeat { now_ms: 0 })).await?;
+                    }
+                }
             }
         }
     }

@@ -1,9 +1,11 @@
 //! What the box sends next: control first, then events, then samples. Decides, does not send.
 //!
-//! Control is level-triggered and held as "is due", so that it can never pile up. Durable items stay in their spool and are
+//! Control is level-triggered and held as "is due", so that it can never pile up, and goes no faster than its pace: the newest
+//! word replaces one that waits. Durable items stay in their spool and are
 //! only pointed at: how far they were sent in this session, and how many bytes the server still takes.
 
 use super::credit::Credit;
+use super::pace::Pace;
 use super::state::Failure;
 use crate::journal::{Class, Journal};
 use crate::spool::{Batch, SpoolError, SpoolId};
@@ -14,6 +16,11 @@ use kaliun_proto::link::v1::{
 use kaliun_proto::telemetry::v1::Sample;
 use kaliun_types::limits::LINK_MESSAGE_MAX_BYTES;
 use prost::Message;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Facts that changed are told this often at most; one that flaps with each sample is told as it is then.
+const FACTS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What a batch and the message around it add to its items, bytes: spool id, first sequence, tags and lengths.
 const BATCH_OVERHEAD_BYTES: usize = 64;
@@ -28,6 +35,10 @@ pub struct Outbox {
     settings_applied: Option<SettingsApplied>,
     /// Hash of the facts that the server has or was sent; `None` when it asked for them.
     facts_told: Option<[u8; 32]>,
+    /// When facts that changed may be told.
+    facts_from: Instant,
+    /// Of settings and facts.
+    pace: Pace,
     events: Lane,
     samples: Lane,
 }
@@ -45,11 +56,18 @@ impl Outbox {
     ///
     /// # Errors
     /// Welcome names a sequence that cannot be, or the disk fails.
-    pub fn begin(journal: &Journal, welcome: &Welcome, facts_in_hello: [u8; 32]) -> Result<Self, Failure> {
+    pub fn begin(
+        journal: &Journal,
+        welcome: &Welcome,
+        facts_in_hello: [u8; 32],
+        now: Instant,
+    ) -> Result<Self, Failure> {
         Ok(Self {
             heartbeat_is_due: false,
             settings_applied: None,
             facts_told: (!welcome.send_facts).then_some(facts_in_hello),
+            facts_from: now,
+            pace: Pace::begin(now),
             events: Lane::begin(journal, Class::Events, &welcome.stored)?,
             samples: Lane::begin(journal, Class::Samples, &welcome.stored)?,
         })
@@ -97,22 +115,35 @@ impl Outbox {
         Ok(Some(class))
     }
 
+    /// When something may go that is held back now. `None` when nothing is.
+    #[must_use]
+    pub fn held_until(&self, journal: &Journal, now: Instant) -> Option<Instant> {
+        let settings_from = self.settings_applied.as_ref().map(|_| now);
+        let from = settings_from.into_iter().chain(self.facts_due_from(journal, now)).min()?;
+        Some(from.max(now + self.pace.wait(now)))
+    }
+
+    /// When the facts are to be told. `None` when the server has them.
+    fn facts_due_from(&self, journal: &Journal, now: Instant) -> Option<Instant> {
+        match self.facts_told {
+            None => Some(now),
+            Some(told) => (told != journal.facts_hash()).then_some(self.facts_from),
+        }
+    }
+
     /// The message to send next, and takes it out. `None` when nothing is due or the server takes no more.
     ///
     /// # Errors
     /// The disk fails.
-    pub fn next(&mut self, journal: &Journal, now_ms: i64) -> Result<Option<DeviceMessage>, Failure> {
+    pub fn next(&mut self, journal: &Journal, now_ms: i64, now: Instant) -> Result<Option<DeviceMessage>, Failure> {
         if std::mem::take(&mut self.heartbeat_is_due) {
             return Ok(Some(control(Outgoing::Heartbeat(Heartbeat { now_ms }))));
         }
-        if let Some(applied) = self.settings_applied.take() {
-            return Ok(Some(control(Outgoing::SettingsApplied(applied))));
-        }
-        if self.facts_told != Some(journal.facts_hash()) {
-            let held = journal.facts();
-            self.facts_told = Some(held.hash);
-            let hash = held.hash.to_vec();
-            return Ok(Some(control(Outgoing::FactsReport(FactsReport { facts: Some(held.facts), hash }))));
+        if self.pace.wait(now).is_zero()
+            && let Some(message) = self.next_paced(journal, now)
+        {
+            self.pace.count(now);
+            return Ok(Some(message));
         }
         for class in Class::ALL {
             let lane = self.lane(class);
@@ -121,6 +152,20 @@ impl Outbox {
             }
         }
         Ok(None)
+    }
+
+    fn next_paced(&mut self, journal: &Journal, now: Instant) -> Option<DeviceMessage> {
+        if let Some(applied) = self.settings_applied.take() {
+            return Some(control(Outgoing::SettingsApplied(applied)));
+        }
+        if self.facts_due_from(journal, now).is_none_or(|from| from > now) {
+            return None;
+        }
+        let held = journal.facts();
+        self.facts_told = Some(held.hash);
+        self.facts_from = now + FACTS_INTERVAL;
+        let hash = held.hash.to_vec();
+        Some(control(Outgoing::FactsReport(FactsReport { facts: Some(held.facts), hash })))
     }
 
     fn lane(&mut self, class: Class) -> &mut Lane {

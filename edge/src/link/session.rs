@@ -8,10 +8,12 @@ use crate::clock::now_ms;
 use crate::journal::{Class, Journal};
 use crate::state_dir::StateDir;
 use kaliun_proto::link::v1::server_message::Message as Incoming;
-use kaliun_proto::link::v1::{ServerMessage, Welcome};
+use kaliun_proto::link::v1::{DeviceMessage, ServerMessage, Welcome};
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tonic::Streaming;
 
 /// How long an orderly end waits for the server to see it.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
@@ -56,14 +58,19 @@ impl<F: FnMut(Change)> Session<'_, F> {
         facts_in_hello: [u8; 32],
         stop: &CancellationToken,
     ) -> SessionEnd {
-        let mut outbox = match Outbox::begin(self.journal, welcome, facts_in_hello) {
+        let mut outbox = match Outbox::begin(self.journal, welcome, facts_in_hello, Instant::now()) {
             Ok(outbox) => outbox,
             Err(failure) => return SessionEnd::Failed(failure),
         };
         for class in Class::ALL {
             (self.on_change)(Change::Acknowledged(class));
         }
-        match self.exchange(&mut stream, &mut outbox, welcome, stop).await {
+        let (outgoing, incoming) = stream.halves();
+        let exchanged = match outgoing {
+            Some(outgoing) => self.exchange(outgoing, incoming, &mut outbox, welcome, stop).await,
+            None => Err(Failure::Closed),
+        };
+        match exchanged {
             Ok(()) => {
                 stream.close(CLOSE_PATIENCE).await;
                 SessionEnd::Stopped
@@ -80,28 +87,28 @@ impl<F: FnMut(Change)> Session<'_, F> {
 
     async fn exchange(
         &mut self,
-        stream: &mut OpenStream,
+        outgoing: &mpsc::Sender<Box<DeviceMessage>>,
+        incoming: &mut Streaming<ServerMessage>,
         outbox: &mut Outbox,
         welcome: &Welcome,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
         let heartbeat_interval = Duration::from_millis(u64::from(welcome.heartbeat_interval_ms));
         let idle_timeout = Duration::from_millis(u64::from(welcome.idle_timeout_ms));
-        let (outgoing, incoming) = stream.halves();
-        let outgoing = outgoing.ok_or(Failure::Closed)?;
         let mut heard_at = Instant::now();
         let mut sent_at = Instant::now();
         let mut pending = None;
         loop {
+            let now = Instant::now();
             if pending.is_none() {
-                pending = outbox.next(self.journal, now_ms())?;
+                pending = outbox.next(self.journal, now_ms(), now)?;
             }
             let silence_ends = heard_at + idle_timeout;
-            let heartbeat_at = if outbox.has_heartbeat() || pending.is_some() {
+            let (heartbeat_at, look_again_at) = if outbox.has_heartbeat() || pending.is_some() {
                 // Something is on its way out already and will do as well.
-                silence_ends
+                (silence_ends, silence_ends)
             } else {
-                sent_at + heartbeat_interval
+                (sent_at + heartbeat_interval, outbox.held_until(self.journal, now).unwrap_or(silence_ends))
             };
             tokio::select! {
                 biased;
@@ -122,11 +129,14 @@ impl<F: FnMut(Change)> Session<'_, F> {
                     Err(_) => return Err(last_word(incoming, silence_ends).await),
                 },
                 () = self.journal.changed(), if pending.is_none() => {}
-                () = tokio::time::sleep_until(silence_ends.min(heartbeat_at)) => {
-                    if Instant::now() >= silence_ends {
+                () = tokio::time::sleep_until(silence_ends.min(heartbeat_at).min(look_again_at)) => {
+                    let now = Instant::now();
+                    if now >= silence_ends {
                         return Err(Failure::Idle);
                     }
-                    outbox.want_heartbeat();
+                    if now >= heartbeat_at {
+                        outbox.want_heartbeat();
+                    }
                 }
             }
         }
@@ -180,7 +190,7 @@ impl<F: FnMut(Change)> Session<'_, F> {
 }
 
 /// Why the server ended a stream whose other half is gone already.
-async fn last_word(incoming: &mut tonic::Streaming<ServerMessage>, deadline: Instant) -> Failure {
+async fn last_word(incoming: &mut Streaming<ServerMessage>, deadline: Instant) -> Failure {
     let ended_with = async {
         loop {
             match incoming.message().await {
@@ -192,3 +202,6 @@ async fn last_word(incoming: &mut tonic::Streaming<ServerMessage>, deadline: Ins
     };
     tokio::time::timeout_at(deadline, ended_with).await.unwrap_or(Failure::Idle)
 }
+
+#[cfg(test)]
+mod tests;

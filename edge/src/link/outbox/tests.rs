@@ -25,11 +25,11 @@ impl Fixture {
     }
 
     fn begin(&self, welcome: &Welcome) -> Outbox {
-        Outbox::begin(&self.journal, welcome, self.journal.facts_hash()).unwrap()
+        Outbox::begin(&self.journal, welcome, self.journal.facts_hash(), Instant::now()).unwrap()
     }
 
     fn next(&self, outbox: &mut Outbox) -> Option<Outgoing> {
-        outbox.next(&self.journal, 0).unwrap().map(|message| {
+        outbox.next(&self.journal, 0, Instant::now()).unwrap().map(|message| {
             assert!(message.encoded_len() <= LINK_MESSAGE_MAX_BYTES);
             message.message.unwrap()
         })
@@ -78,6 +78,54 @@ fn changed_facts_are_told_once() {
     assert_eq!(fixture.next(&mut outbox), None);
     outbox.want_facts();
     assert_eq!(kind(fixture.next(&mut outbox).as_ref()), "facts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn facts_that_flap_are_told_as_they_are_after_a_while() {
+    let fixture = fixture();
+    let mut outbox = fixture.begin(&Welcome::default());
+    let hostname = |text: &str| Facts { hostname: text.to_owned(), ..Facts::default() };
+    fixture.journal.set_facts(hostname("first"));
+    assert_eq!(kind(fixture.next(&mut outbox).as_ref()), "facts");
+    fixture.journal.set_facts(hostname("second"));
+    assert_eq!(fixture.next(&mut outbox), None);
+    let held_until = outbox.held_until(&fixture.journal, Instant::now());
+    assert_eq!(held_until, Some(Instant::now() + FACTS_INTERVAL));
+    fixture.journal.set_facts(hostname("third"));
+    tokio::time::advance(FACTS_INTERVAL).await;
+    let Some(Outgoing::FactsReport(report)) = fixture.next(&mut outbox) else { panic!("they are due") };
+    assert_eq!(report.facts, Some(hostname("third")));
+    assert_eq!(outbox.held_until(&fixture.journal, Instant::now()), None);
+    // What flapped back is not told at all.
+    fixture.journal.set_facts(hostname("fourth"));
+    fixture.journal.set_facts(hostname("third"));
+    tokio::time::advance(FACTS_INTERVAL).await;
+    assert_eq!(fixture.next(&mut outbox), None);
+    // A server that asks needs no patience.
+    outbox.want_facts();
+    assert_eq!(kind(fixture.next(&mut outbox).as_ref()), "facts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_asks_over_and_over_is_answered_at_a_pace() {
+    let fixture = fixture();
+    fixture.samples(1);
+    let mut outbox = fixture.begin(&Welcome::default());
+    let mut answers = 0;
+    for generation in 0..100 {
+        outbox.want_settings_applied(SettingsApplied { generation, ..SettingsApplied::default() });
+        outbox.want_facts();
+        answers +=
+            std::iter::from_fn(|| fixture.next(&mut outbox)).filter(|sent| kind(Some(sent)) != "samples").count();
+    }
+    assert_eq!(answers, 8);
+    // What is held back holds nothing else up, and in the end the newest is told.
+    fixture.samples(1);
+    assert_eq!(kind(fixture.next(&mut outbox).as_ref()), "samples");
+    let held_until = outbox.held_until(&fixture.journal, Instant::now()).unwrap();
+    tokio::time::advance(held_until - Instant::now()).await;
+    let Some(Outgoing::SettingsApplied(applied)) = fixture.next(&mut outbox) else { panic!("it may go now") };
+    assert_eq!(applied.generation, 99);
 }
 
 #[test]
@@ -138,6 +186,6 @@ fn acknowledgements_are_believed_only_for_what_was_sent() {
     assert_eq!(fixture.journal.position(Class::Samples).pending(), 0);
     let absurd = vec![fixture.acknowledged(Class::Samples, u64::MAX, 0)];
     let welcome = Welcome { stored: absurd, ..Welcome::default() };
-    let begun = Outbox::begin(&fixture.journal, &welcome, [0; 32]);
+    let begun = Outbox::begin(&fixture.journal, &welcome, [0; 32], Instant::now());
     assert!(matches!(begun, Err(Failure::BrokenProtocol { .. })));
 }

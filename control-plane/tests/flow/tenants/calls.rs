@@ -1,0 +1,70 @@
+//! Every call that people can make, with handles in every place where one fits.
+
+mod claims;
+mod devices;
+mod history;
+mod homes;
+mod people;
+mod tokens;
+mod watch;
+
+use super::answer::Answer;
+use super::handles::Handles;
+use super::tenant::Tenant;
+use crate::support::Fixture;
+use anyhow::{Result, bail};
+use std::net::SocketAddr;
+use tonic::Request;
+use tonic::transport::Channel;
+
+/// Somebody who calls, as the admin of a tenant.
+pub(crate) struct Caller<'a> {
+    pub(crate) tenant: &'a Tenant,
+    channel: Channel,
+    public: SocketAddr,
+    /// Code of a box that waits for anybody.
+    waiting: String,
+}
+
+impl<'a> Caller<'a> {
+    /// Calls as the admin of a tenant. `waiting` is the code of a box that nobody has claimed.
+    pub(crate) async fn new(fixture: &Fixture, tenant: &'a Tenant, waiting: &str) -> Result<Self> {
+        let public = fixture.server.addresses().public;
+        Ok(Self { tenant, channel: fixture.public().await?, public, waiting: waiting.to_owned() })
+    }
+
+    fn request<T>(&self, message: T) -> Request<T> {
+        self.tenant.request(message)
+    }
+
+    /// Makes the calls of an RPC with handles in them. An RPC that is not here fails the test: think of how a stranger would
+    /// use it, and add that.
+    pub(crate) async fn call(&self, path: &str, handles: &Handles) -> Result<Vec<Answer>> {
+        let name = path.strip_prefix("/kaliun.fleet.v1.").unwrap_or(path);
+        Ok(match name {
+            "ServerService/GetVersion" => vec![self.get_version().await],
+            "AccountService/SignIn" => vec![self.sign_in(handles).await?],
+            "AccountService/SignOut" => vec![self.sign_out().await],
+            "AccountService/WhoAmI" => vec![self.who_am_i().await],
+            "DeviceService/GetDevice" => self.get_device(handles).await,
+            "DeviceService/ListDevices" => self.list_devices(handles).await,
+            "DeviceService/SummarizeDevices" => self.summarize_devices(handles).await,
+            "DeviceService/UpdateDevice" => self.update_device(handles).await?,
+            "DeviceService/DeleteDevice" => vec![self.delete_device(handles).await],
+            "WatchService/Watch" => self.watch(handles).await,
+            "ClaimService/LookUpClaim" => vec![self.look_up_claim(handles).await],
+            "ClaimService/ApproveClaim" => self.approve_claim(handles).await,
+            "ClaimService/DenyClaim" => vec![self.deny_claim(handles).await],
+            "JoinTokenService/CreateJoinToken" => vec![self.create_join_token(handles).await],
+            "JoinTokenService/ListJoinTokens" => self.list_join_tokens(handles).await,
+            "JoinTokenService/RevokeJoinToken" => vec![self.revoke_join_token(handles).await],
+            "ApiTokenService/CreateApiToken" => vec![self.create_api_token(handles).await],
+            "ApiTokenService/ListApiTokens" => self.list_api_tokens(handles).await,
+            "ApiTokenService/RevokeApiToken" => vec![self.revoke_api_token(handles).await],
+            "InstallationService/ListInstallations" => self.list_installations(handles).await,
+            "HistoryService/QueryMetrics" => vec![self.query_metrics(handles).await?],
+            "HistoryService/ListEvents" => self.list_events(handles).await,
+            _ => bail!("no case for {path}: what could a stranger put into it?"),
+        })
+    }
+}

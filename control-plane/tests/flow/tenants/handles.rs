@@ -1,0 +1,79 @@
+//! What a caller can name.
+
+/// Ids, names, codes and places in lists. Those of another tenant must be worth no more than those of nobody.
+#[derive(Debug, Clone)]
+pub(crate) struct Handles {
+    pub(crate) device_id: String,
+    pub(crate) device_name: String,
+    pub(crate) device_version: u64,
+    /// Value of the label `site`.
+    pub(crate) site: String,
+    pub(crate) installation_id: String,
+    pub(crate) join_token_id: String,
+    pub(crate) join_token_title: String,
+    pub(crate) api_token_id: String,
+    pub(crate) api_token_title: String,
+    pub(crate) email: String,
+    /// A claim code that was used.
+    pub(crate) claim_code: String,
+    pub(crate) pages: Pages,
+}
+
+/// Where the second page of each list begins.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pages {
+    /// In the order of `DeviceOrder`, beginning with the first that is specified.
+    pub(crate) devices: Vec<String>,
+    pub(crate) join_tokens: String,
+    pub(crate) api_tokens: String,
+    pub(crate) installations: String,
+    pub(crate) events: String,
+    pub(crate) device_events: String,
+}
+
+impl Handles {
+    /// Handles of nobody.
+    pub(crate) fn of_nobody() -> Self {
+        let id = || kaliun_types::id::DeviceId::new().to_string();
+        // As long as a token that leads to a device's name, and made by nobody.
+        let page = || data_encoding::BASE64URL_NOPAD.encode(&[0x5a; 32]);
+        Self {
+            device_id: id(),
+            device_name: "nobody-cellar".to_owned(),
+            device_version: 1,
+            site: "nobody-site".to_owned(),
+            installation_id: id(),
+            join_token_id: id(),
+            join_token_title: "nobody join".to_owned(),
+            api_token_id: id(),
+            api_token_title: "nobody api".to_owned(),
+            email: "nobody@example.org".to_owned(),
+            claim_code: "AC34-67DX".to_owned(),
+            pages: Pages {
+                devices: vec![page(), page(), page(), page()],
+                join_tokens: page(),
+                api_tokens: page(),
+                installations: page(),
+                events: page(),
+                device_events: page(),
+            },
+        }
+    }
+
+    /// A text without what the caller brought into it.
+    pub(crate) fn hidden_in(&self, text: &str) -> String {
+        let known = [
+            ("device id", &self.device_id),
+            ("device name", &self.device_name),
+            ("site", &self.site),
+            ("installation id", &self.installation_id),
+            ("join token id", &self.join_token_id),
+            ("join token title", &self.join_token_title),
+            ("api token id", &self.api_token_id),
+            ("api token title", &self.api_token_title),
+            ("email", &self.email),
+            ("claim code", &self.claim_code),
+        ];
+        known.into_iter().fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("<{name}>")))
+    }
+}

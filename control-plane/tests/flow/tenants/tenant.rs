@@ -1,0 +1,260 @@
+//! A tenant with something of everything.
+
+use super::handles::{Handles, Pages};
+use super::page::sign_in;
+use crate::support::{Fixture, PATIENCE, SPOOL, Session, TOKEN, TestBox, claim_code, samples, with_token_of};
+use anyhow::{Context, Result, ensure};
+use argon2::password_hash::PasswordHasher;
+use kaliun_proto::fleet::v1 as fleet;
+use kaliun_proto::link::v1::device_message::Message as DeviceWord;
+use kaliun_proto::link::v1::{DeviceEvent, EventBatch, FactsReport, ItemClass};
+use kaliun_proto::telemetry::v1::Facts;
+use std::time::Instant;
+use tokio_postgres::Client;
+use tonic::Request;
+use tonic::transport::Channel;
+use uuid::Uuid;
+
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
+/// An organization and whatever can belong to one, with a word in every name.
+pub(crate) struct Tenant {
+    /// In all names and texts of this tenant, and nowhere else.
+    pub(crate) word: &'static str,
+    /// Of an admin.
+    pub(crate) token: String,
+    pub(crate) organization: Uuid,
+    pub(crate) handles: Handles,
+    /// A device beside the one of the handles.
+    pub(crate) other_device_id: String,
+    /// The device of the handles, from its own side.
+    pub(crate) known: TestBox,
+}
+
+impl Tenant {
+    /// The organization that the server made by itself, under another name.
+    pub(crate) async fn first(fixture: &Fixture, word: &'static str) -> Result<Self> {
+        let admin = fixture.admin().await?;
+        let row =
+            admin.query_one("UPDATE organization SET name = $1 RETURNING id", &[&format!("{word} homes")]).await?;
+        admin.execute("UPDATE installation SET name = $1", &[&format!("{word} first home")]).await?;
+        admin.execute("UPDATE account SET email = $1", &[&format!("{word}-founder@example.org")]).await?;
+        admin.execute("UPDATE api_token SET name = $1", &[&format!("{word} first token")]).await?;
+        Self::fill(fixture, &admin, word, row.get(0), TOKEN.to_owned()).await
+    }
+
+    /// Another one, made behind the server's back.
+    pub(crate) async fn second(fixture: &Fixture, word: &'static str) -> Result<Self> {
+        let admin = fixture.admin().await?;
+        let organization = Uuid::now_v7();
+        let token = format!("kat1.{word}-{}", "x".repeat(40));
+        admin
+            .execute("INSERT INTO organization (id, name) VALUES ($1, $2)", &[&organization, &format!("{word} homes")])
+            .await?;
+        admin
+            .execute(
+                "INSERT INTO installation (id, organization_id, name) VALUES (gen_random_uuid(), $1, $2)",
+                &[&organization, &format!("{word} first home")],
+            )
+            .await?;
+        admin
+            .execute(
+                "INSERT INTO api_token (id, organization_id, name, role, secret_hash, created_by, expires_at)
+                 VALUES (gen_random_uuid(), $1, $2, 4, sha256($3), $2, now() + interval '1 hour')",
+                &[&organization, &format!("{word} first token"), &token.as_bytes()],
+            )
+            .await?;
+        admin
+            .execute(
+                "INSERT INTO report_settings (organization_id, document) SELECT $1, document FROM report_settings",
+                &[&organization],
+            )
+            .await?;
+        Self::fill(fixture, &admin, word, organization, token).await
+    }
+
+    async fn fill(
+        fixture: &Fixture,
+        admin: &Client,
+        word: &'static str,
+        organization: Uuid,
+        token: String,
+    ) -> Result<Self> {
+        let installation: Uuid = admin
+            .query_one(
+                "INSERT INTO installation (id, organization_id, name) VALUES (gen_random_uuid(), $1, $2) RETURNING id",
+                &[&organization, &format!("{word} second home")],
+            )
+            .await?
+            .get(0);
+        let email = format!("{word}@example.org");
+        account_insert(admin, organization, &email).await?;
+        let signed_in = sign_in(fixture.server.addresses().public, &email, PASSWORD).await?;
+        ensure!(signed_in.code == Some(0), "{signed_in:?}");
+
+        let asking = Asking { channel: fixture.public().await?, token: &token };
+        let site = format!("{word}-site");
+        let (join_token_id, secret) = asking.join_token(&format!("{word} join"), &site).await?;
+        asking.join_token(&format!("{word} spare join"), &site).await?;
+        let api_token_id = asking.api_token(&format!("{word} api")).await?;
+
+        let known = TestBox::enroll_by(fixture, &secret, &format!("{word}-cellar")).await?;
+        let other_device_id = TestBox::enroll_by(fixture, &secret, &format!("{word}-attic")).await?.device_id;
+        let code = claim_code(fixture, &format!("{word}-shed")).await?;
+        asking.claim(&code, &installation.to_string()).await?;
+        report(&known, word).await?;
+        asking.until_offline(&known.device_id).await?;
+
+        let pages = asking.pages(&known.device_id).await?;
+        let handles = Handles {
+            device_id: known.device_id.clone(),
+            device_name: format!("{word}-cellar"),
+            device_version: 1,
+            site,
+            installation_id: installation.to_string(),
+            join_token_id,
+            join_token_title: format!("{word} join"),
+            api_token_id,
+            api_token_title: format!("{word} api"),
+            email,
+            claim_code: code,
+            pages,
+        };
+        Ok(Self { word, token, organization, handles, other_device_id, known })
+    }
+
+    /// A request with this tenant's token.
+    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
+        with_token_of(&self.token, message)
+    }
+
+    /// Fails when a text holds anything of this tenant.
+    pub(crate) fn assert_absent(&self, text: &str, what: &str) {
+        let Handles { device_id, installation_id, join_token_id, api_token_id, claim_code, .. } = &self.handles;
+        let organization = self.organization.to_string();
+        let known = [&organization, device_id, &self.other_device_id, installation_id, join_token_id, api_token_id];
+        for own in known.into_iter().map(String::as_str).chain([self.word, claim_code.as_str()]) {
+            assert!(!text.contains(own), "{what} shows {own}: {text}");
+        }
+    }
+}
+
+async fn account_insert(admin: &Client, organization: Uuid, email: &str) -> Result<()> {
+    let hash = argon2::Argon2::default()
+        .hash_password_with_salt(PASSWORD.as_bytes(), &[7; 16])
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    let account = Uuid::now_v7();
+    admin
+        .execute(
+            "INSERT INTO account (id, email, password_hash) VALUES ($1, $2, $3)",
+            &[&account, &email, &hash.to_string()],
+        )
+        .await?;
+    admin
+        .execute(
+            "INSERT INTO membership (organization_id, account_id, role) VALUES ($1, $2, 4)",
+            &[&organization, &account],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Sends facts, an event and samples, each with the word where it takes one, and ends the session.
+async fn report(known: &TestBox, word: &str) -> Result<()> {
+    let mut session: Session = known.open().await?;
+    let facts = Facts { hostname: format!("{word}-cellar"), model: format!("{word} model"), ..Facts::default() };
+    session.send(DeviceWord::FactsReport(FactsReport { facts: Some(facts), hash: Vec::new() })).await?;
+    let happened = |message: &str| DeviceEvent {
+        happened_at_ms: 1_800_000_000_000,
+        code: "agent.started".to_owned(),
+        message: format!("{word} {message}"),
+    };
+    let events = vec![happened("went"), happened("came")];
+    let batch = EventBatch { spool_id: SPOOL.to_vec(), first_sequence: 1, events };
+    session.send(DeviceWord::EventBatch(batch)).await?;
+    session.stored(ItemClass::Events, 2).await?;
+    session.send(DeviceWord::SampleBatch(samples(1, 3))).await?;
+    session.acknowledged(3).await
+}
+
+/// Asks as a tenant that is not complete yet.
+struct Asking<'a> {
+    channel: Channel,
+    token: &'a str,
+}
+
+impl Asking<'_> {
+    fn request<T>(&self, message: T) -> Request<T> {
+        with_token_of(self.token, message)
+    }
+
+    async fn join_token(&self, title: &str, site: &str) -> Result<(String, String)> {
+        let request = fleet::CreateJoinTokenRequest {
+            description: title.to_owned(),
+            max_uses: 10,
+            labels: [("site".to_owned(), site.to_owned())].into(),
+            ..Default::default()
+        };
+        let mut client = fleet::join_token_service_client::JoinTokenServiceClient::new(self.channel.clone());
+        let made = client.create_join_token(self.request(request)).await?.into_inner();
+        Ok((made.join_token.context("a join token")?.id, made.secret))
+    }
+
+    async fn api_token(&self, title: &str) -> Result<String> {
+        let role = fleet::Role::Viewer.into();
+        let request = fleet::CreateApiTokenRequest { name: title.to_owned(), role, lifetime_seconds: 0 };
+        let mut client = fleet::api_token_service_client::ApiTokenServiceClient::new(self.channel.clone());
+        let made = client.create_api_token(self.request(request)).await?.into_inner();
+        Ok(made.api_token.context("an API token")?.id)
+    }
+
+    async fn claim(&self, code: &str, installation: &str) -> Result<()> {
+        let request = fleet::ApproveClaimRequest {
+            code: code.to_owned(),
+            installation_id: installation.to_owned(),
+            ..Default::default()
+        };
+        let mut client = fleet::claim_service_client::ClaimServiceClient::new(self.channel.clone());
+        client.approve_claim(self.request(request)).await?;
+        Ok(())
+    }
+
+    async fn until_offline(&self, device: &str) -> Result<()> {
+        let began = Instant::now();
+        let mut client = fleet::device_service_client::DeviceServiceClient::new(self.channel.clone());
+        loop {
+            let by = fleet::get_device_request::By::Id(device.to_owned());
+            let answer = client.get_device(self.request(fleet::GetDeviceRequest { by: Some(by) })).await?.into_inner();
+            let link = answer.device.and_then(|device| device.link).context("a link")?;
+            if link.state() == fleet::LinkState::Offline {
+                return Ok(());
+            }
+            ensure!(began.elapsed() < PATIENCE, "it stayed {link:?}");
+        }
+    }
+
+    async fn pages(&self, device: &str) -> Result<Pages> {
+        let mut pages = Pages::default();
+        let mut devices = fleet::device_service_client::DeviceServiceClient::new(self.channel.clone());
+        for order in 1..=4 {
+            let request = fleet::ListDevicesRequest { order, page_size: 1, ..Default::default() };
+            pages.devices.push(devices.list_devices(self.request(request)).await?.into_inner().next_page_token);
+        }
+        let mut join_tokens = fleet::join_token_service_client::JoinTokenServiceClient::new(self.channel.clone());
+        let request = fleet::ListJoinTokensRequest { page_size: 1, ..Default::default() };
+        pages.join_tokens = join_tokens.list_join_tokens(self.request(request)).await?.into_inner().next_page_token;
+        let mut api_tokens = fleet::api_token_service_client::ApiTokenServiceClient::new(self.channel.clone());
+        let request = fleet::ListApiTokensRequest { page_size: 1, ..Default::default() };
+        pages.api_tokens = api_tokens.list_api_tokens(self.request(request)).await?.into_inner().next_page_token;
+        let mut homes = fleet::installation_service_client::InstallationServiceClient::new(self.channel.clone());
+        let request = fleet::ListInstallationsRequest { page_size: 1, ..Default::default() };
+        pages.installations = homes.list_installations(self.request(request)).await?.into_inner().next_page_token;
+        let mut history = fleet::history_service_client::HistoryServiceClient::new(self.channel.clone());
+        let request = fleet::ListEventsRequest { page_size: 1, ..Default::default() };
+        pages.events = history.list_events(self.request(request)).await?.into_inner().next_page_token;
+        let device_id = device.to_owned();
+        let request = fleet::ListEventsRequest { device_id, page_size: 1, ..Default::default() };
+        pages.device_events = history.list_events(self.request(request)).await?.into_inner().next_page_token;
+        Ok(pages)
+    }
+}
