@@ -66,7 +66,7 @@ struct Inner {
     places: Places<IpAddr>,
 }
 
-/// What a waiting box shows: which row, and under which code. Forgotten when the box goes away undecided.
+/// What a waiting box shows: which row, and under which code. It runs out soon when the box goes away undecided.
 type Shown = Option<(EnrollmentId, ClaimCode)>;
 
 type Steps = mpsc::Sender<Result<proto::EnrollResponse, Status>>;
@@ -173,7 +173,7 @@ impl Inner {
         let outcome = tokio::select! {
             outcome = self.enroll(source, &mut inbound, &steps, &mut shown) => outcome,
             () = steps.closed() => {
-                self.forget(shown).await;
+                self.let_run_out(shown).await;
                 return;
             }
             () = stopping.cancelled() => Err(Ended::Broken(status::refusal(ReasonCode::LinkServerStopped))),
@@ -191,12 +191,11 @@ impl Inner {
         }
     }
 
-    /// Forgets a code that nobody looks at any more. Whoever waits again gets a new one in any case; until then it would only
-    /// stand in the table.
-    async fn forget(&self, shown: Shown) {
+    /// Lets a code run out that its box does not show any more.
+    async fn let_run_out(&self, shown: Shown) {
         let Some((enrollment, code)) = shown else { return };
-        if let Err(error) = self.store.enrollment_forget(enrollment, code.as_str()).await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "code stays until it expires");
+        if let Err(error) = self.store.enrollment_let_run_out(enrollment, code.as_str()).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "code stays for its whole time");
         }
     }
 

@@ -337,16 +337,21 @@ impl SystemStore {
         rows.iter().map(|row| column(row, "enrollment", "id")).collect()
     }
 
-    /// Forgets a box that went away before anybody decided. One that came back under another code, or was decided, stays.
+    /// Lets the code of a box that went away run out within a minute: who is just confirming it still may, and a flood of boxes
+    /// that never wait leaves little behind. One that came back under another code, or was decided, is left alone.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn enrollment_forget(&self, id: EnrollmentId, claim_code: &str) -> Result<(), StoreError> {
-        const OPERATION: &str = "enrollment_forget";
+    pub async fn enrollment_let_run_out(&self, id: EnrollmentId, claim_code: &str) -> Result<(), StoreError> {
+        const OPERATION: &str = "enrollment_let_run_out";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
-        txn.execute("DELETE FROM enrollment WHERE id = $1 AND state = 1 AND claim_code = $2", &[&id, &claim_code])
-            .await?;
+        txn.execute(
+            "UPDATE enrollment SET code_expires_at = LEAST(code_expires_at, now() + interval '1 minute')
+             WHERE id = $1 AND state = 1 AND claim_code = $2",
+            &[&id, &claim_code],
+        )
+        .await?;
         txn.commit().await
     }
 
@@ -511,7 +516,7 @@ impl SystemStore {
         let deleted = txn
             .execute(
                 "DELETE FROM enrollment WHERE id IN (
-                     SELECT id FROM enrollment WHERE code_expires_at < now() - interval '1 hour' AND state <> 2 LIMIT 1000)",
+                     SELECT id FROM enrollment WHERE code_expires_at < now() - interval '5 minutes' AND state <> 2 LIMIT 1000)",
                 &[],
             )
             .await?;
