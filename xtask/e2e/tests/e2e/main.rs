@@ -9,4 +9,8 @@ mod harness;
 #[cfg(test)]
 mod killing;
 #[cfg(test)]
+mod list;
+#[cfg(test)]
+mod tabs;
+#[cfg(test)]
 mod this_machine;
