@@ -11,6 +11,8 @@ mod killing;
 #[cfg(test)]
 mod list;
 #[cfg(test)]
+mod speed;
+#[cfg(test)]
 mod tabs;
 #[cfg(test)]
 mod this_machine;
