@@ -16,3 +16,5 @@ mod speed;
 mod tabs;
 #[cfg(test)]
 mod this_machine;
+#[cfg(test)]
+mod up;
