@@ -87,6 +87,9 @@ struct Start {
     /// Build everything optimised. Takes several times as long.
     #[arg(long)]
     release: bool,
+    /// Start the programs as they were built last, whatever has changed since.
+    #[arg(long)]
+    no_build: bool,
 }
 
 /// Does what was asked for.
@@ -118,8 +121,13 @@ fn up(start: &Start) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     progress("checking the machine");
-    machine::provide(&[Need::Compiler, Need::Postgres])?;
-    let built = build(start.release)?;
+    if start.no_build {
+        machine::provide(&[Need::Postgres])?;
+    } else {
+        machine::provide(&[Need::Compiler, Need::Postgres])?;
+        build(start.release)?;
+    }
+    let built = built_programs(start.release)?;
     folder.make()?;
     folder.link_programs(&built, &workspace::PROGRAMS)?;
     runtime()?.block_on(leftovers::end(&folder))?;
@@ -136,8 +144,8 @@ fn up(start: &Start) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(screen::start_and_watch(&folder, &settings, start.detach, begun_at))
 }
 
-/// Builds the web UI and the programs, and returns the folder of the programs.
-fn build(release: bool) -> anyhow::Result<PathBuf> {
+/// Builds the web UI and the programs.
+fn build(release: bool) -> anyhow::Result<()> {
     let begun_at = Instant::now();
     progress("building the web UI");
     web::build(if release { web::Mode::Release } else { web::Mode::Development })?;
@@ -149,12 +157,17 @@ fn build(release: bool) -> anyhow::Result<PathBuf> {
     }
     let status = command.status().context("cannot start cargo")?;
     ensure!(status.success(), "the programs do not compile ({status})");
-    let built = workspace::target_folder()?.join(if release { "release" } else { "debug" });
-    for name in workspace::PROGRAMS {
-        ensure!(built.join(name).is_file(), "the build made no {name} in {}", built.display());
-    }
     progress(&format!("built in {}", duration(begun_at.elapsed())));
-    Ok(built)
+    Ok(())
+}
+
+/// The folder of the programs, where each of them is.
+fn built_programs(release: bool) -> anyhow::Result<PathBuf> {
+    let folder = workspace::target_folder()?.join(if release { "release" } else { "debug" });
+    for name in workspace::PROGRAMS {
+        ensure!(folder.join(name).is_file(), "there is no {name} in {}; run this without --no-build", folder.display());
+    }
+    Ok(folder)
 }
 
 pub(crate) fn status(place: &Place) -> anyhow::Result<ExitCode> {

@@ -153,6 +153,14 @@ impl Browser {
         self.post("/window", &json!({"handle": handle})).await.map(|_| ())
     }
 
+    /// Closes the current tab. Nothing more is to be had before another is gone to.
+    ///
+    /// # Errors
+    /// The browser is gone.
+    pub async fn close_tab(&self) -> anyhow::Result<()> {
+        self.driver.delete(&format!("{}/window", self.session)).await.map(|_| ())
+    }
+
     /// A picture of the page, as PNG.
     ///
     /// # Errors

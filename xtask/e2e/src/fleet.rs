@@ -246,7 +246,10 @@ impl Drop for Fleet {
 }
 
 /// Three addresses on loopback that were free a moment ago.
-fn free_addresses() -> anyhow::Result<[SocketAddr; 3]> {
+///
+/// # Errors
+/// There are none.
+pub fn free_addresses() -> anyhow::Result<[SocketAddr; 3]> {
     let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port");
     // All are held until the last is found, so that they differ.
     let listeners = [bind()?, bind()?, bind()?];

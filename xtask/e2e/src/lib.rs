@@ -6,9 +6,11 @@
 
 pub mod browser;
 pub mod database;
+pub mod family;
 pub mod fleet;
 pub mod folder;
 pub mod http;
 pub mod process;
 pub mod programs;
+pub mod terminal;
 pub mod wait;

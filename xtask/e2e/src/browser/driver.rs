@@ -40,6 +40,10 @@ impl Driver {
         self.request("GET", path, b"").await
     }
 
+    pub(super) async fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        self.request("DELETE", path, b"").await
+    }
+
     /// Ends a session without a runtime. There is nobody to tell when it fails.
     pub(super) fn delete_now(&self, session: &str) {
         let delete = || {

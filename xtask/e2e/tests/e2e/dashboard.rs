@@ -1,5 +1,6 @@
 //! The dashboard in a real browser, over plain HTTP as on anyone's own machine.
 
+use crate::list::{LIVE_PATIENCE, ensure_not_reloaded, mark, names, rename_one, row};
 use anyhow::{Context as _, ensure};
 use kaliun_e2e::browser::Browser;
 use kaliun_e2e::fleet::{Fleet, Shape};
@@ -11,42 +12,9 @@ use std::time::Duration;
 
 const SHAPE: Shape = Shape { simulated: 4, sample_interval_ms: 1_000 };
 
-/// More tabs than the connections a browser opens to one host over plain HTTP.
-const TABS: usize = 8;
-
 /// Largest first load, in bytes as they cross the network: the budget of the project. What is shipped is optimised as a whole
 /// and smaller than the development build that is tested here.
 const FIRST_LOAD: usize = 350_000;
-
-/// How long a live list may take to show a change before it counts as not live. A page that is not live never shows it.
-const LIVE_PATIENCE: Duration = Duration::from_secs(20);
-
-/// The names of all boxes.
-async fn names(fleet: &Fleet) -> anyhow::Result<Vec<String>> {
-    let devices = fleet.devices().await?;
-    let name = |device: &Value| device.get("name").and_then(Value::as_str).map(str::to_owned);
-    Ok(devices.iter().filter_map(name).collect())
-}
-
-/// Gives the first box another name and returns it.
-async fn rename_one(fleet: &Fleet, new_name: &str) -> anyhow::Result<()> {
-    let name = names(fleet).await?.into_iter().next().context("there is no box")?;
-    fleet.fleetctl(&["device", "rename", &format!("device/{name}"), new_name, "-o", "json"]).await.map(|_| ())
-}
-
-fn row(name: &str) -> String {
-    format!("li.row[data-device='{name}']")
-}
-
-/// Writes something on the page that a reload would wipe away.
-async fn mark(browser: &Browser) -> anyhow::Result<()> {
-    browser.run("window.markedByTest = 'kept'", &[]).await.map(|_| ())
-}
-
-async fn ensure_not_reloaded(browser: &Browser) -> anyhow::Result<()> {
-    ensure!(browser.run("return window.markedByTest", &[]).await? == json!("kept"), "the page was loaded again");
-    Ok(())
-}
 
 #[tokio::test]
 async fn signing_in_shows_every_box_and_breaks_no_policy() -> anyhow::Result<()> {
@@ -140,34 +108,6 @@ async fn without_live_updates_the_list_stands_still_and_says_so() -> anyhow::Res
     browser.find(&row("renamed-while-blind"), PATIENCE).await?;
     browser.find(".live-banner[data-live=current]", PATIENCE).await?;
     ensure_not_reloaded(&browser).await
-}
-
-#[tokio::test]
-async fn eight_tabs_are_live_at_once() -> anyhow::Result<()> {
-    let fleet = Fleet::start(SHAPE).await?;
-    let browser = Browser::start(fleet.folder().path(), 1024, 768).await?;
-    fleet.sign_in(&browser).await?;
-    let mut tabs = vec![browser.current_tab().await?];
-    while tabs.len() < TABS {
-        tabs.push(browser.new_tab().await?);
-        browser.open(&fleet.public_url()).await?;
-        browser.find("li.row[data-device]", PATIENCE).await?;
-        mark(&browser).await?;
-    }
-    for round in ["first", "second"] {
-        let name = format!("{round}-name");
-        rename_one(&fleet, &name).await?;
-        for tab in &tabs {
-            browser.switch_to(tab).await?;
-            browser.find(&row(&name), LIVE_PATIENCE).await.with_context(|| format!("the {round} change"))?;
-        }
-    }
-    for tab in tabs.iter().skip(1) {
-        browser.switch_to(tab).await?;
-        ensure_not_reloaded(&browser).await?;
-    }
-    assert_eq!(browser.complaints().await?, Vec::<String>::new());
-    Ok(())
 }
 
 /// The page, and everything it names, as a browser that takes brotli gets them.

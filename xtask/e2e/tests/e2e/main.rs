@@ -9,4 +9,12 @@ mod harness;
 #[cfg(test)]
 mod killing;
 #[cfg(test)]
+mod list;
+#[cfg(test)]
+mod speed;
+#[cfg(test)]
+mod tabs;
+#[cfg(test)]
 mod this_machine;
+#[cfg(test)]
+mod up;
