@@ -11,7 +11,7 @@ use kaliun_domain::enrollment::CERTIFICATE_LIFETIME;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::claim_service_server::ClaimService;
 use kaliun_proto::telemetry::v1::Facts;
-use kaliun_store::{Approval, EnrollmentRow, SystemStore};
+use kaliun_store::{Approval, EnrollmentRow, NotApproved, SystemStore};
 use kaliun_types::id::OrganizationId;
 use kaliun_types::label;
 use kaliun_types::name::DeviceName;
@@ -106,7 +106,10 @@ impl ClaimService for Claims {
             .enrollment_approve(caller.scope(), &caller.actor(), code.as_str(), approval)
             .await
             .map_err(status::store)?
-            .ok_or_else(no_such_code)?;
+            .map_err(|refused| match refused {
+                NotApproved::NoSuchCode => no_such_code(),
+                NotApproved::NoSuchInstallation => status::not_found("installation"),
+            })?;
         self.waiting.decided(enrollment);
         self.changes.tell(enrolled.organization, enrolled.device);
         Ok(Response::new(proto::ApproveClaimResponse {

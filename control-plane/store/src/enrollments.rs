@@ -65,6 +65,15 @@ pub struct EnrollmentRow {
     pub device: Option<DeviceId>,
 }
 
+/// Why a yes came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotApproved {
+    /// No box waits under the code.
+    NoSuchCode,
+    /// The organization has no such home.
+    NoSuchInstallation,
+}
+
 /// Somebody's yes.
 pub struct Approval<'a> {
     /// The home it will serve.
@@ -401,7 +410,7 @@ impl SystemStore {
         row.as_ref().map(from_row).transpose()
     }
 
-    /// Takes the box under a code into the scope's organization. The code works once. `None` when there is no such code.
+    /// Takes the box under a code into the scope's organization. The code works once.
     ///
     /// # Errors
     /// The name is taken, or the database failed.
@@ -411,7 +420,7 @@ impl SystemStore {
         actor: &Actor,
         code: &str,
         approval: Approval<'_>,
-    ) -> Result<Option<(EnrollmentId, Enrolled)>, StoreError> {
+    ) -> Result<Result<(EnrollmentId, Enrolled), NotApproved>, StoreError> {
         const OPERATION: &str = "enrollment_approve";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
@@ -423,7 +432,7 @@ impl SystemStore {
             )
             .await?
         else {
-            return Ok(None);
+            return Ok(Err(NotApproved::NoSuchCode));
         };
         let waiting = from_row(&row)?;
         if let Some(installation) = approval.installation {
@@ -434,7 +443,7 @@ impl SystemStore {
                 )
                 .await?;
             if known.is_none() {
-                return Ok(None);
+                return Ok(Err(NotApproved::NoSuchInstallation));
             }
         }
         if let Some(name) = approval.name {
@@ -471,7 +480,7 @@ impl SystemStore {
         )
         .await?;
         txn.commit().await?;
-        Ok(Some((waiting.id, enrolled)))
+        Ok(Ok((waiting.id, enrolled)))
     }
 
     /// Turns the box under a code away. `None` when there is no such code.

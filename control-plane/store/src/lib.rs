@@ -29,7 +29,7 @@ pub use accounts::{AccountLogin, SignedIn};
 pub use api_tokens::NewApiToken;
 pub use audit::Actor;
 pub use devices::{DeviceChange, DeviceFilter, DeviceOrder, DevicePosition};
-pub use enrollments::{Approval, Enrolled, EnrollmentRow, NewDevice};
+pub use enrollments::{Approval, Enrolled, EnrollmentRow, NewDevice, NotApproved};
 pub use error::StoreError;
 pub use ingest::{EventItem, EventWrite, FactsWrite, SampleItem, SampleWrite, Stored};
 pub use join_tokens::NewJoinToken;
