@@ -12,4 +12,5 @@ mod setbacks;
 mod starting;
 mod support;
 mod tenants;
+mod traces;
 mod watching;
