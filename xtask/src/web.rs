@@ -2,6 +2,7 @@
 
 mod toolchain;
 
+use crate::workspace;
 use anyhow::{Context as _, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -44,8 +45,8 @@ impl Mode {
 /// # Errors
 /// When the compiler for wasm is missing and cannot be installed, or a step fails.
 pub(crate) fn build(mode: Mode) -> anyhow::Result<PathBuf> {
-    let root = workspace_root()?;
-    let target = folder_from_environment("KALIUN_WEB_TARGET_DIR", &root, "target/web-build")?;
+    let root = workspace::root()?;
+    let target = compiled_folder(&root)?;
     let dist = folder_from_environment("KALIUN_WEB_DIST", &root, "target/web")?;
     let toolchain = Toolchain::find_or_install()?;
     compile(&toolchain, mode, &root, &target)?;
@@ -68,11 +69,9 @@ fn compile(toolchain: &Toolchain, mode: Mode, root: &Path, target: &Path) -> any
 }
 
 fn pack(root: &Path, wasm: &Path, stamp: &Path, dist: &Path) -> anyhow::Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = Command::new(workspace::tool("kaliun-web-bundle")?);
     command
         .current_dir(root)
-        .args(["run", "--quiet", "--locked", "--package", "kaliun-web-bundle", "--"])
         .arg("--wasm")
         .arg(wasm)
         .arg("--assets")
@@ -93,9 +92,8 @@ fn run(command: &mut Command, failure: &'static str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn workspace_root() -> anyhow::Result<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(here.parent().context("the task runner is not inside a workspace")?.to_owned())
+fn compiled_folder(root: &Path) -> anyhow::Result<PathBuf> {
+    folder_from_environment("KALIUN_WEB_TARGET_DIR", root, "target/web-build")
 }
 
 fn folder_from_environment(variable: &str, root: &Path, fallback: &str) -> anyhow::Result<PathBuf> {
