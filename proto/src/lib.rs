@@ -6,11 +6,11 @@
 #![expect(
     missing_docs,
     unused_qualifications,
-    clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
     clippy::large_enum_variant,
     reason = "generated code; the .proto files carry the comments"
 )]
+#![cfg_attr(feature = "transport", expect(clippy::allow_attributes, reason = "generated servers have their own"))]
 
 /// How a box without a certificate gets one.
 pub mod enrollment {

@@ -49,6 +49,7 @@ fn run_phases(arguments: &Arguments, phases: &mut Phases) -> anyhow::Result<()> 
     phases.run("clippy", || {
         plain(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"], &[])
     })?;
+    phases.run("clippy for browsers", web::lint)?;
     phases.run("documentation", || {
         let arguments = ["doc", "--workspace", "--no-deps", "--locked", "--document-private-items"];
         plain(&arguments, &[("RUSTDOCFLAGS", "--deny warnings")])

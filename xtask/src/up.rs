@@ -151,9 +151,14 @@ fn build(release: bool) -> anyhow::Result<()> {
     web::build(if release { web::Mode::Release } else { web::Mode::Development })?;
     progress(&format!("building the programs (web UI: {})", duration(begun_at.elapsed())));
     let mut command = workspace::cargo()?;
-    command.args(["build", "--locked", "--bins"]);
+    command.args(["build", "--locked"]);
     if release {
-        command.arg("--release");
+        // As they are shipped: selected by themselves, without the features that only tests need.
+        command.args(["--release", "--bins"]);
+    } else {
+        // Selected out of the whole workspace, so that this shares every dependency with `cargo xtask test`.
+        command.arg("--workspace");
+        command.args(workspace::PROGRAMS.iter().flat_map(|name| ["--bin", name]));
     }
     let status = command.status().context("cannot start cargo")?;
     ensure!(status.success(), "the programs do not compile ({status})");

@@ -2,6 +2,7 @@
 
 mod toolchain;
 
+use crate::workspace;
 use anyhow::{Context as _, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -44,8 +45,8 @@ impl Mode {
 /// # Errors
 /// When the compiler for wasm is missing and cannot be installed, or a step fails.
 pub(crate) fn build(mode: Mode) -> anyhow::Result<PathBuf> {
-    let root = workspace_root()?;
-    let target = folder_from_environment("KALIUN_WEB_TARGET_DIR", &root, "target/web-build")?;
+    let root = workspace::root()?;
+    let target = compiled_folder(&root)?;
     let dist = folder_from_environment("KALIUN_WEB_DIST", &root, "target/web")?;
     let toolchain = Toolchain::find_or_install()?;
     compile(&toolchain, mode, &root, &target)?;
@@ -54,25 +55,51 @@ pub(crate) fn build(mode: Mode) -> anyhow::Result<PathBuf> {
     Ok(dist)
 }
 
+/// Judges the web UI as browsers get it, with warnings denied, and returns what there is to say about the judge.
+///
+/// Natively only its `model` is compiled, so clippy of the whole workspace sees no more of it. What the build compiled for the
+/// machine is used again; what is compiled for browsers is kept beside it.
+///
+/// # Errors
+/// When there is a warning, or the compiler for wasm is missing and cannot be installed.
+pub(crate) fn lint() -> anyhow::Result<Vec<String>> {
+    let root = workspace::root()?;
+    let target = compiled_folder(&root)?;
+    let toolchain = Toolchain::find_or_install()?;
+    let flags = Mode::Development.rustflags();
+    if toolchain.has_clippy() {
+        let mut command = cargo(&toolchain, "clippy", Mode::Development, flags, &root, &target);
+        run(command.args(["--", "--deny", "warnings"]), "clippy finds fault with the web UI")?;
+        return Ok(Vec::new());
+    }
+    let flags = [flags, &["-Dwarnings"]].concat();
+    let mut command = cargo(&toolchain, "check", Mode::Development, &flags, &root, &target);
+    run(&mut command, "the compiler finds fault with the web UI")?;
+    Ok(vec!["by the compiler alone: Debian's toolchain for wasm comes without clippy".to_owned()])
+}
+
 fn compile(toolchain: &Toolchain, mode: Mode, root: &Path, target: &Path) -> anyhow::Result<()> {
+    run(&mut cargo(toolchain, "build", mode, mode.rustflags(), root, target), "the web UI does not compile")
+}
+
+/// Cargo that is about to do something with the web UI as browsers get it.
+fn cargo(toolchain: &Toolchain, deed: &str, mode: Mode, rustflags: &[&str], root: &Path, target: &Path) -> Command {
     let mut command = toolchain.cargo();
     command
         .current_dir(root)
-        .args(["build", "--locked", "--package", "kaliun-web-ui", "--target", "wasm32-unknown-unknown"])
+        .args([deed, "--locked", "--package", "kaliun-web-ui", "--target", "wasm32-unknown-unknown"])
         .args(["--profile", mode.profile()])
         .args(toolchain.arguments())
         // Cargo takes these before all other flags, so that the same program comes out wherever it is built.
-        .env("CARGO_ENCODED_RUSTFLAGS", mode.rustflags().join("\x1f"))
+        .env("CARGO_ENCODED_RUSTFLAGS", rustflags.join("\x1f"))
         .env("CARGO_TARGET_DIR", target);
-    run(&mut command, "the web UI does not compile")
+    command
 }
 
 fn pack(root: &Path, wasm: &Path, stamp: &Path, dist: &Path) -> anyhow::Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = Command::new(workspace::tool("kaliun-web-bundle")?);
     command
         .current_dir(root)
-        .args(["run", "--quiet", "--locked", "--package", "kaliun-web-bundle", "--"])
         .arg("--wasm")
         .arg(wasm)
         .arg("--assets")
@@ -93,9 +120,8 @@ fn run(command: &mut Command, failure: &'static str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn workspace_root() -> anyhow::Result<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(here.parent().context("the task runner is not inside a workspace")?.to_owned())
+fn compiled_folder(root: &Path) -> anyhow::Result<PathBuf> {
+    folder_from_environment("KALIUN_WEB_TARGET_DIR", root, "target/web-build")
 }
 
 fn folder_from_environment(variable: &str, root: &Path, fallback: &str) -> anyhow::Result<PathBuf> {

@@ -26,6 +26,17 @@ pub(crate) fn cargo() -> anyhow::Result<Command> {
     Ok(command)
 }
 
+/// Builds a tool of this workspace and returns its path. It is selected out of the whole workspace, as everything is in
+/// development, so that its dependencies are those that all the others are built with.
+pub(crate) fn tool(name: &str) -> anyhow::Result<PathBuf> {
+    let status = cargo()?
+        .args(["build", "--quiet", "--locked", "--workspace", "--bin", name])
+        .status()
+        .context("cannot start cargo")?;
+    ensure!(status.success(), "{name} does not compile ({status})");
+    Ok(target_folder()?.join("debug").join(name))
+}
+
 /// The folder cargo builds into.
 pub(crate) fn target_folder() -> anyhow::Result<PathBuf> {
     let output = cargo()?

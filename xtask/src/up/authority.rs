@@ -6,15 +6,15 @@ use crate::up::folder::StateFolder;
 use crate::up::settings::Settings;
 use crate::workspace;
 use anyhow::{Context as _, ensure};
+use std::process::Command;
 
 /// Makes or renews the certificate, from a development authority that is made at the first time.
 pub(crate) fn make_certificate(folder: &StateFolder, settings: &Settings) -> anyhow::Result<()> {
     progress("making a certificate for the dashboard");
-    let mut command = workspace::cargo()?;
-    command.args(["run", "--quiet", "--locked", "--package", "kaliun-dev-ca", "--", "--folder"]);
-    command.arg(folder.path("tls")).args(["--name", "localhost", "--name", "127.0.0.1"]);
+    let mut command = Command::new(workspace::tool("kaliun-dev-ca")?);
+    command.arg("--folder").arg(folder.path("tls")).args(["--name", "localhost", "--name", "127.0.0.1"]);
     command.arg("--name").arg(reachable(settings.public).ip().to_string());
-    let status = command.status().context("cannot start cargo")?;
+    let status = command.status().context("cannot start kaliun-dev-ca")?;
     ensure!(status.success(), "the certificate could not be made ({status})");
     Ok(())
 }

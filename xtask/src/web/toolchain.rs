@@ -67,6 +67,15 @@ impl Toolchain {
         }
     }
 
+    /// Whether clippy comes with it.
+    pub(crate) fn has_clippy(self) -> bool {
+        match self {
+            // `cargo xtask test` asks it of this toolchain for the other crates as well.
+            Self::Installed => true,
+            Self::Debian => false,
+        }
+    }
+
     /// What this cargo needs to be told beyond the ordinary.
     pub(crate) fn arguments(self) -> &'static [&'static str] {
         match self {
