@@ -31,6 +31,9 @@ pub struct Layer {
     /// Load balancers in front of the device address, as networks: they must speak the PROXY protocol, version 2
     #[arg(long, env = "KALIUN_DEVICE_BALANCERS", value_name = "NETWORK,…", value_delimiter = ',')]
     device_balancers: Option<Vec<String>>,
+    /// Boxes come through something that hides where they are, such as a balancer without PROXY protocol: limit nothing by source
+    #[arg(long, env = "KALIUN_DEVICE_SOURCES_HIDDEN", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    device_sources_hidden: Option<bool>,
     /// Address for people and programs (default: 127.0.0.1:8080)
     #[arg(long, env = "KALIUN_PUBLIC_LISTEN", value_name = "ADDR")]
     public_listen: Option<SocketAddr>,
@@ -95,6 +98,8 @@ pub struct Config {
     pub device_listen: SocketAddr,
     /// How boxes reach it; none: loopback.
     pub device_url: Option<String>,
+    /// Whether boxes all seem to come from one place. Then nothing is limited by source for them.
+    pub device_sources_hidden: bool,
     /// Load balancers in front of it, which say by PROXY protocol where a box is. Nobody else is believed.
     pub device_balancers: Vec<IpNet>,
     /// Address for people and programs.
@@ -187,6 +192,7 @@ impl Layer {
             device_listen: self.device_listen.or(below.device_listen),
             device_url: self.device_url.or(below.device_url),
             device_balancers: self.device_balancers.or(below.device_balancers),
+            device_sources_hidden: self.device_sources_hidden.or(below.device_sources_hidden),
             public_listen: self.public_listen.or(below.public_listen),
             public_url: self.public_url.or(below.public_url),
             public_tls_cert: self.public_tls_cert.or(below.public_tls_cert),
@@ -263,6 +269,7 @@ impl Config {
             device_listen: layer.device_listen.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 8443))),
             device_url: layer.device_url,
             device_balancers,
+            device_sources_hidden: layer.device_sources_hidden.unwrap_or(false),
             public_listen,
             public_url: layer.public_url,
             public_tls,

@@ -4,6 +4,7 @@ pub(crate) mod accept;
 mod activity;
 mod connection;
 pub(crate) mod device;
+mod device_connections;
 mod http;
 pub(crate) mod internal;
 pub(crate) mod peer;

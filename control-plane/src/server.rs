@@ -175,8 +175,9 @@ impl Server {
         let links = Links { shared: Arc::clone(&shared), patience, incarnation };
         let device = DeviceListener {
             tls: Arc::clone(&tls),
-            routes: device_routes(&parts, links, waiting.clone(), public_url),
+            routes: device_routes(&parts, links, waiting.clone(), public_url, !config.device_sources_hidden),
             balancers: config.device_balancers.clone(),
+            sources_are_known: !config.device_sources_hidden,
             tasks: tasks.clone(),
             metrics: Arc::clone(&metrics),
         };
@@ -184,7 +185,7 @@ impl Server {
         let public = PublicListener {
             tls: public_tls,
             services: public_routes(&parts, &registry, waiting.clone(), cookie),
-            gate: Arc::new(PublicGate::new(store.gate.clone(), cookie.name)),
+            gate: Arc::new(PublicGate::new(store.gate.clone(), cookie.name, !config.behind_tls_proxy)),
             origins,
             sources_are_known: !config.behind_tls_proxy,
             tasks: tasks.clone(),
@@ -194,6 +195,11 @@ impl Server {
         public.start(public_socket);
         let probes = Probes { store: store.system.clone(), metrics, draining: Arc::clone(&draining) };
         internal::start(internal_socket, probes, &tasks)?;
+        if config.device_sources_hidden {
+            tracing::warn!(
+                "device_sources_hidden is set: nothing is limited by source for boxes; list device_balancers instead"
+            );
+        }
         if config.behind_tls_proxy {
             tracing::warn!(
                 "behind_tls_proxy is set: people all come from the proxy, so nothing is limited by source for them"
@@ -303,7 +309,13 @@ struct Parts<'a> {
     seal: &'a PageSeal,
 }
 
-fn device_routes(parts: &Parts<'_>, links: Links, waiting: Waiting, public_url: String) -> axum::Router {
+fn device_routes(
+    parts: &Parts<'_>,
+    links: Links,
+    waiting: Waiting,
+    public_url: String,
+    sources_are_known: bool,
+) -> axum::Router {
     let enrollments = Enrollments::new(
         parts.store.system.clone(),
         Arc::clone(parts.authority),
@@ -312,7 +324,7 @@ fn device_routes(parts: &Parts<'_>, links: Links, waiting: Waiting, public_url: 
         Arc::clone(parts.metrics),
         parts.tasks.clone(),
         public_url,
-        Limiter::new(ENROLL_BURST, ENROLL_INTERVAL),
+        sources_are_known.then(|| Limiter::new(ENROLL_BURST, ENROLL_INTERVAL)),
     );
     let mut routes = Routes::builder();
     routes

@@ -82,9 +82,13 @@ impl Caller {
     }
 }
 
-/// Callers who are looked up at once: each is one statement of a millisecond, so one source with wrong tokens keeps a part of the
-/// turns busy and nobody is locked out by another's mistakes. What waits is bounded by what a fleet's tools would ever do at once.
+/// Callers who are looked up at once: each is one statement of a millisecond, so a source with wrong tokens keeps its share of the
+/// turns busy and no other source waits for it. What waits is bounded by what the tools of one home or office do at once.
 const LOOK_UPS: TurnLimits = TurnLimits { in_all: 64, for_each: 16, members_for_each: 256 };
+/// The same behind a proxy, where all come from one place: no shares.
+const LOOK_UPS_OF_ALL: TurnLimits = TurnLimits { in_all: 64, for_each: 64, members_for_each: 4_096 };
+/// Longest wait for a turn.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(5);
 /// When a caller shall come back whom nobody had time to look up.
 const LOOK_UP_RETRY: Duration = Duration::from_secs(1);
 
@@ -96,15 +100,18 @@ pub(crate) struct PublicGate {
 }
 
 impl PublicGate {
-    pub(crate) fn new(store: SystemStore, cookie_name: &'static str) -> Self {
-        Self { store, cookie_name, look_ups: Turns::new(LOOK_UPS) }
+    /// Where sources are not known, they have no shares.
+    pub(crate) fn new(store: SystemStore, cookie_name: &'static str, sources_are_known: bool) -> Self {
+        let limits = if sources_are_known { LOOK_UPS } else { LOOK_UPS_OF_ALL };
+        Self { store, cookie_name, look_ups: Turns::new(limits) }
     }
 
     /// Finds out who presents a credential, within bounds.
     async fn look_up(&self, source: Option<Source>, credential: Credential) -> Result<SignedIn, Status> {
         // Behind a proxy all come from nowhere.
         let source = source.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Source(address)| limited_as(address));
-        let _turn = self.look_ups.take(source).await.ok_or_else(|| super::status::busy(LOOK_UP_RETRY))?;
+        let turn = tokio::time::timeout(LOOK_UP_TIMEOUT, self.look_ups.take(source)).await.ok().flatten();
+        let _turn = turn.ok_or_else(|| super::status::busy(LOOK_UP_RETRY))?;
         authenticate(&self.store, credential).await?.ok_or_else(|| {
             Status::unauthenticated("the token or session is unknown, has ended or was revoked; sign in again")
         })

@@ -62,7 +62,8 @@ struct Inner {
     metrics: Arc<Metrics>,
     tasks: Tasks,
     public_url: String,
-    by_source: Limiter<IpAddr>,
+    /// None where all boxes seem to come from one place.
+    by_source: Option<Limiter<IpAddr>>,
     places: Places<IpAddr>,
 }
 
@@ -108,9 +109,9 @@ impl Enrollments {
         metrics: Arc<Metrics>,
         tasks: Tasks,
         public_url: String,
-        by_source: Limiter<IpAddr>,
+        by_source: Option<Limiter<IpAddr>>,
     ) -> Self {
-        let places = Places::new(WAITING_MAX, WAITING_FOR_EACH);
+        let places = Places::new(WAITING_MAX, if by_source.is_some() { WAITING_FOR_EACH } else { u32::MAX });
         let inner = Inner { store, authority, waiting, changes, metrics, tasks, public_url, by_source, places };
         Self { inner: Arc::new(inner) }
     }
@@ -137,10 +138,11 @@ impl EnrollmentService for Enrollments {
             .get::<PeerConnection>()
             .map(|connection| connection.source)
             .ok_or_else(|| Status::internal("the connection is not known"))?;
-        self.inner
-            .by_source
-            .take(&limited_as(source), Instant::now())
-            .map_err(|wait| status::refusal_retry_after(ReasonCode::EnrollmentBusy, wait))?;
+        if let Some(by_source) = &self.inner.by_source {
+            by_source
+                .take(&limited_as(source), Instant::now())
+                .map_err(|wait| status::refusal_retry_after(ReasonCode::EnrollmentBusy, wait))?;
+        }
         let (steps, answers) = mpsc::channel(STEPS_MAX);
         let inner = Arc::clone(&self.inner);
         let inbound = request.into_inner();

@@ -12,13 +12,14 @@ use super::page::PageSeal;
 use super::status;
 use crate::changes::{Change, Changes};
 use crate::clock;
+use crate::listen::places::Places;
 use crate::tasks::Tasks;
 use kaliun_domain::device::Summary;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::watch_response::Message;
 use kaliun_proto::fleet::v1::watch_service_server::WatchService;
 use kaliun_store::{AppStore, SystemStore};
-use kaliun_types::id::DeviceId;
+use kaliun_types::id::{DeviceId, OrganizationId};
 use kaliun_types::limits::WATCH_SUBSCRIPTIONS_MAX;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -35,8 +36,14 @@ const REFRESH: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Messages that wait for a watcher to read: one page of a list. One that lets more wait is not read faster by waiting.
 const MESSAGES_MAX: usize = 512;
+/// When to ask again whether a watcher still may, after the database did not say.
+const AUTHORIZE_RETRY: Duration = Duration::from_secs(1);
+/// A watch of which that is not known for so long ends; the watcher comes back when it can be known.
+const AUTHORIZED_FOR: Duration = Duration::from_secs(30);
 /// Watches at once. A browser has one, whatever its number of tabs.
 const WATCHES_MAX: usize = 1_000;
+/// Of one organization.
+const WATCHES_FOR_EACH: u32 = 200;
 
 /// Opens watches.
 pub(crate) struct Watches {
@@ -46,13 +53,13 @@ pub(crate) struct Watches {
     changes: Changes,
     tasks: Tasks,
     summaries: Summaries,
-    places: std::sync::Arc<tokio::sync::Semaphore>,
+    places: Places<OrganizationId>,
 }
 
 impl Watches {
     pub(crate) fn new(store: AppStore, system: SystemStore, seal: PageSeal, changes: Changes, tasks: Tasks) -> Self {
         let summaries = Summaries::new(store.clone());
-        let places = std::sync::Arc::new(tokio::sync::Semaphore::new(WATCHES_MAX));
+        let places = Places::new(WATCHES_MAX, WATCHES_FOR_EACH);
         Self { store, system, seal, changes, tasks, summaries, places }
     }
 }
@@ -80,6 +87,8 @@ struct Watch {
     summaries: Summaries,
     seal: PageSeal,
     followed: Vec<Followed>,
+    /// When it was last known that the watcher may watch.
+    authorized_at: Instant,
     /// When the present look began: it is to show what is so then.
     wanted_at: Instant,
     /// When to look again although nothing more was heard.
@@ -89,6 +98,13 @@ struct Watch {
 
 /// The watcher went away, or may not watch any more.
 struct Over;
+
+/// Whether the watcher still may see what it follows.
+enum Known {
+    Yes,
+    /// The database does not say.
+    NotNow,
+}
 
 #[tonic::async_trait]
 impl WatchService for Watches {
@@ -105,9 +121,9 @@ impl WatchService for Watches {
         if ids.len() != followed.len() {
             return Err(status::invalid("subscriptions.id", "must be unique in the request"));
         }
-        let place = std::sync::Arc::clone(&self.places)
-            .try_acquire_owned()
-            .map_err(|_full| Status::resource_exhausted("too many watches on this server; close some and try again"))?;
+        let place = self.places.take(caller.scope().organization()).ok_or_else(|| {
+            Status::resource_exhausted("too many watches of this organization; close some and try again")
+        })?;
         let (messages, answers) = mpsc::channel(MESSAGES_MAX);
         // Listening begins before the first read, so that nothing falls between.
         let hints = self.changes.listen();
@@ -119,6 +135,7 @@ impl WatchService for Watches {
             seal: self.seal.clone(),
             summaries: self.summaries.clone(),
             followed,
+            authorized_at: now,
             wanted_at: now,
             look_at: now,
             messages,
@@ -177,13 +194,14 @@ impl Watch {
                 () = self.messages.closed() => return Over,
             }
             self.wanted_at = Instant::now();
-            // Before each look: who may not see it any more sees nothing more.
-            if self.authorize().await.is_err() {
-                return Over;
-            }
-            match self.refresh_all(false).await {
-                Ok(true) => said = Instant::now(),
-                Ok(false) => {}
+            // Before each look: who may not see it any more sees nothing more, nor does somebody of whom nobody knows now.
+            match self.authorize().await {
+                Ok(Known::Yes) => match self.refresh_all(false).await {
+                    Ok(true) => said = Instant::now(),
+                    Ok(false) => {}
+                    Err(Over) => return Over,
+                },
+                Ok(Known::NotNow) => self.look_at = Instant::now() + AUTHORIZE_RETRY,
                 Err(Over) => return Over,
             }
             if said.elapsed() >= KEEP_ALIVE {
@@ -220,17 +238,18 @@ impl Watch {
             })
     }
 
-    async fn authorize(&self) -> Result<(), Over> {
-        match self.caller.still_holds(&self.system).await {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                let ended = Status::unauthenticated("the session or token has ended; sign in again");
-                let _watcher_gone = self.messages.send(Err(ended)).await;
-                Err(Over)
+    async fn authorize(&mut self) -> Result<Known, Over> {
+        let ended = match self.caller.still_holds(&self.system).await {
+            Ok(true) => {
+                self.authorized_at = Instant::now();
+                return Ok(Known::Yes);
             }
-            // The database is away: nothing can be read either, and the next look asks again.
-            Err(_unavailable) => Ok(()),
-        }
+            Ok(false) => Status::unauthenticated("the session or token has ended; sign in again"),
+            Err(unavailable) if self.authorized_at.elapsed() > AUTHORIZED_FOR => unavailable,
+            Err(_unavailable) => return Ok(Known::NotNow),
+        };
+        let _watcher_gone = self.messages.send(Err(ended)).await;
+        Err(Over)
     }
 
     async fn say(&self, subscription: &str, message: Message) -> Result<(), Over> {

@@ -4,53 +4,60 @@ use axum::body::Body;
 use http::Response;
 use http_body_util::BodyExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
-/// The requests of one connection.
+/// The requests of one connection. Small, for there is one for each box.
 #[derive(Clone)]
 pub(crate) struct Activity {
-    requests: Arc<watch::Sender<Requests>>,
+    state: Arc<State>,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Requests {
+#[derive(Default)]
+struct State {
     /// Requests whose answer is not yet sent whole.
-    under_way: usize,
+    under_way: AtomicUsize,
     /// All that ever began. A short one may come and go between two looks.
-    begun: u64,
+    begun: AtomicUsize,
+    /// Told after each change, to the one that waits in [`Activity::is_over`]. What is told while it looks is kept for it.
+    changed: Notify,
 }
 
 /// A request that is under way until this is dropped.
 pub(crate) struct UnderWay {
-    requests: Arc<watch::Sender<Requests>>,
+    state: Arc<State>,
 }
 
 impl Activity {
     pub(crate) fn new() -> Self {
-        Self { requests: Arc::new(watch::Sender::new(Requests::default())) }
+        Self { state: Arc::default() }
     }
 
     /// A request begins.
     pub(crate) fn begin(&self) -> UnderWay {
-        self.requests.send_modify(|requests| {
-            requests.under_way += 1;
-            requests.begun += 1;
-        });
-        UnderWay { requests: Arc::clone(&self.requests) }
+        self.state.under_way.fetch_add(1, Ordering::AcqRel);
+        self.state.begun.fetch_add(1, Ordering::AcqRel);
+        self.state.changed.notify_one();
+        UnderWay { state: Arc::clone(&self.state) }
     }
 
-    /// Resolves when the connection had no request under way for so long: `first` from the start, `idle` after a request.
+    /// Resolves when the connection had no request under way for so long: `first` from the start, `idle` after a request. For one
+    /// waiter, the connection's task.
     pub(crate) async fn is_over(&self, first: Duration, idle: Duration) {
-        let mut requests = self.requests.subscribe();
+        let state = &self.state;
         let mut patience = first;
         loop {
-            // An error would say that the sender is gone, and it is in `self`.
-            let Ok(seen) = requests.wait_for(|requests| requests.under_way == 0).await.map(|requests| requests.begun)
-            else {
-                return;
+            while state.under_way.load(Ordering::Acquire) > 0 {
+                state.changed.notified().await;
+            }
+            let seen = state.begun.load(Ordering::Acquire);
+            let begins = async {
+                while state.begun.load(Ordering::Acquire) == seen {
+                    state.changed.notified().await;
+                }
             };
-            if tokio::time::timeout(patience, requests.wait_for(|requests| requests.begun != seen)).await.is_err() {
+            if tokio::time::timeout(patience, begins).await.is_err() {
                 return;
             }
             patience = idle;
@@ -72,7 +79,8 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.requests.send_modify(|requests| requests.under_way = requests.under_way.saturating_sub(1));
+        self.state.under_way.fetch_sub(1, Ordering::AcqRel);
+        self.state.changed.notify_one();
     }
 }
 
@@ -96,6 +104,7 @@ mod tests {
         let activity = Activity::new();
         let begun = tokio::time::Instant::now();
         let long = activity.begin();
+        drop(activity.begin());
         let mut over = Box::pin(activity.is_over(FIRST, IDLE));
         assert!(over.as_mut().now_or_never().is_none());
         tokio::time::advance(Duration::from_secs(3600)).await;

@@ -10,6 +10,7 @@ use crate::clock;
 use crate::listen::accept::{InRoom, accept};
 use crate::listen::activity::Activity;
 use crate::listen::connection::ConnectionHandle;
+use crate::listen::device_connections::{DeviceConnection, DeviceConnections};
 use crate::listen::peer::{AnyClient, Peer, PeerConnection, PeerJudge};
 use crate::listen::places::{Place, Places};
 use crate::listen::proxied;
@@ -17,17 +18,14 @@ use crate::listen::source::limited_as;
 use crate::listen::turns::{TurnLimits, Turns};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
-use axum::body::Body;
 use futures_util::TryFutureExt;
-use http::{Request, Response};
+use http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
-use kaliun_types::id::DeviceId;
 use kaliun_types::reason::ReasonCode;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -39,11 +37,13 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 /// Handshakes in flight. One costs about a millisecond of a core, so 256 are a quarter of a second of one core. A source has a
-/// quarter of them, so that one which is slow on purpose does not keep the others out. Half of the room may wait at one address:
+/// quarter of them, so that one which is slow on purpose does not keep the others out. An eighth of the room may wait at one address:
 /// a fleet behind it that comes back together.
 const HANDSHAKES: TurnLimits = TurnLimits { in_all: 256, for_each: 64, members_for_each: 1_024 };
+/// The same where all seem to come from one place: no shares.
+const HANDSHAKES_OF_ALL: TurnLimits = TurnLimits { in_all: 256, for_each: 256, members_for_each: ROOM };
 /// Connections that wait for their handshake or are in it: descriptors and a task each. The kernel's queue takes the rest.
-const ROOM: usize = 2_048;
+const ROOM: usize = 8_192;
 /// A handshake takes one round trip; 10 s is patience for a line that loses packets.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for a turn: what a box waits for its connection, and a little.
@@ -58,10 +58,8 @@ const STRANGER_LIFETIME: Duration = Duration::from_secs(20 * 60);
 const STRANGER_IDLE: Duration = Duration::from_secs(30);
 /// Whoever has shaken hands asks for something within this time.
 const FIRST_REQUEST: Duration = Duration::from_secs(15);
-/// Connections of devices: 33 kB each, so 8 GB.
-const DEVICE_CONNECTIONS_MAX: usize = 250_000;
-/// Connections of one device: its link, one that is half open and not noticed yet, a second connection, and room for a retry.
-const DEVICE_CONNECTIONS_FOR_EACH: u32 = 4;
+/// A device that asks nothing more is sent away after this long: its session is over, and the next one comes on another connection.
+const DEVICE_IDLE: Duration = Duration::from_secs(30);
 /// Streams on one connection: the link, a renewal to come, and room for a retry.
 const STREAMS_MAX: u32 = 8;
 /// Bytes that a device may send ahead on a stream and on a connection: two messages of the largest kind.
@@ -158,6 +156,8 @@ pub(crate) struct DeviceListener {
     pub(crate) routes: axum::Router,
     /// Load balancers that say where a box is.
     pub(crate) balancers: Vec<IpNet>,
+    /// Whether sources have shares.
+    pub(crate) sources_are_known: bool,
     pub(crate) tasks: Tasks,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -167,18 +167,22 @@ struct Shared {
     listener: DeviceListener,
     handshakes: Turns,
     strangers: Places<IpAddr>,
-    devices: Places<DeviceId>,
+    devices: DeviceConnections,
 }
 
 impl DeviceListener {
     /// Starts the accept loop.
     pub(crate) fn start(self, listener: TcpListener) {
         let tasks = self.tasks.clone();
+        let (handshakes, strangers) = match self.sources_are_known {
+            true => (HANDSHAKES, STRANGERS_FOR_EACH),
+            false => (HANDSHAKES_OF_ALL, u32::MAX),
+        };
         let shared = Arc::new(Shared {
             listener: self,
-            handshakes: Turns::new(HANDSHAKES),
-            strangers: Places::new(STRANGERS_MAX, STRANGERS_FOR_EACH),
-            devices: Places::new(DEVICE_CONNECTIONS_MAX, DEVICE_CONNECTIONS_FOR_EACH),
+            handshakes: Turns::new(handshakes),
+            strangers: Places::new(STRANGERS_MAX, strangers),
+            devices: DeviceConnections::default(),
         });
         let serve = move |stream, source: SocketAddr, room| serve(Arc::clone(&shared), stream, source.ip(), room);
         tasks.spawn("device-listener", accept(listener, tasks.clone(), ROOM, serve));
@@ -194,13 +198,16 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, other_end: IpAddr, room: 
     drop(room);
     let Some((stream, peer, source)) = secured else { return };
     match peer {
-        Peer::Device { device, .. } => match shared.devices.take(device) {
-            Some(place) => serve_device(shared, stream, peer, source, place).await,
-            None => {
-                shared.listener.metrics.refuse(ReasonCode::LinkTooManyConnections);
-                tracing::info!(device.id = %device, %source, "device has too many connections, this one is closed");
+        Peer::Device { device, .. } => {
+            let handle = ConnectionHandle::new();
+            match shared.devices.add(device, handle.clone()) {
+                Some(held) => serve_device(shared, stream, peer, source, handle, held).await,
+                None => {
+                    shared.listener.metrics.refuse(ReasonCode::LinkBusy);
+                    tracing::warn!("too many connections of devices, one is closed");
+                }
             }
-        },
+        }
         Peer::Stranger(_) => match shared.strangers.take(limited_as(source)) {
             Some(place) => Box::pin(serve_stranger(shared, stream, peer, source, place)).await,
             None => {
@@ -247,32 +254,28 @@ async fn secure(shared: Arc<Shared>, mut stream: TcpStream, other_end: IpAddr) -
     }
 }
 
-/// Serves a device for as long as it likes: its sessions are ended by the sweeper when its certificate runs out.
+/// Serves a device for as long as it has something to ask, which its link is. The sweeper ends that when the certificate runs out.
 async fn serve_device(
     shared: Arc<Shared>,
     stream: Box<TlsStream<TcpStream>>,
     peer: Peer,
     source: IpAddr,
-    _place: Place<DeviceId>,
+    handle: ConnectionHandle,
+    _held: DeviceConnection,
 ) {
-    let handle = ConnectionHandle::new();
     let connection = PeerConnection { peer, source, connection: handle.clone() };
     let listener = &shared.listener;
-    let (routes, tasks, metrics) = (listener.routes.clone(), listener.tasks.clone(), Arc::clone(&listener.metrics));
+    let (stopping, metrics) = (listener.tasks.stopping(), Arc::clone(&listener.metrics));
+    let activity = Activity::new();
+    let served = serve_http(stream, listener, connection, activity.clone());
     drop(shared);
-    let stopping = tasks.stopping();
-    let answer = move |mut request: Request<Incoming>| {
-        connection.connection.use_it();
-        request.extensions_mut().insert(connection.clone());
-        routes.clone().oneshot(request)
-    };
     metrics.device_connections.inc();
     // Pinned here and lent to the wait below: moved into it, it would take its room in the task twice.
-    let mut served = pin!(serve_http(stream, answer, tasks));
+    let mut served = pin!(served);
     tokio::select! {
         result = &mut served => note_end(result),
         () = handle.is_cut() => {}
-        () = handle.stays_unused(FIRST_REQUEST) => {}
+        () = activity.is_over(FIRST_REQUEST, DEVICE_IDLE) => {}
         () = stopping.cancelled() => {}
     }
     metrics.device_connections.dec();
@@ -288,17 +291,11 @@ async fn serve_stranger(
 ) {
     let connection = PeerConnection { peer, source, connection: ConnectionHandle::new() };
     let listener = &shared.listener;
-    let (routes, stopping) = (listener.routes.clone(), listener.tasks.stopping());
+    let stopping = listener.tasks.stopping();
     let activity = Activity::new();
-    let requests = activity.clone();
-    let answer = move |mut request: Request<Incoming>| {
-        let under_way = requests.begin();
-        request.extensions_mut().insert(connection.clone());
-        routes.clone().oneshot(request).map_ok(|response| under_way.until_sent(response))
-    };
     listener.metrics.device_connections.inc();
     tokio::select! {
-        result = serve_http(stream, answer, listener.tasks.clone()) => note_end(result),
+        result = serve_http(stream, listener, connection, activity.clone()) => note_end(result),
         () = activity.is_over(FIRST_REQUEST, STRANGER_IDLE) => {}
         () = tokio::time::sleep(STRANGER_LIFETIME) => {}
         () = stopping.cancelled() => {}
@@ -312,15 +309,19 @@ fn note_end(result: hyper::Result<()>) {
     }
 }
 
-fn serve_http<F>(
+fn serve_http(
     stream: Box<TlsStream<TcpStream>>,
-    answer: impl Fn(Request<Incoming>) -> F,
-    tasks: Tasks,
-) -> impl Future<Output = hyper::Result<()>>
-where
-    F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
-{
-    hyper::server::conn::http2::Builder::new(tasks)
+    listener: &DeviceListener,
+    connection: PeerConnection,
+    activity: Activity,
+) -> impl Future<Output = hyper::Result<()>> + use<> {
+    let routes = listener.routes.clone();
+    let answer = move |mut request: Request<Incoming>| {
+        let under_way = activity.begin();
+        request.extensions_mut().insert(connection.clone());
+        routes.clone().oneshot(request).map_ok(|response| under_way.until_sent(response))
+    };
+    hyper::server::conn::http2::Builder::new(listener.tasks.clone())
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .initial_stream_window_size(WINDOW_BYTES)

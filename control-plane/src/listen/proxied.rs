@@ -29,7 +29,7 @@ pub(super) async fn source(
     Ok(other_end)
 }
 
-/// Reads the header. None for a connection of the balancer itself: its health check.
+/// Reads the header. None where it names nobody: the balancer's own health check.
 async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<IpAddr>> {
     let wrong = |problem: &'static str| io::Error::new(io::ErrorKind::InvalidData, problem);
     let mut bytes = [0; HEADER_MAX_BYTES];
@@ -45,12 +45,11 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<IpAddr
     let header = Header::try_from(bytes.get(..length).unwrap_or_default())
         .map_err(|_| wrong("the balancer sent no PROXY header of version 2"))?;
     match (header.command, header.addresses) {
-        (Command::Local, _) => Ok(None),
+        // Of the balancer itself, or of an address that it does not know: the other end counts, as the specification says.
+        (Command::Local, _) | (Command::Proxy, Addresses::Unspecified) => Ok(None),
         (Command::Proxy, Addresses::IPv4(addresses)) => Ok(Some(addresses.source_address.into())),
         (Command::Proxy, Addresses::IPv6(addresses)) => Ok(Some(IpAddr::from(addresses.source_address).to_canonical())),
-        (Command::Proxy, Addresses::Unspecified | Addresses::Unix(_)) => {
-            Err(wrong("the balancer named no address of the internet"))
-        }
+        (Command::Proxy, Addresses::Unix(_)) => Err(wrong("the balancer named no address of the internet")),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::tasks::Tasks;
 use crate::web;
 use axum::body::Body;
 use http::{HeaderMap, Request, Response, header};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use rustls::ServerConfig;
 use std::io;
@@ -26,6 +27,9 @@ use tower::{Layer, ServiceExt};
 const CONNECTIONS_MAX: usize = 4_096;
 /// Of one source: an office behind one address.
 const CONNECTIONS_FOR_EACH: u32 = 256;
+/// A request's body is here within this time, and no larger: the largest of ours is a page of labels.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+const BODY_MAX_BYTES: usize = 1024 * 1024;
 /// A handshake takes this long at most.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -151,6 +155,14 @@ async fn dispatch(shared: &Shared, source: Option<Source>, mut request: Request<
     if let Some(source) = source {
         request.extensions_mut().insert(source);
     }
+    // All our calls begin with one message. Read whole first, a body that never ends holds nothing else up.
+    let (head, body) = request.into_parts();
+    let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_MAX_BYTES).collect()).await;
+    let Ok(Ok(body)) = read else {
+        let problem = "the request is larger than 1 MiB, or was not sent within 30 s; send less";
+        return tonic::Status::invalid_argument(problem).into_http();
+    };
+    let request = Request::from_parts(head, Full::new(body.to_bytes()));
     let service = GrpcWebLayer::new().layer(shared.grpc.clone());
     match service.oneshot(request).await {
         Ok(response) => response.map(Body::new),

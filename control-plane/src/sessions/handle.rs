@@ -29,6 +29,8 @@ pub(crate) struct SessionHandle {
     pub(crate) queued: AtomicBool,
     /// Whether an item of it can never be stored. Then nothing behind that item may be stored either.
     pub(crate) poisoned: AtomicBool,
+    /// Whether its next item is stored by itself, after a batch that it was in failed.
+    pub(crate) alone: AtomicBool,
     inner: Mutex<Inner>,
     waker: AtomicWaker,
 }
@@ -39,6 +41,8 @@ struct Inner {
     outbox: VecDeque<Box<ServerMessage>>,
     closing: Option<ReasonCode>,
     pending: VecDeque<Pending>,
+    /// The newest facts that are not stored yet. State: older ones are of no use.
+    facts: Option<Box<FactsWrite>>,
     /// Bytes that were taken in and not acknowledged, by class.
     event_bytes: u32,
     sample_bytes: u32,
@@ -86,6 +90,7 @@ impl SessionHandle {
             said_at: AtomicU64::new(now),
             queued: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
+            alone: AtomicBool::new(false),
             inner: Mutex::new(Inner::default()),
             waker: AtomicWaker::new(),
         })
@@ -178,14 +183,22 @@ impl SessionHandle {
         uptime_ms().saturating_sub(self.said_at.load(Ordering::Relaxed))
     }
 
-    /// For the stream: puts something where ingest takes it. Bounded by the credit that the device has.
+    /// For the stream: puts something where ingest takes it. Items are bounded by the credit that the device has, and of facts only
+    /// the newest stay.
     pub(crate) fn push_pending(&self, pending: Pending) {
-        self.inner().pending.push_back(pending);
+        let mut inner = self.inner();
+        match pending {
+            Pending::Facts(facts) => inner.facts = Some(facts),
+            item @ (Pending::Events(..) | Pending::Samples(..)) => inner.pending.push_back(item),
+        }
     }
 
     /// For ingest: takes the oldest.
     pub(crate) fn pop_pending(&self) -> Option<Pending> {
         let mut inner = self.inner();
+        if let Some(facts) = inner.facts.take() {
+            return Some(Pending::Facts(facts));
+        }
         let popped = inner.pending.pop_front();
         if inner.pending.is_empty() {
             inner.pending = VecDeque::new();
@@ -195,12 +208,20 @@ impl SessionHandle {
 
     /// For ingest: puts one back that could not be stored.
     pub(crate) fn unpop_pending(&self, pending: Pending) {
-        self.inner().pending.push_front(pending);
+        let mut inner = self.inner();
+        match pending {
+            // Newer ones may have come meanwhile.
+            Pending::Facts(facts) => {
+                inner.facts.get_or_insert(facts);
+            }
+            item @ (Pending::Events(..) | Pending::Samples(..)) => inner.pending.push_front(item),
+        }
     }
 
     /// Whether something waits to be stored.
     pub(crate) fn has_pending(&self) -> bool {
-        !self.inner().pending.is_empty()
+        let inner = self.inner();
+        inner.facts.is_some() || !inner.pending.is_empty()
     }
 }
 

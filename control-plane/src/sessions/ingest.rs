@@ -11,7 +11,7 @@ use kaliun_proto::link::v1::ItemClass;
 use kaliun_store::{EventWrite, FactsWrite, SampleWrite, StoreError, Stored, SystemStore};
 use kaliun_types::reason::ReasonCode;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -31,8 +31,6 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(crate) struct Ingest {
     line: Mutex<VecDeque<Arc<SessionHandle>>>,
     arrived: Notify,
-    /// Turns that are still to be taken alone, after a batch had a bad item in it.
-    one_by_one: AtomicUsize,
     store: SystemStore,
     changes: Changes,
     metrics: Arc<Metrics>,
@@ -41,14 +39,8 @@ pub(crate) struct Ingest {
 impl Ingest {
     /// Starts the workers.
     pub(crate) fn start(tasks: &Tasks, store: SystemStore, changes: Changes, metrics: Arc<Metrics>) -> Arc<Self> {
-        let ingest = Arc::new(Self {
-            line: Mutex::new(VecDeque::new()),
-            arrived: Notify::new(),
-            one_by_one: AtomicUsize::new(0),
-            store,
-            changes,
-            metrics,
-        });
+        let ingest =
+            Arc::new(Self { line: Mutex::new(VecDeque::new()), arrived: Notify::new(), store, changes, metrics });
         for _ in 0..WORKERS {
             let worker = Arc::clone(&ingest);
             let stopping = tasks.stopping();
@@ -79,8 +71,7 @@ impl Ingest {
         loop {
             let turn: Vec<Arc<SessionHandle>> = {
                 let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-                let count = if line.is_empty() { 0 } else { line.len().min(self.turn_size()) };
-                line.drain(..count).collect()
+                next_turn(&mut line)
             };
             if turn.is_empty() {
                 tokio::select! {
@@ -92,12 +83,6 @@ impl Ingest {
             self.arrived.notify_one();
             self.take_turn(turn).await;
         }
-    }
-
-    /// How many sessions take their turn together.
-    fn turn_size(&self) -> usize {
-        let left = self.one_by_one.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        if left.is_ok() { 1 } else { BATCH_MAX }
     }
 
     /// Stores one item of each session, class by class.
@@ -211,7 +196,7 @@ impl Ingest {
                 session.poisoned.store(true, Ordering::Release);
                 session.close(ReasonCode::LinkProtocolError);
             }
-            self.one_by_one.store(items.len(), Ordering::Relaxed);
+            items.iter().for_each(|(session, _)| session.alone.store(true, Ordering::Relaxed));
         }
         items.into_iter().for_each(|(session, pending)| session.unpop_pending(pending));
         true
@@ -238,6 +223,20 @@ impl Ingest {
             self.count(-i64::from(bytes_of(&pending)));
         }
     }
+}
+
+/// Takes those from the head of the line whose turn is next: many together, or one that is to be alone.
+fn next_turn(line: &mut VecDeque<Arc<SessionHandle>>) -> Vec<Arc<SessionHandle>> {
+    let is_together = |session: &&Arc<SessionHandle>| !session.alone.load(Ordering::Relaxed);
+    let together = line.iter().take(BATCH_MAX).take_while(is_together).count();
+    if together > 0 {
+        return line.drain(..together).collect();
+    }
+    let first = line.pop_front();
+    if let Some(session) = &first {
+        session.alone.store(false, Ordering::Relaxed);
+    }
+    first.into_iter().collect()
 }
 
 fn bytes_of(pending: &Pending) -> u32 {

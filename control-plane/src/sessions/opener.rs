@@ -3,7 +3,7 @@
 use crate::changes::Changes;
 use crate::tasks::Tasks;
 use kaliun_store::{SessionEnd, SessionOpen, SessionOpened, SystemStore};
-use kaliun_types::id::{DeviceId, ReplicaId, SessionEpoch};
+use kaliun_types::id::{DeviceId, OrganizationId, ReplicaId, SessionEpoch};
 use kaliun_types::reason::ReasonCode;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -131,6 +131,12 @@ impl Worker {
             self.close_all().await;
             if !batch.is_empty() {
                 batch = self.open_all(batch).await;
+                // One device that opens again and again does not make the others wait for it.
+                while batch.len() < BATCH_MAX
+                    && let Ok(open) = opens.try_recv()
+                {
+                    batch.push(open);
+                }
             }
         }
     }
@@ -158,6 +164,10 @@ impl Worker {
         later
     }
 
+    fn tell(&self, ended: Vec<(OrganizationId, DeviceId)>) {
+        ended.into_iter().for_each(|(organization, device)| self.changes.tell(organization, device));
+    }
+
     /// Notes all ends. None is lost while the process lives: the statement is tried until it succeeds.
     async fn close_all(&self) {
         loop {
@@ -166,17 +176,29 @@ impl Worker {
                 return;
             }
             match self.store.sessions_close(&batch).await {
-                Ok(ended) => {
-                    ended.into_iter().for_each(|(organization, device)| self.changes.tell(organization, device))
-                }
+                Ok(ended) => self.tell(ended),
                 Err(error) if error.is_transient() => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "ended sessions could not be noted yet");
                     batch.into_iter().for_each(|end| self.ends.add(end));
                     tokio::time::sleep(RETRY).await;
                     return;
                 }
+                // Time does not heal it, so it lies in one of them: each by itself, and only that one is given up.
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "ended sessions could not be noted");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "ended sessions could not be noted together"
+                    );
+                    for end in &batch {
+                        match self.store.sessions_close(std::slice::from_ref(end)).await {
+                            Ok(ended) => self.tell(ended),
+                            Err(error) if error.is_transient() => self.ends.add(end.clone()),
+                            Err(error) => {
+                                let error = &error as &dyn std::error::Error;
+                                tracing::error!(device.id = %end.device, error, "ended session could not be noted");
+                            }
+                        }
+                    }
                 }
             }
         }

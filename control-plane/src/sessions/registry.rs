@@ -15,6 +15,8 @@ pub(crate) struct Registry {
 #[derive(Default)]
 struct Inner {
     sessions: HashMap<DeviceId, Arc<SessionHandle>>,
+    /// Sessions that a newer one replaced and whose stream has not ended yet: as many as connections allow.
+    leaving: Vec<Arc<SessionHandle>>,
     closed: bool,
 }
 
@@ -36,6 +38,7 @@ impl Registry {
             return Err(ReasonCode::LinkSuperseded);
         }
         let older = inner.sessions.insert(session.device, session);
+        inner.leaving.extend(older.clone());
         drop(inner);
         if let Some(older) = older {
             older.close(ReasonCode::LinkSuperseded);
@@ -48,12 +51,19 @@ impl Registry {
         let mut inner = self.inner();
         if inner.sessions.get(&session.device).is_some_and(|held| Arc::ptr_eq(held, session)) {
             inner.sessions.remove(&session.device);
+        } else {
+            inner.leaving.retain(|leaving| !Arc::ptr_eq(leaving, session));
         }
     }
 
     /// The session of a device.
     pub(crate) fn get(&self, device: DeviceId) -> Option<Arc<SessionHandle>> {
         self.inner().sessions.get(&device).cloned()
+    }
+
+    /// Sessions that are to end because a newer one is there.
+    pub(crate) fn leaving(&self) -> Vec<Arc<SessionHandle>> {
+        self.inner().leaving.clone()
     }
 
     /// All sessions now.

@@ -68,8 +68,8 @@ impl Sweeper {
         let sessions = self.registry.all();
         let now = clock::now();
         let mut still_ending = HashMap::new();
-        for session in &sessions {
-            self.look_at(session, now);
+        sessions.iter().for_each(|session| self.look_at(session, now));
+        for session in sessions.iter().chain(&self.registry.leaving()) {
             if session.closing().is_some() {
                 let ticks = self.ending.get(&(session.device, session.epoch)).copied().unwrap_or(0).saturating_add(1);
                 if ticks > END_GRACE_TICKS {

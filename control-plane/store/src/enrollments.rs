@@ -346,7 +346,7 @@ impl SystemStore {
         rows.iter().map(|row| column(row, "enrollment", "id")).collect()
     }
 
-    /// Lets the code of a box that went away run out within a minute: who is just confirming it still may, and a flood of boxes
+    /// Lets the code of a box that went away run out within five minutes: who is just confirming it still may, and a flood of boxes
     /// that never wait leaves little behind. One that came back under another code, or was decided, is left alone.
     ///
     /// # Errors
@@ -356,7 +356,7 @@ impl SystemStore {
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         txn.execute(
-            "UPDATE enrollment SET code_expires_at = LEAST(code_expires_at, now() + interval '1 minute')
+            "UPDATE enrollment SET code_expires_at = LEAST(code_expires_at, now() + interval '5 minutes')
              WHERE id = $1 AND state = 1 AND claim_code = $2",
             &[&id, &claim_code],
         )

@@ -5,10 +5,11 @@ use crate::pool::Store;
 use crate::url::DatabaseUrl;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use thiserror::Error;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -71,10 +72,12 @@ impl Store {
                 Ok(Self::new(&role("kaliun_app"), &role("kaliun_system"), None)?)
             }
             DatabaseAccess::Given { url, direct_url, ca } => {
-                let tls = ca.as_deref().map(tls_config).transpose()?;
                 let (mut url, mut direct_url) = (url.config().clone(), direct_url.config().clone());
-                if tls.is_some() {
-                    // The default is to go on in the clear when the server says no.
+                let mut tls = None;
+                // In the clear only on this machine, or where the URL says so: the default is to go on in the clear when the
+                // server says no, and a password would pass.
+                if ca.is_some() || [&url, &direct_url].iter().any(|config| needs_tls(config)) {
+                    tls = Some(tls_config(ca.as_deref())?);
                     url.ssl_mode(SslMode::Require);
                     direct_url.ssl_mode(SslMode::Require);
                 }
@@ -124,15 +127,50 @@ async fn work(mut client: Client, logins: Logins) -> Result<(), OpenError> {
     }
 }
 
-fn tls_config(ca: &Path) -> Result<rustls::ClientConfig, OpenError> {
-    let unreadable = || OpenError::Roots { path: ca.to_owned() };
+/// Whether a connection leaves this machine, and the URL does not say that it may do so in the clear.
+fn needs_tls(config: &tokio_postgres::Config) -> bool {
+    let leaves = config.get_hosts().iter().any(|host| match host {
+        Host::Tcp(host) => host != "localhost" && !host.parse().is_ok_and(|address: IpAddr| address.is_loopback()),
+        Host::Unix(_) => false,
+    });
+    leaves && config.get_ssl_mode() != SslMode::Disable
+}
+
+/// TLS with the roots in a file, or with those of the machine.
+fn tls_config(ca: Option<&Path>) -> Result<rustls::ClientConfig, OpenError> {
     let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(ca).map_err(|_| unreadable())? {
-        roots.add(certificate.map_err(|_| unreadable())?)?;
+    if let Some(ca) = ca {
+        let unreadable = || OpenError::Roots { path: ca.to_owned() };
+        for certificate in CertificateDer::pem_file_iter(ca).map_err(|_| unreadable())? {
+            roots.add(certificate.map_err(|_| unreadable())?)?;
+        }
+    } else {
+        // Machines carry some that nobody can parse; what is left out verifies nothing.
+        let _rejected = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     Ok(rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(url: &str, expected: bool) {
+        assert_eq!(needs_tls(&url.parse().unwrap()), expected, "{url}");
+    }
+
+    #[test]
+    fn a_password_crosses_a_network_in_the_clear_only_where_that_is_asked_for() {
+        check("postgresql://kaliun@db.example.org/kaliun", true);
+        check("postgresql://kaliun@192.0.2.7/kaliun?sslmode=prefer", true);
+        check("postgresql://kaliun@db.example.org/kaliun?sslmode=disable", false);
+        check("postgresql://kaliun@127.0.0.1:5433/kaliun", false);
+        check("postgresql://kaliun@localhost/kaliun", false);
+        check("postgresql:///kaliun?host=/run/postgresql", false);
+        check("postgresql://kaliun@127.0.0.1,db.example.org/kaliun", true);
+    }
 }

@@ -2,7 +2,8 @@
 
 use crate::error::StoreError;
 use crate::scope::OrganizationScope;
-use deadpool_postgres::{Hook, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Transaction};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Transaction};
+use std::sync::LazyLock;
 use std::time::Duration;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, NoTls, Row};
@@ -84,25 +85,12 @@ fn pool(
         Some(tls) => Manager::from_config(config, MakeRustlsConnect::new(tls), manager_config),
         None => Manager::from_config(config, NoTls, manager_config),
     };
-    // Set on the connection, not as a start-up option: a pooler would not pass that on.
-    let timeouts = format!(
-        "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
-        STATEMENT_TIMEOUT.as_millis(),
-        LOCK_TIMEOUT.as_millis(),
-        IDLE_IN_TRANSACTION_TIMEOUT.as_millis()
-    );
     Pool::builder(manager)
         .max_size(size)
         .runtime(deadpool_postgres::Runtime::Tokio1)
         .wait_timeout(Some(POOL_WAIT))
         .create_timeout(Some(CONNECT_TIMEOUT))
         .recycle_timeout(Some(CONNECT_TIMEOUT))
-        .post_create(Hook::async_fn(move |client, _metrics| {
-            let timeouts = timeouts.clone();
-            Box::pin(
-                async move { client.batch_execute(&timeouts).await.map_err(deadpool_postgres::HookError::Backend) },
-            )
-        }))
         .build()
 }
 
@@ -132,6 +120,16 @@ impl SystemStore {
 async fn take(pool: &Pool, operation: &'static str) -> Result<Object, StoreError> {
     pool.get().await.map_err(|source| StoreError::Pool { operation, source: Box::new(source) })
 }
+
+/// Set inside each transaction: behind a pooler the next one may be on another connection, and start-up options are not passed on.
+static TIMEOUTS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}",
+        STATEMENT_TIMEOUT.as_millis(),
+        LOCK_TIMEOUT.as_millis(),
+        IDLE_IN_TRANSACTION_TIMEOUT.as_millis()
+    )
+});
 
 /// A transaction that knows what it is for. Its span lasts as long as it does, below that of whoever asked.
 pub(crate) struct Txn<'a> {
@@ -164,7 +162,7 @@ impl<'a> Txn<'a> {
         let span = tracing::info_span!("db", otel.name = format_args!("db.{operation}"), otel.kind = "client");
         let begun = async {
             let inner = connection.transaction().await?;
-            inner.batch_execute(setup).await?;
+            inner.batch_execute(&format!("{}; {setup}", *TIMEOUTS)).await?;
             Ok(inner)
         };
         let inner = begun.instrument(span.clone()).await.map_err(StoreError::at(operation))?;

@@ -4,16 +4,21 @@ use crate::support::{
     Fixture, PATIENCE, TestBox, enroll, learn_roots, samples, secure_stream, secure_stream_from, with_token,
 };
 use anyhow::{Context as _, Result, ensure};
+use hyper_util::rt::TokioIo;
+use kaliun_proto::enrollment::v1::GetTrustBundleRequest;
 use kaliun_proto::enrollment::v1::enroll_response::Step as Answer;
+use kaliun_proto::enrollment::v1::enrollment_service_client::EnrollmentServiceClient;
 use kaliun_proto::fleet::v1 as fleet;
 use kaliun_proto::link::v1::device_message::Message as DeviceWord;
 use kaliun_proto::link::v1::{Heartbeat, SettingsApplied};
 use kaliun_types::reason::ReasonCode;
 use rcgen::KeyPair;
 use std::net::SocketAddr;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tonic::Code;
+use tonic::transport::{Endpoint, Uri};
 
 /// Another home than the one the tests' own boxes are in.
 const OTHER_SOURCE: [u8; 4] = [127, 0, 0, 9];
@@ -41,18 +46,23 @@ fn is_open(stream: &TcpStream) -> bool {
 #[tokio::test]
 async fn a_source_that_stalls_its_handshakes_keeps_nobody_else_out() -> Result<()> {
     let fixture = Fixture::start().await?;
-    let mut stalled = Vec::new();
-    for _ in 0..400 {
-        stalled.push(connect_from_elsewhere(fixture.device_address()).await?);
+    // On a machine so busy that the stalled ones run out of time meanwhile nothing is shown; then once more.
+    for _ in 0..5 {
+        let mut stalled = Vec::new();
+        for _ in 0..400 {
+            stalled.push(connect_from_elsewhere(fixture.device_address()).await?);
+        }
+        let known = TestBox::enroll(&fixture, "cellar").await?;
+        let mut session = known.open().await?;
+        session.send(DeviceWord::SampleBatch(samples(1, 1))).await?;
+        session.acknowledged(1).await?;
+        // So nobody waited for a stalled one to run out of time.
+        if stalled.iter().all(is_open) {
+            ended(stalled.first_mut().context("a stalled connection")?).await?;
+            return fixture.stop().await;
+        }
     }
-    let known = TestBox::enroll(&fixture, "cellar").await?;
-    let mut session = known.open().await?;
-    session.send(DeviceWord::SampleBatch(samples(1, 1))).await?;
-    session.acknowledged(1).await?;
-    // So nobody waited for a stalled one to run out of time.
-    ensure!(stalled.iter().all(is_open), "a stalled handshake had ended already");
-    ended(stalled.first_mut().context("a stalled connection")?).await?;
-    fixture.stop().await
+    anyhow::bail!("a box only gets in when stalled handshakes have run out of time")
 }
 
 #[tokio::test]
@@ -72,8 +82,9 @@ async fn a_connection_that_asks_nothing_is_ended_on_every_listener() -> Result<(
     fixture.stop().await
 }
 
+/// A box whose line broke comes back before the server can know, and must not find itself locked out.
 #[tokio::test]
-async fn a_device_has_four_connections_and_no_more() -> Result<()> {
+async fn of_a_device_s_connections_the_oldest_gives_way() -> Result<()> {
     let fixture = Fixture::start().await?;
     let known = TestBox::enroll(&fixture, "cellar").await?;
     let neighbour = TestBox::enroll(&fixture, "attic").await?;
@@ -82,15 +93,50 @@ async fn a_device_has_four_connections_and_no_more() -> Result<()> {
     for _ in 0..4 {
         held.push(secure_stream(known.address, &known.roots, identity()).await?);
     }
-    let mut fifth = secure_stream(known.address, &known.roots, identity()).await?;
-    ended(&mut fifth).await?;
-    neighbour.open().await.context("another device has places of its own")?;
-    drop(held);
-    // The places come back as the server notices that the connections are gone.
-    let began = std::time::Instant::now();
-    while known.open().await.is_err() {
-        ensure!(began.elapsed() < PATIENCE, "the places did not come back");
+    let mut neighbours = neighbour.open().await?;
+    let mut session = known.open().await?;
+    // Not for idleness: that takes as long for the next one, which has a part of its time left.
+    ended(held.first_mut().context("the oldest")?).await?;
+    session.send(DeviceWord::SampleBatch(samples(1, 1))).await?;
+    session.acknowledged(1).await?;
+    let second = held.get_mut(1).context("the second")?;
+    let mut heard = [0; 64];
+    // What the server says of itself, and then nothing, not even an end.
+    while let Ok(length) = tokio::time::timeout(Duration::from_millis(50), second.read(&mut heard)).await {
+        ensure!(length? > 0, "the second had to go too");
     }
+    neighbours.send(DeviceWord::SampleBatch(samples(1, 1))).await?;
+    neighbours.acknowledged(1).await?;
+    fixture.stop().await
+}
+
+/// One measurement of the server, as it stands in /metrics.
+async fn measured(fixture: &Fixture, name: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(fixture.server.addresses().internal).await?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    Ok(line.with_context(|| format!("there is no {name}"))?.trim().to_owned())
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_is_left_to_do_is_ended() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let known = TestBox::enroll(&fixture, "cellar").await?;
+    let channel = known.channel().await?;
+    EnrollmentServiceClient::new(channel.clone()).get_trust_bundle(GetTrustBundleRequest::default()).await?;
+    assert_ne!(measured(&fixture, "kaliun_device_connections").await?, "0");
+    let mut ticks = tokio::time::interval(Duration::from_millis(200));
+    let over = async {
+        while measured(&fixture, "kaliun_device_connections").await? != "0" {
+            ticks.tick().await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(2 * PATIENCE, over).await.context("it stays for ever")??;
+    // Kept until here: it is the server that ended the connection.
+    drop(channel);
     fixture.stop().await
 }
 
@@ -112,7 +158,7 @@ async fn strangers_of_one_source_have_their_share() -> Result<()> {
             Ok(_) => {}
         }
     }
-    assert_eq!(turned_away, 10, "250 of one source may stay");
+    assert!((10..=20).contains(&turned_away), "250 of one source may stay, {turned_away} of 260 were sent away");
     let key = KeyPair::generate()?;
     let token = fixture.join_token().await?;
     let elsewhere = enroll(&fixture, &roots, &key, &token, "cellar", async |_| {}).await?;
@@ -146,11 +192,16 @@ async fn messages_without_credit_are_counted() -> Result<()> {
     fixture.stop().await
 }
 
-/// Somebody's script with an old token must not lock out the colleague beside it.
+/// Somebody's script with an old token keeps its own share busy and nobody else's.
 #[tokio::test]
-async fn wrong_tokens_are_refused_and_lock_nobody_out() -> Result<()> {
+async fn wrong_tokens_are_refused_and_hold_nobody_up() -> Result<()> {
     let fixture = Fixture::start().await?;
-    let channel = fixture.public().await?;
+    let address = fixture.server.addresses().public;
+    let connect = tower::service_fn(move |_uri: Uri| async move {
+        let stream = connect_from_elsewhere(address).await.map_err(std::io::Error::other)?;
+        Ok::<_, std::io::Error>(TokioIo::new(stream))
+    });
+    let channel = Endpoint::from_static("http://localhost").connect_with_connector(connect).await?;
     let mut wrong = tokio::task::JoinSet::new();
     let local = tokio::task::LocalSet::new();
     local

@@ -139,6 +139,7 @@ fn config(database: &TestDatabase, state_dir: PathBuf, token_file: PathBuf) -> C
         device_listen: any,
         device_url: None,
         device_balancers: Vec::new(),
+        device_sources_hidden: false,
         public_listen: any,
         public_url: None,
         public_tls: None,

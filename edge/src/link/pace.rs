@@ -7,8 +7,8 @@
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Messages that may go at once. The server takes 16, so as many again are left for heartbeats that a stalled network
-/// delivers together.
+/// Messages that may go at once. The server takes 32, so three times as many are left for heartbeats that a stalled
+/// network delivers together.
 const BURST: u32 = 8;
 
 /// Time after which one more may go. The server allows one each 2 s: beside heartbeats each 2.5 s or rarer there is always

@@ -44,7 +44,6 @@ reasons! {
     LinkSlow "link.slow" "The box did not read fast enough; check its network.";
     LinkFenced "link.fenced" "This session is no longer the newest one of its box; nothing to do.";
     LinkBusy "link.busy" "Too many boxes connect at once; the box comes back by itself.";
-    LinkTooManyConnections "link.too_many_connections" "The box holds more connections than it needs; update its agent, and see whether two machines use its key.";
     LinkUnsupportedProtocol "link.unsupported_protocol" "Update the older of agent and control plane.";
 
     PeerNoCertificate "peer.no_certificate" "Enrol the box first.";
