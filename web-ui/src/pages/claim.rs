@@ -65,14 +65,14 @@ pub(crate) fn ClaimPage() -> impl IntoView {
             {piece(move || match step.get() {
                 Step::Enter => view! { <EnterCode code=code.get_untracked()/> }.into_any(),
                 Step::Looking => view! {
-                    <header class="answer"><h1 class="answer-line">"Looking for the box with code "<span class="mono">{shown_code}</span>"…"</h1></header>
+                    <header class="answer"><h1 class="answer-line"><span>"Looking for the box with code "<span class="mono">{shown_code}</span>"…"</span></h1></header>
                     <div class="card skeleton-card" aria-busy="true"></div>
                 }.into_any(),
                 Step::Decide(claim) => view! { <Decide claim=*claim code=code.get_untracked() step/> }.into_any(),
                 Step::Approved { id, name } => view! { <Approved id name/> }.into_any(),
                 Step::Denied => view! { <Denied/> }.into_any(),
                 Step::Failed(failure) => view! {
-                    <header class="answer"><h1 class="answer-line">"This code did not work."</h1></header>
+                    <header class="answer"><h1 class="answer-line"><span>"The code "<span class="mono">{shown_code}</span>" did not work."</span></h1></header>
                     <LookUpFailed failure>
                         <button class="button" type="button" on:click=move |_| look_up(code.get_untracked())>"Try again"</button>
                     </LookUpFailed>

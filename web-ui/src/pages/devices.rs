@@ -86,8 +86,9 @@ fn follow_list(live: Live, filter: Memo<Filter>, pages: RwSignal<Vec<String>>) -
     });
     let coming = RwSignal::new(None::<Shown>);
     Effect::new(move |before: Option<Option<Followed>>| {
-        let Some(list) = asked.get() else {
-            // Not well formed: the field says so, and the list stays as it was.
+        // Not well formed: the field says so, and the list stays as it was. Where there was none, nothing is searched for.
+        let unsearched = || Filter { text: String::new(), ..filter.get_untracked() }.subscription("");
+        let Some(list) = asked.get().or_else(|| before.is_none().then(unsearched).flatten()) else {
             return before.flatten();
         };
         let followed = live.follow(What::DeviceList(list));

@@ -19,7 +19,8 @@ pub(crate) fn EnterCode(code: String) -> impl IntoView {
             navigation.go(&format!("/claim?code={}", normalize(&code)), History::Keep);
         } else {
             let missing = CODE_CHARACTERS - normalize(&code).len();
-            problem.set(Some(format!("The code has {CODE_CHARACTERS} letters and digits; {missing} are missing.")));
+            let verb = if missing == 1 { "is" } else { "are" };
+            problem.set(Some(format!("The code has {CODE_CHARACTERS} letters and digits; {missing} {verb} missing.")));
         }
     };
     view! {
