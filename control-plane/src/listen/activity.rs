@@ -42,6 +42,11 @@ impl Activity {
         UnderWay { state: Arc::clone(&self.state) }
     }
 
+    /// Whether no request is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state.under_way.load(Ordering::Acquire) == 0
+    }
+
     /// Resolves when the connection had no request under way for so long: `first` from the start, `idle` after a request. For one
     /// waiter, the connection's task.
     pub(crate) async fn is_over(&self, first: Duration, idle: Duration) {

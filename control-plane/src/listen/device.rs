@@ -200,8 +200,12 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, other_end: IpAddr, room: 
     match peer {
         Peer::Device { device, .. } => {
             let handle = ConnectionHandle::new();
-            match shared.devices.add(device, handle.clone()) {
-                Some(held) => serve_device(shared, stream, peer, source, handle, held).await,
+            let activity = Activity::new();
+            match shared.devices.add(device, handle.clone(), activity.clone()) {
+                Some(held) => {
+                    let connection = PeerConnection { peer, source, connection: handle };
+                    serve_device(shared, stream, connection, activity, held).await;
+                }
                 None => {
                     shared.listener.metrics.refuse(ReasonCode::LinkBusy);
                     tracing::warn!("too many connections of devices, one is closed");
@@ -258,15 +262,13 @@ async fn secure(shared: Arc<Shared>, mut stream: TcpStream, other_end: IpAddr) -
 async fn serve_device(
     shared: Arc<Shared>,
     stream: Box<TlsStream<TcpStream>>,
-    peer: Peer,
-    source: IpAddr,
-    handle: ConnectionHandle,
+    connection: PeerConnection,
+    activity: Activity,
     _held: DeviceConnection,
 ) {
-    let connection = PeerConnection { peer, source, connection: handle.clone() };
+    let handle = connection.connection.clone();
     let listener = &shared.listener;
     let (stopping, metrics) = (listener.tasks.stopping(), Arc::clone(&listener.metrics));
-    let activity = Activity::new();
     let served = serve_http(stream, listener, connection, activity.clone());
     drop(shared);
     metrics.device_connections.inc();

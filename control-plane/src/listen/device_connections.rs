@@ -1,6 +1,7 @@
 //! The connections of known devices: few for each. The newest has right of way, for a box whose line broke comes back before the
-//! server can know that the old one is dead.
+//! server can know that the old one is dead. One on which nothing is under way goes first: what only connects cannot end a link.
 
+use crate::listen::activity::Activity;
 use crate::listen::connection::ConnectionHandle;
 use kaliun_types::id::DeviceId;
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ pub(super) struct DeviceConnections {
 struct Held {
     total: usize,
     /// Oldest first.
-    by_device: HashMap<DeviceId, Vec<ConnectionHandle>>,
+    by_device: HashMap<DeviceId, Vec<(ConnectionHandle, Activity)>>,
 }
 
 /// One of them, until it is dropped.
@@ -36,8 +37,13 @@ fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
 }
 
 impl DeviceConnections {
-    /// Adds a connection, and cuts the oldest one of a device that has too many. None when the server is full.
-    pub(super) fn add(&self, device: DeviceId, connection: ConnectionHandle) -> Option<DeviceConnection> {
+    /// Adds a connection, and cuts an older one of a device that has too many. None when the server is full.
+    pub(super) fn add(
+        &self,
+        device: DeviceId,
+        connection: ConnectionHandle,
+        activity: Activity,
+    ) -> Option<DeviceConnection> {
         let mut held = lock(&self.held);
         if held.total >= IN_ALL {
             return None;
@@ -45,10 +51,11 @@ impl DeviceConnections {
         held.total += 1;
         // Most devices have one: a vector's first growth would make room for four.
         let of_device = held.by_device.entry(device).or_insert_with(|| Vec::with_capacity(1));
-        of_device.push(connection.clone());
-        if of_device.len() > FOR_EACH {
-            of_device.remove(0).cut();
+        if of_device.len() >= FOR_EACH {
+            let idle = of_device.iter().position(|(_, activity)| activity.is_idle());
+            of_device.remove(idle.unwrap_or(0)).0.cut();
         }
+        of_device.push((connection.clone(), activity));
         drop(held);
         Some(DeviceConnection { held: Arc::clone(&self.held), device, connection })
     }
@@ -59,7 +66,7 @@ impl Drop for DeviceConnection {
         let mut held = lock(&self.held);
         held.total = held.total.saturating_sub(1);
         let Some(of_device) = held.by_device.get_mut(&self.device) else { return };
-        of_device.retain(|connection| !connection.is(&self.connection));
+        of_device.retain(|(connection, _)| !connection.is(&self.connection));
         if of_device.is_empty() {
             held.by_device.remove(&self.device);
         }
@@ -71,19 +78,41 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
 
+    fn is_cut(handle: &ConnectionHandle) -> bool {
+        handle.is_cut().now_or_never().is_some()
+    }
+
     #[test]
     fn the_oldest_gives_way_and_nobody_is_remembered() {
         let connections = DeviceConnections::default();
         let device = DeviceId::new();
-        let handles: Vec<_> = (0..5).map(|_| ConnectionHandle::new()).collect();
-        let held: Vec<_> = handles.iter().map(|handle| connections.add(device, handle.clone())).collect();
-        let cut: Vec<bool> = handles.iter().map(|handle| handle.is_cut().now_or_never().is_some()).collect();
-        assert_eq!(cut, [true, false, false, false, false]);
-        assert!(held.iter().all(Option::is_some));
-        let other = connections.add(DeviceId::new(), ConnectionHandle::new());
+        let add = |device| {
+            let (handle, activity) = (ConnectionHandle::new(), Activity::new());
+            let held = connections.add(device, handle.clone(), activity.clone()).unwrap();
+            (handle, activity.begin(), held)
+        };
+        let held: Vec<_> = (0..5).map(|_| add(device)).collect();
+        assert_eq!(
+            held.iter().map(|(handle, ..)| is_cut(handle)).collect::<Vec<_>>(),
+            [true, false, false, false, false]
+        );
+        let other = add(DeviceId::new());
         assert_eq!(lock(&connections.held).total, 6);
         drop((held, other));
         assert_eq!(lock(&connections.held).total, 0);
         assert!(lock(&connections.held).by_device.is_empty());
+    }
+
+    #[test]
+    fn an_idle_one_gives_way_before_an_older_link() {
+        let connections = DeviceConnections::default();
+        let device = DeviceId::new();
+        let (link, activity) = (ConnectionHandle::new(), Activity::new());
+        let _held = connections.add(device, link.clone(), activity.clone());
+        let _under_way = activity.begin();
+        let idle: Vec<_> = (0..9).map(|_| ConnectionHandle::new()).collect();
+        let _all: Vec<_> = idle.iter().map(|handle| connections.add(device, handle.clone(), Activity::new())).collect();
+        assert!(!is_cut(&link));
+        assert_eq!(idle.iter().filter(|handle| is_cut(handle)).count(), 6);
     }
 }

@@ -344,7 +344,7 @@ fn prove(prover: &KeyPair, key: &KeyPair, nonce: &[u8]) -> Result<Vec<u8>> {
     Ok(signature.map_err(|error| anyhow::anyhow!("{error}"))?.as_ref().to_vec())
 }
 
-/// Lets a box wait to be claimed, and leaves: its code stays good.
+/// Lets a box wait to be claimed, and leaves: its code stays good for some minutes.
 pub(crate) async fn claim_code(fixture: &Fixture, hostname: &str) -> Result<String> {
     let roots = learn_roots(fixture).await?;
     let key = KeyPair::generate()?;

@@ -57,7 +57,10 @@ fn health_now(report: Option<&Report>, now: SystemTime) -> Health {
         }
         (Verdict::Stale, Some(report)) => {
             let minutes = now.duration_since(report.stored_at).unwrap_or_default().as_secs() / 60;
-            let message = format!("The last report is {minutes} minutes old.");
+            let message = match minutes {
+                1 => "The last report is a minute old.".to_owned(),
+                minutes => format!("The last report is {minutes} minutes old."),
+            };
             ours(HealthVerdict::Stale, ReasonCode::HealthStale, message, clock::to_ms(report.stored_at))
         }
         (_, _) => {

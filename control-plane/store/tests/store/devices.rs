@@ -192,3 +192,29 @@ async fn an_ended_code_finds_nothing() -> Result<()> {
     assert!(fixture.store.system.enrollment_deny(&fixture.first, &actor(), "AC3467DX").await?.is_none());
     Ok(())
 }
+
+#[tokio::test]
+async fn the_code_of_a_box_that_went_away_runs_out_soon_and_no_other() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let system = &fixture.store.system;
+    let name = DeviceName::parse("cellar")?;
+    let key = hash(10);
+    let quarter = SystemTime::now() + Duration::from_secs(15 * 60);
+    let soon = SystemTime::now() + Duration::from_secs(6 * 60);
+    let wait = async |code| -> Result<_> {
+        Ok(system.enrollment_wait(&new_device(&key, &name), code, quarter, "::1").await?.expect("it may wait"))
+    };
+    let left = wait("AC3467DX").await?;
+    // It came back under another code before its first stream was seen to end.
+    wait("CCCCCCCC").await?;
+    system.enrollment_let_run_out(left.id, "AC3467DX").await?;
+    let row = system.enrollment_get(left.id).await?.context("still there")?;
+    assert!(row.code_expires_at > soon, "the new code keeps its time");
+    system.enrollment_let_run_out(left.id, "CCCCCCCC").await?;
+    let row = system.enrollment_get(left.id).await?.context("still there")?;
+    assert!(row.code_expires_at < soon && row.code_expires_at > SystemTime::now());
+    assert!(system.enrollments_decided(&[left.id]).await?.is_empty(), "it may still be taken");
+    assert!(system.enrollment_deny(&fixture.first, &actor(), "CCCCCCCC").await?.is_some());
+    assert_eq!(system.enrollments_decided(&[left.id]).await?, [left.id]);
+    Ok(())
+}
