@@ -1,9 +1,8 @@
 //! What is really stored, read past the control plane.
 
-use crate::fleet::Fleet;
 use anyhow::{Context as _, ensure};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio_postgres::{Client, Config, NoTls};
 
 /// The superuser of the private cluster.
@@ -41,12 +40,27 @@ impl Stored {
     }
 }
 
-/// Reads what is stored of every box's samples, by device.
+/// Proves that every box's samples are whole, and that nothing which was stored before is gone.
+///
+/// # Errors
+/// They are not, or something is.
+pub fn prove_whole(before: &BTreeMap<String, Stored>, now: &BTreeMap<String, Stored>) -> anyhow::Result<()> {
+    for stored in now.values() {
+        stored.prove_whole()?;
+    }
+    for (device, before) in before {
+        let now = now.get(device).with_context(|| format!("{device} lost all its samples"))?;
+        ensure!(now.rows >= before.rows, "{device} had {before:?} and has {now:?}");
+    }
+    Ok(())
+}
+
+/// Reads what is stored of every box's samples, by device, in the private database of a control plane with this state folder.
 ///
 /// # Errors
 /// The database does not answer, or has other tables than this test knows.
-pub async fn samples(fleet: &Fleet) -> anyhow::Result<BTreeMap<String, Stored>> {
-    let (client, connection) = connect(fleet).await?;
+pub async fn samples(control_plane: &Path) -> anyhow::Result<BTreeMap<String, Stored>> {
+    let (client, connection) = connect(control_plane).await?;
     let query = async {
         let rows = client
             .query(
@@ -78,21 +92,21 @@ pub async fn samples(fleet: &Fleet) -> anyhow::Result<BTreeMap<String, Stored>> 
     Ok(stored.collect())
 }
 
-/// The process id of the fleet's postmaster, from Postgres' own file.
+/// The process id of the postmaster of a control plane with this state folder, from Postgres' own file.
 ///
 /// # Errors
 /// Postgres does not run.
-pub fn postmaster(fleet: &Fleet) -> anyhow::Result<i32> {
-    let path = home(fleet).join("data/postmaster.pid");
+pub fn postmaster(control_plane: &Path) -> anyhow::Result<i32> {
+    let path = home(control_plane).join("data/postmaster.pid");
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     text.lines().next().and_then(|line| line.trim().parse().ok()).context("the pid file of Postgres is empty")
 }
 
 async fn connect(
-    fleet: &Fleet,
+    control_plane: &Path,
 ) -> anyhow::Result<(Client, impl Future<Output = Result<(), tokio_postgres::Error>> + use<>)> {
     let settings =
-        std::fs::read_to_string(home(fleet).join("postgresql.conf")).context("there is no private Postgres")?;
+        std::fs::read_to_string(home(control_plane).join("postgresql.conf")).context("there is no private Postgres")?;
     let socket = settings.lines().find_map(|line| line.strip_prefix("unix_socket_directories = '")?.strip_suffix('\''));
     let socket = socket.context("the settings of Postgres name no socket")?.to_owned();
     let mut config = Config::new();
@@ -117,9 +131,10 @@ async fn database_name(config: &Config) -> anyhow::Result<String> {
     Ok(row.context("the cluster holds no single database")?.get(0))
 }
 
-/// Where the cluster lives: in the state folder, or where a note there says.
-pub(crate) fn home(fleet: &Fleet) -> PathBuf {
-    let asked = fleet.folder().join("control-plane/postgres");
+/// Where the cluster lives: in the state folder of its control plane, or where a note there says.
+#[must_use]
+pub fn home(control_plane: &Path) -> PathBuf {
+    let asked = control_plane.join("postgres");
     let note = std::fs::read_to_string(asked.join("where")).unwrap_or_default();
     note.lines().find(|line| line.starts_with('/')).map_or(asked, PathBuf::from)
 }

@@ -179,6 +179,12 @@ impl Fleet {
         &self.folder
     }
 
+    /// The state folder of the control plane, with its private database.
+    #[must_use]
+    pub fn control_plane_state(&self) -> PathBuf {
+        self.folder.join("control-plane")
+    }
+
     /// Signs a browser in on the page it shows, and waits for the list of boxes.
     ///
     /// # Errors
@@ -237,7 +243,7 @@ impl Drop for Fleet {
     fn drop(&mut self) {
         self.edge = None;
         self.sim = None;
-        let home = database::home(self);
+        let home = database::home(&self.control_plane_state());
         let stopped = self.control_plane.stop();
         if stopped.is_ok() && !home.starts_with(self.folder.path()) && !self.folder.is_kept() {
             let _ = std::fs::remove_dir_all(home);

@@ -4,23 +4,24 @@ use anyhow::{Context as _, ensure};
 use kaliun_e2e::browser::Browser;
 use kaliun_e2e::fleet::{Fleet, Shape};
 use kaliun_e2e::wait::{PATIENCE, until};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A full page of the list: `PAGE_SIZE` of `web-ui/src/model/filter.rs`.
 const BOXES: u32 = 50;
 
-/// How long the list may take from navigation until it is on the screen, in milliseconds. A promise of the project.
+/// How long the list may take from navigation, in milliseconds. A promise of the project.
 const LIST_MS: f64 = 1_000.0;
 
-/// How often the page is loaded. The fastest counts, for anything else may run on this machine beside it.
+/// How often the page is loaded for the first time. There is no load before these that does not count.
 const LOADS: usize = 5;
 
-/// Notes in the page when all rows are there, with their names, and the frame that shows them was drawn. The clock of a
-/// page begins with its navigation.
+/// Notes in the page when its first row is there, and when all rows are, with their names, and the frame that shows them
+/// was drawn. The clock of a page begins with its navigation.
 const STOPWATCH: &str = "
     const isShown = row => row.dataset.device !== '' && row.offsetHeight > 0;
     const observer = new MutationObserver(() => {
         const rows = [...document.querySelectorAll('li.row[data-device]')];
+        if (rows.length > 0) window.firstRowAfter ??= performance.now();
         if (rows.length < WANTED || !rows.every(isShown)) return;
         observer.disconnect();
         requestAnimationFrame(() => setTimeout(() => { window.listShownAfter = performance.now(); }));
@@ -28,22 +29,76 @@ const STOPWATCH: &str = "
     observer.observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ['data-device'] });
 ";
 
-#[tokio::test]
-async fn the_list_is_shown_within_a_second() -> anyhow::Result<()> {
-    let fleet = Fleet::start(Shape { simulated: BOXES, sample_interval_ms: 15_000 }).await?;
-    let browser = Browser::start(fleet.folder().path(), 1440, 900).await?;
-    fleet.sign_in(&browser).await?;
+/// What a page noted, once its list is shown, and where the time went until then.
+const READING: &str = "
+    if (!window.listShownAfter) return null;
+    const [document] = performance.getEntriesByType('navigation');
+    const files = [document, ...performance.getEntriesByType('resource')].map(entry => ({
+        name: new URL(entry.name).pathname,
+        after: Math.round(entry.startTime),
+        until: Math.round(entry.responseEnd),
+        fetched: entry.transferSize,
+    }));
+    return { shown: window.listShownAfter, first: window.firstRowAfter, files };
+";
+
+/// Loads the page as a browser does that was never there, but for the session: in a new tab, with nothing kept of its files
+/// nor of what they were compiled to. Returns what the page noted.
+async fn first_load(browser: &Browser, url: &str) -> anyhow::Result<Value> {
+    let before = browser.current_tab().await?;
+    let tab = browser.new_tab().await?;
+    // A tab that stayed would lead, and pass on what it has.
+    browser.switch_to(&before).await?;
+    browser.close_tab().await?;
+    browser.switch_to(&tab).await?;
+    browser.devtools("Network.clearBrowserCache", json!({})).await?;
     let stopwatch = STOPWATCH.replace("WANTED", &BOXES.to_string());
     let source = format!("(() => {{ {stopwatch} }})()");
     browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": source})).await?;
-    let mut took = Vec::new();
-    for _ in 0..LOADS {
-        browser.open(&fleet.public_url()).await?;
-        let shown = || async { Ok(browser.run("return window.listShownAfter ?? null", &[]).await?.as_f64()) };
-        took.push(until("the list is shown", PATIENCE, shown).await?);
+    browser.open(url).await?;
+    let noted = || async { Ok(Some(browser.run(READING, &[]).await?).filter(|noted| !noted.is_null())) };
+    until("the list is shown", PATIENCE, noted).await
+}
+
+/// Proves that the program came over the network, and not from what the browser kept.
+fn ensure_fetched(load: &Value) -> anyhow::Result<()> {
+    let files = load.get("files").and_then(Value::as_array).context("the page lists no files")?;
+    let name = |file: &Value| file.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    for kind in [".js", ".wasm", ".css"] {
+        let mut files = files.iter().filter(|file| name(file).ends_with(kind)).peekable();
+        ensure!(files.peek().is_some(), "no {kind} is among {load}");
+        let is_kept = |file: &Value| file.get("fetched").and_then(Value::as_u64).unwrap_or_default() == 0;
+        ensure!(!files.any(is_kept), "some {kind} was kept: {load}");
     }
-    println!("the list was shown after {took:?} ms");
-    let fastest = took.iter().copied().min_by(f64::total_cmp).context("the page was loaded")?;
-    ensure!(fastest < LIST_MS, "the list took {took:?} ms");
+    Ok(())
+}
+
+/// What all pages noted under a name, the least first.
+fn sorted(loads: &[Value], name: &str) -> anyhow::Result<Vec<f64>> {
+    let mut noted: Vec<f64> = loads.iter().filter_map(|load| load.get(name)?.as_f64()).collect();
+    ensure!(noted.len() == LOADS, "not every page noted {name}: {loads:?}");
+    noted.sort_by(f64::total_cmp);
+    Ok(noted)
+}
+
+#[tokio::test]
+async fn the_list_is_shown_within_a_second_of_a_first_load() -> anyhow::Result<()> {
+    let fleet = Fleet::start(Shape { simulated: BOXES, sample_interval_ms: 15_000 }).await?;
+    let browser = Browser::start(fleet.folder().path(), 1440, 900).await?;
+    fleet.sign_in(&browser).await?;
+    let mut loads = Vec::new();
+    for _ in 0..LOADS {
+        let load = first_load(&browser, &fleet.public_url()).await?;
+        ensure_fetched(&load)?;
+        loads.push(load);
+    }
+    let report: String = loads.iter().map(|load| format!("{load}\n")).collect();
+    println!("{report}");
+    let (first, shown) = (sorted(&loads, "first")?, sorted(&loads, "shown")?);
+    let middle = first.get(LOADS / 2).context("there is no load in the middle")?;
+    ensure!(*middle < LIST_MS, "the rows were there after {first:?} ms:\n{report}");
+    // Drawing waits for whatever else wants this machine, which is not to be held against the page.
+    let fastest = shown.first().context("there is no load")?;
+    ensure!(*fastest < LIST_MS, "the list was drawn after {shown:?} ms:\n{report}");
     Ok(())
 }

@@ -1,17 +1,17 @@
 //! `cargo xtask up` as a person uses it: in a terminal until Ctrl-C, then in the background, and the same fleet each time.
 
+mod killed;
+mod place;
+
 use anyhow::{Context as _, ensure};
 use kaliun_e2e::family::{self, Relative};
 use kaliun_e2e::fleet::free_addresses;
-use kaliun_e2e::folder::TestFolder;
-use kaliun_e2e::process::tail;
 use kaliun_e2e::programs::built;
 use kaliun_e2e::terminal::Terminal;
 use kaliun_e2e::wait::until;
+use place::Place;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::process::{Command, Output};
 use std::time::Duration;
 
 /// Boxes beside this machine.
@@ -30,101 +30,6 @@ const ORDER: [(&str, &str); 4] = [
     ("control-plane", "postgres"),
     ("xtask", "control-plane"),
 ];
-
-/// How `status` ends when nothing runs.
-const NOTHING_RUNS: i32 = 3;
-
-/// A fleet's state folder. Dropping it stops what may be left, and removes it with its database.
-struct Place {
-    folder: TestFolder,
-}
-
-impl Place {
-    fn make() -> anyhow::Result<Self> {
-        Ok(Self { folder: TestFolder::make()? })
-    }
-
-    fn state(&self) -> PathBuf {
-        self.folder.join("fleet")
-    }
-
-    /// The words of a task of this fleet.
-    fn task(&self, words: &[&str]) -> Vec<String> {
-        let words = words.iter().map(|word| (*word).to_owned());
-        words.chain(["--state-dir".to_owned(), self.state().display().to_string()]).collect()
-    }
-
-    /// Runs a task to its end.
-    fn run(&self, words: &[&str]) -> anyhow::Result<Output> {
-        Command::new(built("xtask")?).args(self.task(words)).output().context("cannot start xtask")
-    }
-
-    /// Runs a task that has to succeed, and returns what it shows.
-    fn succeed(&self, words: &[&str]) -> anyhow::Result<String> {
-        let output = self.run(words)?;
-        let shown = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        ensure!(output.status.success(), "{words:?} failed ({}):\n{shown}", output.status);
-        Ok(shown)
-    }
-
-    /// The ids of all boxes, by the fleetctl and the settings that `up` left for a shell.
-    fn ids(&self) -> anyhow::Result<BTreeSet<String>> {
-        let settings =
-            std::fs::read_to_string(self.state().join("env")).context("there are no settings for a shell")?;
-        let output = Command::new(self.state().join("bin/fleetctl"))
-            .args(["get", "devices", "-o", "json"])
-            .envs(settings.lines().filter_map(|line| line.split_once('=')))
-            .env("FLEETCTL_CONFIG", self.folder.join("fleetctl.toml"))
-            .output()
-            .context("cannot start fleetctl")?;
-        ensure!(output.status.success(), "fleetctl failed: {}", String::from_utf8_lossy(&output.stderr));
-        let list: Value = serde_json::from_slice(&output.stdout).context("fleetctl printed no JSON")?;
-        let items = list.get("items").and_then(Value::as_array).context("the list has no items")?;
-        Ok(items.iter().filter_map(|item| item.get("id").and_then(Value::as_str)).map(str::to_owned).collect())
-    }
-
-    fn report(&self) -> anyhow::Result<Value> {
-        let text = std::fs::read(self.state().join("run/report.json")).context("the supervisor left no report")?;
-        serde_json::from_slice(&text).context("the report is damaged")
-    }
-
-    fn supervisor(&self) -> anyhow::Result<i32> {
-        let text = std::fs::read(self.state().join("run/supervisor.pid")).context("no supervisor runs")?;
-        let identity: Value = serde_json::from_slice(&text).context("the supervisor's identity is damaged")?;
-        let pid = identity.get("pid").and_then(Value::as_i64).context("the supervisor has no number")?;
-        i32::try_from(pid).context("a process number fits")
-    }
-
-    fn logs(&self) -> String {
-        ["supervisor", "control-plane", "edge", "sim"]
-            .map(|name| format!("{name}:\n{}", tail(&self.state().join(format!("logs/{name}.log")))))
-            .join("\n")
-    }
-
-    /// Proves that nothing runs, by the numbers that were noted, by the command lines, and by `status`.
-    fn ensure_stopped(&self, family: &BTreeSet<Relative>) -> anyhow::Result<()> {
-        let alive: Vec<&Relative> = family.iter().filter(|relative| relative.is_alive()).collect();
-        ensure!(alive.is_empty(), "left running: {alive:?}");
-        let told = family::told_of(&self.state())?;
-        ensure!(told.is_empty(), "left running: {told:?}");
-        let status = self.run(&["status"])?.status;
-        ensure!(status.code() == Some(NOTHING_RUNS), "`status` ended with {status}");
-        Ok(())
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // It fails when there never was a fleet.
-        let _ = self.run(&["down"]);
-        let note = std::fs::read_to_string(self.state().join("control-plane/postgres/where")).unwrap_or_default();
-        if let Some(elsewhere) = note.lines().find(|line| line.starts_with('/'))
-            && !self.folder.is_kept()
-        {
-            let _ = std::fs::remove_dir_all(elsewhere);
-        }
-    }
-}
 
 /// A process and everything below it, which is a whole fleet.
 fn whole_fleet(ancestor: i32) -> anyhow::Result<BTreeSet<Relative>> {
@@ -149,7 +54,7 @@ async fn ctrl_c_stops_all_of_it_in_order_and_the_next_up_resumes() -> anyhow::Re
     let [public, device, _] = free_addresses()?.map(|address| address.to_string());
     let simulated = SIMULATED.to_string();
     let words = place.task(&["up", "--no-build", "--public", &public, "--device", &device, "--devices", &simulated]);
-    let mut terminal = Terminal::run(&built("xtask")?, &words, place.folder.join("screen"))?;
+    let mut terminal = Terminal::run(&built("xtask")?, &words, place.screen())?;
     let is_up = until("the fleet is up", UP_PATIENCE, || {
         let looked =
             terminal.ensure_runs().map(|()| terminal.shown().contains("Ctrl-C stops everything").then_some(()));
