@@ -95,7 +95,7 @@ fn programs_and_tests_share_every_dependency() -> anyhow::Result<()> {
 fn what_only_tests_turn_on_is_seen() {
     let graph = |features: &[&str], debuginfo: Value| {
         read(&serde_json::json!({"units": [{
-            "pkg_id": "registry+https://example.org/index#tokio@1.54.1",
+            "pkg_id": "registry+https://example.org#tokio@1.54.1",
             "target": {"name": "tokio"},
             "mode": "build",
             "features": features,
