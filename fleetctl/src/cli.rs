@@ -45,7 +45,7 @@ pub(crate) struct Global {
     /// The control plane's address: `http://HOST:PORT` or `https://HOST[:PORT]`.
     #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
     pub(crate) server: Option<String>,
-    /// A PEM file with certificate authorities to trust beside the machine's own.
+    /// A PEM file with certificate authorities to trust in place of the machine's own.
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     pub(crate) ca: Option<PathBuf>,
     /// Longest wait for one answer, for example 500ms, 10s, 2m.

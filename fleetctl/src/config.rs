@@ -32,7 +32,7 @@ pub(crate) struct Context {
     /// API token; absent before `login` and after `logout`.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "expose", deserialize_with = "wrap")]
     pub(crate) token: Option<SecretText>,
-    /// PEM file with certificate authorities to trust beside the machine's own.
+    /// PEM file with certificate authorities to trust in place of the machine's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca: Option<PathBuf>,
 }

@@ -1,7 +1,19 @@
 //! The few things asked of the browser itself.
 
-use js_sys::{Date, Object, Reflect};
+use js_sys::{Array, Date, Function, Object, Reflect};
 use wasm_bindgen::JsValue;
+
+thread_local! {
+    /// Writes date and time in the person's own form. Kept, for making one takes the browser longer than drawing a row.
+    static DATE_TIME: Function = {
+        let options = Object::new();
+        for (key, value) in [("dateStyle", "medium"), ("timeStyle", "medium")] {
+            // Setting a property of a fresh object cannot fail.
+            let _set = Reflect::set(&options, &key.into(), &value.into());
+        }
+        js_sys::Intl::DateTimeFormat::new(&Array::new(), &options).format()
+    };
+}
 
 /// This browser's clock. Milliseconds since the Unix epoch.
 pub(crate) fn now_ms() -> i64 {
@@ -23,14 +35,10 @@ pub(crate) fn clock_text(at_ms: i64) -> String {
     format!("{:02}:{:02}", date.get_hours(), date.get_minutes())
 }
 
-/// Date and time in the person's own form.
+/// Date and time in the person's own form. For a time that no clock can show it is empty.
 pub(crate) fn date_time_text(at_ms: i64) -> String {
-    let options = Object::new();
-    for (key, value) in [("dateStyle", "medium"), ("timeStyle", "medium")] {
-        // Setting a property of a fresh object cannot fail.
-        let _set = Reflect::set(&options, &key.into(), &value.into());
-    }
-    String::from(date(at_ms).to_locale_string("default", &options))
+    let text = DATE_TIME.with(|format| format.call1(&JsValue::UNDEFINED, &date(at_ms)));
+    text.ok().and_then(|text| text.as_string()).unwrap_or_default()
 }
 
 /// RFC 3339, for machines.

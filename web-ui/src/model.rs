@@ -15,5 +15,6 @@ pub mod light;
 pub mod mark;
 pub mod picture;
 pub mod route;
+pub mod rows;
 pub mod series;
 pub mod subscription;

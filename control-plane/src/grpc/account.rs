@@ -14,7 +14,7 @@ use data_encoding::BASE64URL_NOPAD;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::account_service_server::AccountService;
 use kaliun_store::{SignedIn, SystemStore};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -35,7 +35,8 @@ pub(crate) struct Accounts {
     store: SystemStore,
     cookie: SessionCookie,
     by_source: Limiter<IpAddr>,
-    by_email: Limiter<String>,
+    /// One address from one source: were an address limited alone, anybody could keep its owner out.
+    by_email: Limiter<(IpAddr, String)>,
     checking: Semaphore,
     waiting: Semaphore,
 }
@@ -92,10 +93,12 @@ impl Accounts {
 
     fn limit(&self, source: Option<Source>, email: &str) -> Result<(), Status> {
         let now = Instant::now();
-        if let Some(Source(address)) = source {
-            self.by_source.take(&limited_as(address), now).map_err(status::too_often)?;
+        let source = source.map(|Source(address)| limited_as(address));
+        if let Some(source) = source {
+            self.by_source.take(&source, now).map_err(status::too_often)?;
         }
-        self.by_email.take(&email.to_lowercase(), now).map_err(status::too_often)
+        let source = source.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        self.by_email.take(&(source, email.to_lowercase()), now).map_err(status::too_often)
     }
 
     /// Whether a password fits a hash. Off the async threads, and only some at once.

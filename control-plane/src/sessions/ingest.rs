@@ -191,10 +191,12 @@ impl Ingest {
             tracing::warn!(error = error as &dyn std::error::Error, "items could not be stored yet");
         } else {
             tracing::error!(error = error as &dyn std::error::Error, items = items.len(), "items could not be stored");
-            if let [(session, _)] = items.as_slice() {
-                // It stays at the head of its queue: storing what is behind it would acknowledge it too.
+            if let [(session, pending)] = items.as_slice() {
+                // What is behind it is not stored any more: that would acknowledge it too.
                 session.poisoned.store(true, Ordering::Release);
                 session.close(ReasonCode::LinkProtocolError);
+                self.count(-i64::from(bytes_of(pending)));
+                return true;
             }
             items.iter().for_each(|(session, _)| session.alone.store(true, Ordering::Relaxed));
         }

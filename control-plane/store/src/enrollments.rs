@@ -240,8 +240,11 @@ impl SystemStore {
         let organization: OrganizationId = column(&row, "join_token", "organization_id")?;
         let token = token_from_row(&row)?;
         if let Some(existing) = live_device_by_key(&txn, new.key_hash).await? {
-            if existing.organization != organization || token.revoked_at.is_some() {
+            if existing.organization != organization {
                 return Ok(Err(ReasonCode::EnrollmentKeyInUse));
+            }
+            if token.revoked_at.is_some() {
+                return Ok(Err(ReasonCode::EnrollmentTokenRevoked));
             }
             reissue(&txn, existing.device, new.certificate_expires_at).await?;
             txn.commit().await?;

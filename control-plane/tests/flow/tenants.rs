@@ -10,10 +10,12 @@ mod tenant;
 
 use crate::authorization::paths;
 use crate::support::{Fixture, PATIENCE, claim_code, samples};
+use answer::Answer;
 use anyhow::{Context, Result};
 use calls::Caller;
 use handles::Handles;
 use kaliun_domain::authorization::{Rule, rule};
+use kaliun_domain::role::Role;
 use kaliun_proto::fleet::v1 as fleet;
 use kaliun_proto::fleet::v1::device_service_client::DeviceServiceClient;
 use kaliun_proto::fleet::v1::subscription::What;
@@ -37,11 +39,9 @@ fn public_paths() -> Result<Vec<String>> {
     Ok(paths)
 }
 
-/// Lets an admin of one tenant try every call with everything that the other has.
-async fn try_everything(fixture: &Fixture, stranger: &Tenant, owner: &Tenant) -> Result<()> {
+/// Lets somebody of one tenant try every call with everything that another has. Returns what came back, each with its RPC.
+async fn find_nothing(fixture: &Fixture, caller: &Caller<'_>, owner: &Tenant) -> Result<Vec<(String, Answer)>> {
     let admin = fixture.admin().await?;
-    let waiting = claim_code(fixture, "waiting").await?;
-    let caller = Caller::new(fixture, stranger, &waiting).await?;
     let nobody = Handles::of_nobody();
     let before = rows_of(&admin, owner.organization).await?;
     let mut refused = Vec::new();
@@ -49,21 +49,32 @@ async fn try_everything(fixture: &Fixture, stranger: &Tenant, owner: &Tenant) ->
         let foreign = caller.call(&path, &owner.handles).await.with_context(|| path.clone())?;
         let absent = caller.call(&path, &nobody).await.with_context(|| path.clone())?;
         assert!(!foreign.is_empty() && foreign.len() == absent.len(), "{path}");
+        let is_above = matches!(rule(&path), Some(Rule::Member(least)) if caller.role < least);
         for (foreign, absent) in foreign.into_iter().zip(absent) {
-            let what = format!("{path}, {}, as {}", foreign.question, stranger.word);
+            let what = format!("{path}, {}, as {:?} of {}", foreign.question, caller.role, caller.tenant.word);
             let of_owner = foreign.essence.clone().map(|text| owner.handles.hidden_in(&text));
             let of_owner = of_owner.map_err(|(code, text)| (code, owner.handles.hidden_in(&text)));
             let of_nobody = absent.essence.clone().map(|text| nobody.hidden_in(&text));
             let of_nobody = of_nobody.map_err(|(code, text)| (code, nobody.hidden_in(&text)));
             assert_eq!(of_owner, of_nobody, "{what}: the answer tells that it exists");
             owner.assert_absent(&foreign.whole, &what);
+            let code = foreign.essence.as_ref().err().map(|(code, _)| *code);
+            assert!(!is_above || code == Some(Code::PermissionDenied), "{what}: {:?}", foreign.essence);
             refused.push((path.clone(), foreign));
         }
     }
     assert_eq!(before, rows_of(&admin, owner.organization).await?, "something of {} changed", owner.word);
+    Ok(refused)
+}
+
+/// Lets an admin of one tenant try every call with everything that the other has, and then the owner.
+async fn try_everything(fixture: &Fixture, stranger: &Tenant, owner: &Tenant) -> Result<()> {
+    let waiting = claim_code(fixture, "waiting").await?;
+    let caller = Caller::new(fixture, stranger, Role::Admin, &waiting).await?;
+    let refused = find_nothing(fixture, &caller, owner).await?;
 
     // All that was refused is good in the owner's hands, so it was refused for being another's.
-    let caller = Caller::new(fixture, owner, &waiting).await?;
+    let caller = Caller::new(fixture, owner, Role::Admin, &waiting).await?;
     for path in public_paths()? {
         for answer in caller.call(&path, &owner.handles).await.with_context(|| path.clone())? {
             let of_stranger = refused.iter().find(|(of, other)| *of == path && other.question == answer.question);
@@ -96,11 +107,24 @@ async fn the_first_tenant_s_admin_finds_nothing_of_another() -> Result<()> {
 }
 
 #[tokio::test]
+async fn no_lesser_role_finds_anything_of_another_tenant() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let first = Tenant::first(&fixture, "northwind").await?;
+    let second = Tenant::second(&fixture, "southwind").await?;
+    let waiting = claim_code(&fixture, "waiting").await?;
+    for role in [Role::Viewer, Role::Support, Role::Operator] {
+        let caller = Caller::new(&fixture, &second, role, &waiting).await?;
+        find_nothing(&fixture, &caller, &first).await?;
+    }
+    fixture.stop().await
+}
+
+#[tokio::test]
 async fn a_place_in_another_s_list_is_refused() -> Result<()> {
     let fixture = Fixture::start().await?;
     let first = Tenant::first(&fixture, "northwind").await?;
     let second = Tenant::second(&fixture, "southwind").await?;
-    let caller = Caller::new(&fixture, &second, "").await?;
+    let caller = Caller::new(&fixture, &second, Role::Admin, "").await?;
     let mut lists = 0;
     for path in public_paths()? {
         if !path.contains("/List") && !path.ends_with("/Watch") {

@@ -55,29 +55,33 @@ async fn wire(server: Server, tls: Option<Arc<ClientConfig>>) -> Result<TokioIo<
     Ok(TokioIo::new(Box::new(TlsConnector::from(tls).connect(name, stream).await?)))
 }
 
-/// Loads the roots. Only https pays for this.
-fn tls_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, Failure> {
+/// Who is believed: the authorities in a file and nobody else, or those that the machine believes. Only https pays for this.
+fn roots(ca: Option<&Path>) -> Result<RootCertStore, Failure> {
     let mut roots = RootCertStore::empty();
-    // A machine's store may hold certificates that rustls does not take; the others still serve.
-    let _rejected = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = ca {
-        let unusable = |problem: String| {
-            Failure::new(
-                Kind::General,
-                format!("cannot use the certificate authorities in {}: {problem}", path.display()),
-                "give a PEM file with at least one certificate to --ca or FLEETCTL_CA",
-            )
-        };
-        let mut count = 0_usize;
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unusable(error.to_string()))? {
-            let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
-            roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
-            count += 1;
-        }
-        if count == 0 {
-            return Err(unusable("there is none in it".to_owned()));
-        }
+    let Some(path) = ca else {
+        // A machine's store may hold certificates that rustls does not take; the others still serve.
+        let _rejected = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        return Ok(roots);
+    };
+    let unusable = |problem: String| {
+        Failure::new(
+            Kind::General,
+            format!("cannot use the certificate authorities in {}: {problem}", path.display()),
+            "give a PEM file with at least one certificate to --ca or FLEETCTL_CA",
+        )
+    };
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unusable(error.to_string()))? {
+        let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
+        roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
     }
+    if roots.is_empty() {
+        return Err(unusable("there is none in it".to_owned()));
+    }
+    Ok(roots)
+}
+
+fn tls_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, Failure> {
+    let roots = roots(ca)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

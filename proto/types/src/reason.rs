@@ -34,12 +34,12 @@ macro_rules! reasons {
 reasons! {
     LinkConnected "link.connected" "Nothing to do.";
     LinkNeverConnected "link.never_connected" "Start the box and check that it reaches the device address of the control plane.";
-    LinkClosed "link.closed" "The box ended the connection; it comes back by itself unless it was switched off.";
-    LinkLost "link.lost" "The connection broke; check the box's power and network if it does not come back.";
-    LinkTimeout "link.timeout" "Nothing was heard for the agreed time; check the box's power and network.";
+    LinkClosed "link.closed" "Start the box if it was switched off; otherwise it comes back by itself.";
+    LinkLost "link.lost" "Check the box's power and network if it does not come back.";
+    LinkTimeout "link.timeout" "Check the box's power and network.";
     LinkSuperseded "link.superseded" "A newer connection of the same box took over; nothing to do.";
-    LinkServerStopped "link.server_stopped" "The control plane was stopped; the box comes back when it runs again.";
-    LinkServerLost "link.server_lost" "The control plane process that held the connection ended without a word; the box reconnects by itself.";
+    LinkServerStopped "link.server_stopped" "Start the control plane; the box then comes back by itself.";
+    LinkServerLost "link.server_lost" "Wait a minute: the box reconnects by itself.";
     LinkProtocolError "link.protocol_error" "The box sent something that breaks the protocol; update its agent.";
     LinkSlow "link.slow" "The box did not read fast enough; check its network.";
     LinkFenced "link.fenced" "This session is no longer the newest one of its box; nothing to do.";
@@ -66,9 +66,9 @@ reasons! {
     EnrollmentBusy "enrollment.busy" "Too many boxes enrol at once; the box tries again by itself.";
 
     HealthNoReport "health.no_report" "Wait for the first report; it comes within a minute of the first connection.";
-    HealthStale "health.stale" "The last report is old; see why the link is down.";
+    HealthStale "health.stale" "See why the link is down.";
     CpuBusy "cpu.busy" "See which program uses the processor; restart Home Assistant if it does not end.";
-    LoadHigh "load.high" "More programs want to run than the box has cores for; see which.";
+    LoadHigh "load.high" "See which programs run; restart Home Assistant if they do not end.";
     MemoryLow "memory.low" "Free memory: restart Home Assistant or remove add-ons.";
     MemoryExhausted "memory.exhausted" "Restart Home Assistant now; programs will be ended for want of memory.";
     DiskNearlyFull "disk.nearly_full" "Delete old backups or recordings before the disk is full.";
@@ -76,13 +76,13 @@ reasons! {
     InodesNearlyFull "disk.inodes_nearly_full" "Delete small files: the file system can hold few more.";
     TemperatureHigh "temperature.high" "Give the box air.";
     TemperatureCritical "temperature.critical" "Switch the box off or cool it: it slows down or stops.";
-    SpoolDropping "spool.dropping" "Samples were lost because the box was offline too long; nothing to do but to keep it online.";
+    SpoolDropping "spool.dropping" "Keep the box online: what it measured while offline too long is lost.";
 
     HomeAssistantNotConfigured "ha.not_configured" "Set the address of Home Assistant in the agent's configuration.";
     HomeAssistantUnreachable "ha.offline" "Restart Home Assistant; see its log if it does not come up.";
     HomeAssistantUnverified "ha.unverified" "It answers, but without a token its state cannot be checked.";
     HomeAssistantStarting "ha.starting" "Wait until it has started.";
-    RemoteAccessNotConfigured "remote.not_configured" "Remote access is not set up for this box.";
+    RemoteAccessNotConfigured "remote.not_configured" "Nothing to do.";
 
     DeviceEnrolled "device.enrolled" "Nothing to do.";
     DeviceDeleted "device.deleted" "Nothing to do.";

@@ -16,7 +16,7 @@ pub(crate) fn LiveBanner() -> impl IntoView {
         <div class="live-banner" class:is-shown=flag(move || is_broken.get()) data-live=words(move || if is_broken.get() { "broken" } else { "current" })>
             // Read out once when it breaks, not every second.
             <p class="visually-hidden" role="status">
-                {piece(move || is_broken.get().then_some("Live updates stopped. Reconnecting."))}
+                {piece(move || is_broken.get().then(|| live.liveness().get_untracked().warning_read_out()))}
             </p>
             <p class="live-banner-text" aria-hidden="true"><span class="live-banner-dot"></span>{warning}</p>
         </div>

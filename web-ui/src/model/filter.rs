@@ -52,6 +52,13 @@ pub fn search(text: &str) -> Search {
     }
 }
 
+/// Whether a list leaves boxes out.
+#[must_use]
+pub fn is_selection(list: &DeviceListSubscription) -> bool {
+    let any = i32::from(LinkState::Unspecified);
+    !list.selector.is_empty() || !list.name_contains.is_empty() || list.link_state != any
+}
+
 impl Filter {
     /// What to ask the server for; nothing while the search field is not well formed.
     #[must_use]
@@ -131,6 +138,18 @@ mod tests {
         assert_eq!(search(" Cellar "), Search::Name("cellar".to_owned()));
         assert_eq!(search("site=graz,!retired"), Search::Labels("site=graz,!retired".to_owned()));
         assert!(matches!(search("site=graz,"), Search::Invalid(problem) if problem.starts_with("At character 11")));
+    }
+
+    #[test]
+    fn a_selection_leaves_boxes_out() {
+        let list = |text: &str, link_state| {
+            Filter { text: text.to_owned(), link_state, ..Filter::default() }.subscription("7")
+        };
+        let is_selection = |text, link_state| list(text, link_state).is_some_and(|list| is_selection(&list));
+        assert!(!is_selection("  ", LinkState::Unspecified));
+        assert!(is_selection("attic", LinkState::Unspecified));
+        assert!(is_selection("site=graz", LinkState::Unspecified));
+        assert!(is_selection("", LinkState::Offline));
     }
 
     #[test]

@@ -31,6 +31,16 @@ pub struct Liveness {
 }
 
 impl Liveness {
+    /// The warning as it is read out once, without the seconds that go by.
+    #[must_use]
+    pub const fn warning_read_out(&self) -> &'static str {
+        if self.heard_at_ms == 0 {
+            "The control plane does not answer yet. Trying again."
+        } else {
+            "Live updates stopped. Reconnecting."
+        }
+    }
+
     /// What to say about it; nothing while all is current.
     #[must_use]
     pub fn warning(&self, browser_now_ms: i64) -> Option<String> {
@@ -68,6 +78,17 @@ mod tests {
             Some("Live updates stopped 12 s ago. Reconnecting…")
         );
         assert_eq!(warning(Phase::Idle, 10_000, 99_000), None);
+    }
+
+    #[test]
+    fn what_never_began_has_not_stopped() {
+        assert_eq!(
+            warning(Phase::Opening, 0, 22_000).as_deref(),
+            Some("The control plane does not answer yet. Trying again…")
+        );
+        let read_out = |heard_at_ms| Liveness { phase: Phase::Opening, heard_at_ms }.warning_read_out();
+        assert_eq!(read_out(0), "The control plane does not answer yet. Trying again.");
+        assert_eq!(read_out(10_000), "Live updates stopped. Reconnecting.");
     }
 
     #[test]

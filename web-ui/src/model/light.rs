@@ -63,12 +63,8 @@ fn reported(title: &'static str, light: Option<&Light>, online: bool) -> LightVi
     let state = light.map_or(LightState::Unspecified, Light::state);
     let since_ms = light.map_or(0, |light| light.since_ms);
     if state == LightState::NotConfigured {
-        // The code's next step would say the same once more.
-        let reason = light.and_then(|light| light.reason.as_ref()).map(|reason| ReasonLine {
-            next_step: "",
-            since_ms: 0,
-            ..ReasonLine::new(reason)
-        });
+        let reason = light.and_then(|light| light.reason.as_ref());
+        let reason = reason.map(|reason| ReasonLine { since_ms: 0, ..ReasonLine::new(reason) });
         return LightView { title, mark: Mark { tone: Tone::Absent, word: "Not set up" }, since_ms: 0, reason };
     }
     if !online {

@@ -6,20 +6,27 @@ mod row;
 
 use crate::browser::set_title;
 use crate::components::icon::{Icon, IconView};
-use crate::components::moving::{effect, flag, memo, piece};
+use crate::components::moving::{background, effect, flag, memo, piece};
 use crate::components::notice::FailureNotice;
 use crate::components::state_mark::StateMark;
 use crate::live::{Followed, Live, Shown};
 use crate::model::answer::{Answer, of_fleet};
 use crate::model::failure::Failure;
-use crate::model::filter::Filter;
+use crate::model::filter::{Filter, is_selection};
 use crate::model::mark::Tone;
+use crate::model::rows::draw_some;
 use crate::navigation::Navigation;
 use filter_bar::FilterBar;
+use gloo_timers::future::TimeoutFuture;
 use kaliun_proto::fleet::v1::subscription::What;
 use leptos::prelude::*;
 use pager::Pager;
 use row::{DeviceRow, SkeletonRows};
+
+/// Rows drawn at once: what a screen shows. Those below its edge must not keep anybody waiting.
+const ROWS_AT_ONCE: usize = 16;
+/// What passes before more rows are drawn, milliseconds: a frame, so that the first ones are seen meanwhile.
+const NEXT_ROWS_MS: u32 = 16;
 
 /// The list page. Filter and order stand in the address, so that they can be kept and shared.
 #[component]
@@ -35,18 +42,20 @@ pub(crate) fn DevicesPage() -> impl IntoView {
     // Tokens of the pages before this one, the newest last; the first page has none.
     let pages = RwSignal::new(Vec::<String>::new());
     Effect::watch(move || filter.get(), move |_, _, _| pages.set(Vec::new()), false);
-    let shown = follow_list(live, filter, pages);
+    let list = follow_list(live, filter, pages);
 
-    let problem = memo(move || shown.get().and_then(|shown| shown.problem.get()));
-    let is_complete = memo(move || shown.get().is_some_and(|shown| shown.is_complete.get()));
-    let rows = memo(move || shown.get().map(|shown| shown.rows.get()).unwrap_or_default());
-    let next_page_token = memo(move || shown.get().map(|shown| shown.next_page_token.get()).unwrap_or_default());
-    let is_selected = move || filter.with(Filter::narrows);
-    let summary = memo(move || shown.get().and_then(|shown| shown.summary.get()));
-    let answer = memo(move || summary.get().map(|summary| of_fleet(&summary, is_selected())));
+    let problem = memo(move || list.get().and_then(|list| list.shown.problem.get()));
+    let is_complete = memo(move || list.get().is_some_and(|list| list.shown.is_complete.get()));
+    let rows = memo(move || list.get().map(|list| list.shown.rows.get()).unwrap_or_default());
+    let next_page_token = memo(move || list.get().map(|list| list.shown.next_page_token.get()).unwrap_or_default());
+    let answer = memo(move || {
+        let list = list.get()?;
+        list.shown.summary.get().map(|summary| of_fleet(&summary, list.is_selection))
+    });
     let is_fleet_empty = memo(move || {
         is_complete.get() && !filter.with(Filter::narrows) && rows.with(Vec::is_empty) && pages.with(Vec::is_empty)
     });
+    let drawn = draw_in_steps(rows);
     view! {
         <AnswerHead answer/>
         <div class:is-hidden=flag(move || is_fleet_empty.get())>
@@ -66,7 +75,7 @@ pub(crate) fn DevicesPage() -> impl IntoView {
             } else {
                 view! {
                     <ul class="rows" aria-label="Boxes">
-                        <For each=move || rows.get() key=String::clone let:id>
+                        <For each=move || drawn.get() key=String::clone let:id>
                             <DeviceRow device=live.device(&id)/>
                         </For>
                     </ul>
@@ -77,32 +86,62 @@ pub(crate) fn DevicesPage() -> impl IntoView {
     }
 }
 
+/// The list on the screen.
+#[derive(Clone)]
+struct List {
+    shown: Shown,
+    /// Whether it leaves boxes out.
+    is_selection: bool,
+}
+
 /// Follows the list that filter and page ask for. While a new one is on its way the old one stays on the screen.
-fn follow_list(live: Live, filter: Memo<Filter>, pages: RwSignal<Vec<String>>) -> RwSignal<Option<Shown>> {
-    let shown = RwSignal::new(None::<Shown>);
+fn follow_list(live: Live, filter: Memo<Filter>, pages: RwSignal<Vec<String>>) -> RwSignal<Option<List>> {
+    let on_screen = RwSignal::new(None::<List>);
     let asked = memo(move || {
         let page_token = pages.with(|pages| pages.last().cloned().unwrap_or_default());
         filter.with(|filter| filter.subscription(&page_token))
     });
-    let coming = RwSignal::new(None::<Shown>);
+    let coming = RwSignal::new(None::<List>);
     Effect::new(move |before: Option<Option<Followed>>| {
         // Not well formed: the field says so, and the list stays as it was. Where there was none, nothing is searched for.
         let unsearched = || Filter { text: String::new(), ..filter.get_untracked() }.subscription("");
         let Some(list) = asked.get().or_else(|| before.is_none().then(unsearched).flatten()) else {
             return before.flatten();
         };
+        let is_selection = is_selection(&list);
         let followed = live.follow(What::DeviceList(list));
-        coming.set(Some(followed.shown.clone()));
+        coming.set(Some(List { shown: followed.shown.clone(), is_selection }));
         Some(followed)
     });
     effect(move || {
         if let Some(next) = coming.get()
-            && (next.is_complete.get() || next.problem.with(Option::is_some) || shown.with_untracked(Option::is_none))
+            && (next.shown.is_complete.get()
+                || next.shown.problem.with(Option::is_some)
+                || on_screen.with_untracked(Option::is_none))
         {
-            shown.set(Some(next));
+            on_screen.set(Some(next));
         }
     });
-    shown
+    on_screen
+}
+
+/// The rows that are drawn: all of them in the end, some at a time.
+fn draw_in_steps(rows: Memo<Vec<String>>) -> RwSignal<Vec<String>> {
+    let drawn = RwSignal::new(Vec::new());
+    let turn = RwSignal::new(0_u32);
+    effect(move || {
+        turn.track();
+        let (next, is_all) = rows.with(|rows| drawn.with_untracked(|drawn| draw_some(drawn, rows, ROWS_AT_ONCE)));
+        drawn.set(next);
+        if !is_all {
+            background(async move {
+                TimeoutFuture::new(NEXT_ROWS_MS).await;
+                // The page may be gone by now.
+                let _gone = turn.try_update(|turn| *turn = turn.wrapping_add(1));
+            });
+        }
+    });
+    drawn
 }
 
 #[component]

@@ -11,15 +11,18 @@ mod watch;
 use super::answer::Answer;
 use super::handles::Handles;
 use super::tenant::Tenant;
-use crate::support::Fixture;
+use crate::support::{Fixture, with_token_of};
 use anyhow::{Result, bail};
+use kaliun_domain::role::Role;
 use std::net::SocketAddr;
 use tonic::Request;
 use tonic::transport::Channel;
 
-/// Somebody who calls, as the admin of a tenant.
+/// Somebody who calls, with a role in a tenant.
 pub(crate) struct Caller<'a> {
     pub(crate) tenant: &'a Tenant,
+    pub(crate) role: Role,
+    token: String,
     channel: Channel,
     public: SocketAddr,
     /// Code of a box that waits for anybody.
@@ -27,14 +30,15 @@ pub(crate) struct Caller<'a> {
 }
 
 impl<'a> Caller<'a> {
-    /// Calls as the admin of a tenant. `waiting` is the code of a box that nobody has claimed.
-    pub(crate) async fn new(fixture: &Fixture, tenant: &'a Tenant, waiting: &str) -> Result<Self> {
+    /// Calls with a role in a tenant. `waiting` is the code of a box that nobody has claimed.
+    pub(crate) async fn new(fixture: &Fixture, tenant: &'a Tenant, role: Role, waiting: &str) -> Result<Self> {
         let public = fixture.server.addresses().public;
-        Ok(Self { tenant, channel: fixture.public().await?, public, waiting: waiting.to_owned() })
+        let token = tenant.token_of(fixture, role).await?;
+        Ok(Self { tenant, role, token, channel: fixture.public().await?, public, waiting: waiting.to_owned() })
     }
 
     fn request<T>(&self, message: T) -> Request<T> {
-        self.tenant.request(message)
+        with_token_of(&self.token, message)
     }
 
     /// Makes the calls of an RPC with handles in them. An RPC that is not here fails the test: think of how a stranger would

@@ -5,6 +5,7 @@ use super::page::sign_in;
 use crate::support::{Fixture, PATIENCE, SPOOL, Session, TOKEN, TestBox, claim_code, samples, with_token_of};
 use anyhow::{Context, Result, ensure};
 use argon2::password_hash::PasswordHasher;
+use kaliun_domain::role::Role;
 use kaliun_proto::fleet::v1 as fleet;
 use kaliun_proto::link::v1::device_message::Message as DeviceWord;
 use kaliun_proto::link::v1::{DeviceEvent, EventBatch, FactsReport, ItemClass};
@@ -126,6 +127,23 @@ impl Tenant {
     /// A request with this tenant's token.
     pub(crate) fn request<T>(&self, message: T) -> Request<T> {
         with_token_of(&self.token, message)
+    }
+
+    /// A token with a role in this tenant.
+    pub(crate) async fn token_of(&self, fixture: &Fixture, role: Role) -> Result<String> {
+        if role == Role::Admin {
+            return Ok(self.token.clone());
+        }
+        let token = format!("kat1.{}-{}-{}", self.word, role.number(), "x".repeat(40));
+        let statement = "INSERT INTO api_token (id, organization_id, name, role, secret_hash, created_by, expires_at)
+                         VALUES (gen_random_uuid(), $1, $2, $3, sha256($4), $2, now() + interval '1 hour')";
+        let name = format!("{} {role:?}", self.word);
+        fixture
+            .admin()
+            .await?
+            .execute(statement, &[&self.organization, &name, &role.number(), &token.as_bytes()])
+            .await?;
+        Ok(token)
     }
 
     /// Fails when a text holds anything of this tenant.
