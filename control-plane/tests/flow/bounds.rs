@@ -174,18 +174,23 @@ async fn messages_without_credit_are_counted() -> Result<()> {
     for flood in
         [DeviceWord::Heartbeat(Heartbeat { now_ms: 0 }), DeviceWord::SettingsApplied(SettingsApplied::default())]
     {
+        // More than may come at once, and less than HTTP/2 itself takes for an attack.
         let mut session = bad.open().await?;
-        let flooding = async {
+        for _ in 0..64 {
             // The channel closes when the server has ended the session.
-            while session.say.send(crate::support::word(flood.clone())).await.is_ok() {}
-        };
-        let say = session.say.clone();
-        tokio::select! {
-            () = flooding => {}
-            () = say.closed() => {}
+            if session.say.send(crate::support::word(flood.clone())).await.is_err() {
+                break;
+            }
         }
         let status = session.end().await?;
         assert_eq!(status.message().split(':').next(), Some(ReasonCode::LinkProtocolError.code()), "{status:?}");
+
+        // As fast as it goes. HTTP/2 may end the connection before the session does.
+        let mut session = bad.open().await?;
+        let say = session.say.clone();
+        let flooding = async { while say.send(crate::support::word(flood.clone())).await.is_ok() {} };
+        let (ended, ()) = tokio::join!(session.end(), flooding);
+        ended?;
     }
     neighbour.send(DeviceWord::SampleBatch(samples(1, 1))).await?;
     neighbour.acknowledged(1).await?;
