@@ -27,8 +27,11 @@ const EVENTS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 /// milliseconds.
 const EVENTS_BATCH: i64 = 5_000;
 const EVENTS_PERIOD: Duration = Duration::from_secs(60);
-/// Waiting boxes that gave up are forgotten this often, 1,000 at a time: faster than codes can be made.
+/// Waiting boxes that gave up are forgotten this often, so many at a time and so often: 6,600 a second, more than there can be new ones,
+/// for each of those is a handshake and a transaction.
 const ENROLLMENT_PERIOD: Duration = Duration::from_secs(30);
+const ENROLLMENT_BATCH: i64 = 1_000;
+const ENROLLMENT_BATCHES: usize = 200;
 /// Decisions on waiting boxes that nobody told of are looked for this often.
 const DECISION_PERIOD: Duration = Duration::from_secs(2);
 /// The device listener's certificate is renewed this often.
@@ -127,7 +130,14 @@ pub(crate) fn start(
     let enrollments = store.clone();
     every(tasks, "enrollment-expiry", ENROLLMENT_PERIOD, move || {
         let store = enrollments.clone();
-        async move { store.enrollment_delete_expired().await.map(|_count| ()) }
+        async move {
+            for _ in 0..ENROLLMENT_BATCHES {
+                if store.enrollment_delete_expired(ENROLLMENT_BATCH).await? < ENROLLMENT_BATCH.unsigned_abs() {
+                    break;
+                }
+            }
+            Ok(())
+        }
     });
     let decisions = store.clone();
     every(tasks, "enrollment-decisions", DECISION_PERIOD, move || {

@@ -51,7 +51,12 @@ DECLARE
     first timestamptz := date_trunc('hour', hour, 'UTC');
     partition text := 'sample_head_' || to_char(first AT TIME ZONE 'UTC', 'YYYYMMDD_HH24');
 BEGIN
-    IF to_regclass(partition) IS NULL THEN
+    IF to_regclass(partition) IS NOT NULL THEN
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('sample_head_prepare'));
+    -- Not by to_regclass: what it did not find before is remembered in this session, and an advisory lock does not make it look again.
+    IF NOT EXISTS (SELECT FROM pg_class WHERE relname = partition AND relnamespace = 'public'::regnamespace) THEN
         EXECUTE format('CREATE TABLE %I PARTITION OF sample_head FOR VALUES FROM (%L) TO (%L)',
                        partition, first, first + interval '1 hour');
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', partition);
@@ -352,6 +357,9 @@ ALTER TABLE ONLY public.device_facts
     ADD CONSTRAINT device_facts_pkey PRIMARY KEY (device_id);
 
 ALTER TABLE ONLY public.device
+    ADD CONSTRAINT device_of_organization UNIQUE (organization_id, id);
+
+ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.device_status
@@ -368,6 +376,9 @@ ALTER TABLE ONLY public.enrollment
 
 ALTER TABLE ONLY public.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.installation
+    ADD CONSTRAINT installation_of_organization UNIQUE (organization_id, id);
 
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_organization_id_name_key UNIQUE (organization_id, name);
@@ -436,31 +447,31 @@ ALTER TABLE ONLY public.browser_session
     ADD CONSTRAINT browser_session_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
 ALTER TABLE ONLY public.device_facts
-    ADD CONSTRAINT device_facts_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
+    ADD CONSTRAINT device_facts_device FOREIGN KEY (organization_id, device_id) REFERENCES public.device(organization_id, id);
 
 ALTER TABLE ONLY public.device_facts
     ADD CONSTRAINT device_facts_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
 ALTER TABLE ONLY public.device
-    ADD CONSTRAINT device_installation_id_fkey FOREIGN KEY (installation_id) REFERENCES public.installation(id);
+    ADD CONSTRAINT device_installation FOREIGN KEY (organization_id, installation_id) REFERENCES public.installation(organization_id, id);
 
 ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
 ALTER TABLE ONLY public.device_status
-    ADD CONSTRAINT device_status_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
+    ADD CONSTRAINT device_status_device FOREIGN KEY (organization_id, device_id) REFERENCES public.device(organization_id, id);
 
 ALTER TABLE ONLY public.device_status
     ADD CONSTRAINT device_status_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
 ALTER TABLE ONLY public.enrollment
-    ADD CONSTRAINT enrollment_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
+    ADD CONSTRAINT enrollment_device FOREIGN KEY (organization_id, device_id) REFERENCES public.device(organization_id, id);
 
 ALTER TABLE ONLY public.enrollment
     ADD CONSTRAINT enrollment_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
 ALTER TABLE ONLY public.event
-    ADD CONSTRAINT event_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
+    ADD CONSTRAINT event_device FOREIGN KEY (organization_id, device_id) REFERENCES public.device(organization_id, id);
 
 ALTER TABLE ONLY public.event
     ADD CONSTRAINT event_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);

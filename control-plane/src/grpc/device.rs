@@ -13,6 +13,7 @@ use kaliun_proto::fleet::v1::device_service_server::DeviceService;
 use kaliun_store::{AppStore, DeviceChange, DeviceFilter, DeviceOrder, DevicePosition, OrganizationScope};
 use kaliun_types::id::DeviceId;
 use kaliun_types::label;
+use kaliun_types::limits::LABELS_MAX;
 use kaliun_types::name::{DEVICE_NAME_MAX_CHARS, DeviceName};
 use kaliun_types::reason::ReasonCode;
 use kaliun_types::selector::Selector;
@@ -186,6 +187,12 @@ impl DeviceService for Devices {
             .name
             .map(|name| DeviceName::parse(&name).map_err(|error| status::invalid("name", error)))
             .transpose()?;
+        if request.remove_labels.len() > LABELS_MAX {
+            return Err(status::invalid("remove_labels", format_args!("at most {LABELS_MAX} at once")));
+        }
+        if let Some(key) = request.remove_labels.iter().find(|key| !label::is_key(key)) {
+            return Err(status::invalid("remove_labels", label::InvalidLabel::Key(key.chars().take(64).collect())));
+        }
         let change = DeviceChange {
             name: name.map(|name| name.as_str().to_owned()),
             set_labels: label::check(request.set_labels).map_err(|error| status::invalid("set_labels", error))?,

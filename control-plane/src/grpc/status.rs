@@ -66,7 +66,13 @@ pub(crate) fn store(error: StoreError) -> Status {
                 "{what} was changed by somebody else; read it again and repeat the change"
             ));
         }
-        StoreError::Pool { .. } | StoreError::Database { .. } | StoreError::Inconsistent { .. } => {}
+        StoreError::TooMany { what, most } => {
+            return Status::failed_precondition(format!("{what}: at most {most}; remove some first"));
+        }
+        StoreError::Pool { .. }
+        | StoreError::Silent { .. }
+        | StoreError::Database { .. }
+        | StoreError::Inconsistent { .. } => {}
     }
     if error.is_transient() {
         tracing::warn!(error = &error as &dyn std::error::Error, "store is not available");

@@ -8,6 +8,7 @@ use crate::scope::OrganizationScope;
 use kaliun_domain::device::{Device, Link, Report, Summary, verdict_from_number};
 use kaliun_types::id::{DeviceId, InstallationId};
 use kaliun_types::label::Labels;
+use kaliun_types::limits::LABELS_MAX;
 use kaliun_types::reason::ReasonCode;
 use kaliun_types::selector::{Condition, Selector};
 use serde_json::{Value, json};
@@ -345,6 +346,9 @@ impl AppStore {
         let mut labels = old_labels.clone();
         labels.extend(change.set_labels.clone());
         labels.retain(|key, _value| !change.remove_labels.contains(key));
+        if labels.len() > LABELS_MAX {
+            return Err(StoreError::TooMany { what: "labels of a device", most: LABELS_MAX });
+        }
         txn.execute(
             "UPDATE device SET name = $3, labels = $4, version = version + 1 WHERE id = $1 AND organization_id = $2",
             &[&id, &scope.organization(), name, &labels_to_json(&labels)],

@@ -128,8 +128,27 @@ async fn live_device_by_key(txn: &Txn<'_>, key_hash: &[u8]) -> Result<Option<Enr
     .transpose()
 }
 
-async fn reissue(txn: &Txn<'_>, device: DeviceId, expires_at: SystemTime) -> Result<(), StoreError> {
+/// Notes that a device gets its certificate once more: the answer of its first try was lost, or its folder was.
+async fn reissue(
+    txn: &Txn<'_>,
+    device: DeviceId,
+    organization: OrganizationId,
+    expires_at: SystemTime,
+    actor: &str,
+) -> Result<(), StoreError> {
     txn.execute("UPDATE device SET certificate_expires_at = $2 WHERE id = $1", &[&device, &expires_at]).await?;
+    txn.execute(
+        "INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
+         VALUES ($1, $2, $3, 'The box proved its key and got a certificate again.', $4, now())",
+        &[&organization, &device, &ReasonCode::DeviceReissued.code(), &actor],
+    )
+    .await?;
+    txn.execute(
+        "INSERT INTO audit (organization_id, actor, action, target, request_id)
+         VALUES ($1, $2, 'device.reissue', $3, 'enrollment')",
+        &[&organization, &actor, &format!("device/{device}")],
+    )
+    .await?;
     Ok(())
 }
 
@@ -246,7 +265,8 @@ impl SystemStore {
             if token.revoked_at.is_some() {
                 return Ok(Err(ReasonCode::EnrollmentTokenRevoked));
             }
-            reissue(&txn, existing.device, new.certificate_expires_at).await?;
+            let actor = format!("join-token:{}", token.id);
+            reissue(&txn, existing.device, organization, new.certificate_expires_at, &actor).await?;
             txn.commit().await?;
             return Ok(Ok(existing));
         }
@@ -295,7 +315,7 @@ impl SystemStore {
         let live = live_device_by_key(&txn, new.key_hash).await?;
         match (enrollment.state, live) {
             (EnrollmentState::Approved, Some(device)) => {
-                reissue(&txn, device.device, new.certificate_expires_at).await?
+                reissue(&txn, device.device, device.organization, new.certificate_expires_at, "enrollment").await?
             }
             // Its device was deleted since: begin again.
             (EnrollmentState::Approved, None) => {
@@ -517,19 +537,20 @@ impl SystemStore {
         Ok(Some(id))
     }
 
-    /// Forgets boxes whose code ran out a while ago. Approved ones stay: by them a box gets its certificate again.
+    /// Forgets boxes whose code ran out a while ago, at most `limit`; answers how many. Approved ones stay: by them a box gets its
+    /// certificate again.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn enrollment_delete_expired(&self) -> Result<u64, StoreError> {
+    pub async fn enrollment_delete_expired(&self, limit: i64) -> Result<u64, StoreError> {
         const OPERATION: &str = "enrollment_delete_expired";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         let deleted = txn
             .execute(
                 "DELETE FROM enrollment WHERE id IN (
-                     SELECT id FROM enrollment WHERE code_expires_at < now() - interval '5 minutes' AND state <> 2 LIMIT 1000)",
-                &[],
+                     SELECT id FROM enrollment WHERE code_expires_at < now() - interval '5 minutes' AND state <> 2 LIMIT $1)",
+                &[&limit],
             )
             .await?;
         txn.commit().await?;

@@ -28,6 +28,20 @@ pub enum StoreError {
         #[source]
         source: tokio_postgres::Error,
     },
+    /// The database said nothing for longer than a statement may run.
+    #[error("the database did not answer at {operation}")]
+    Silent {
+        /// What was to be done.
+        operation: &'static str,
+    },
+    /// It would become more than there may be.
+    #[error("{what}: at most {most}")]
+    TooMany {
+        /// What.
+        what: &'static str,
+        /// How many there may be.
+        most: usize,
+    },
     /// A row breaks our own rules.
     #[error("inconsistent row: {table}.{column} of {id}")]
     Inconsistent {
@@ -62,13 +76,13 @@ impl StoreError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Pool { .. } => true,
+            Self::Pool { .. } | Self::Silent { .. } => true,
             Self::Database { source, .. } => source.code().is_none_or(|code| {
                 TRANSIENT_CLASSES.contains(&code.code().get(..2).unwrap_or_default())
                     // A table made later, such as the partition of an hour.
                     || *code == SqlState::CHECK_VIOLATION
             }),
-            Self::Inconsistent { .. } | Self::AlreadyExists { .. } | Self::Stale { .. } => false,
+            Self::TooMany { .. } | Self::Inconsistent { .. } | Self::AlreadyExists { .. } | Self::Stale { .. } => false,
         }
     }
 
@@ -80,6 +94,8 @@ impl StoreError {
             }
             Self::Database { .. }
             | Self::Pool { .. }
+            | Self::Silent { .. }
+            | Self::TooMany { .. }
             | Self::Inconsistent { .. }
             | Self::AlreadyExists { .. }
             | Self::Stale { .. } => self,

@@ -1,7 +1,7 @@
 //! Opens a database: brings its schema up to date over one connection of its own, then makes the pools.
 
 use crate::migrate::{MigrateError, migrate};
-use crate::pool::Store;
+use crate::pool::{CONNECT_TIMEOUT, Store, bound};
 use crate::url::DatabaseUrl;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -24,7 +24,7 @@ pub enum DatabaseAccess {
         url: DatabaseUrl,
         /// For migrations: never a pooler.
         direct_url: DatabaseUrl,
-        /// Roots to check the database's certificate with, PEM. Without them the connection is not encrypted.
+        /// Roots to check the database's certificate with, PEM. Without them those of the machine serve.
         ca: Option<PathBuf>,
     },
 }
@@ -35,6 +35,9 @@ pub enum OpenError {
     /// No connection.
     #[error("the database cannot be reached; check the address, the password and the network")]
     Connect(#[source] tokio_postgres::Error),
+    /// Somebody is there but says nothing.
+    #[error("the database does not answer; check the address, and that a database is behind it")]
+    Silent,
     /// The schema.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
@@ -101,18 +104,28 @@ async fn bring_up(
     tls: Option<rustls::ClientConfig>,
     logins: Logins,
 ) -> Result<(), OpenError> {
+    let mut config = config.clone();
+    bound(&mut config);
     match tls {
         None => {
-            let (client, connection) = config.connect(NoTls).await.map_err(OpenError::Connect)?;
+            let (client, connection) = in_time(config.connect(NoTls)).await?;
             // The work drops the client, which ends the connection. What went wrong with the connection, the work tells.
             let (result, _ended) = tokio::join!(work(client, logins), connection);
             result
         }
         Some(tls) => {
-            let (client, connection) = config.connect(MakeRustlsConnect::new(tls)).await.map_err(OpenError::Connect)?;
+            let (client, connection) = in_time(config.connect(MakeRustlsConnect::new(tls))).await?;
             let (result, _ended) = tokio::join!(work(client, logins), connection);
             result
         }
+    }
+}
+
+/// Bounds also what comes after the connection: TLS, and the database's first word.
+async fn in_time<T>(connecting: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, OpenError> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(connected) => connected.map_err(OpenError::Connect),
+        Err(_elapsed) => Err(OpenError::Silent),
     }
 }
 

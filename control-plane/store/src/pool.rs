@@ -19,7 +19,15 @@ const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest wait for a free connection.
 const POOL_WAIT: Duration = Duration::from_secs(5);
 /// Longest wait for a new connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for an answer. The database ends a statement before that, so beyond it nobody is there to do so.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// A connection on which nothing comes back for so long is given up by the kernel, also while it waits: a database that vanished from
+/// the network says nothing.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// A quiet connection is asked for a sign of life after this long, then each `KEEPALIVE_INTERVAL`.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// Connections for people, and for ingest and reconcilers. Together they keep two cores of a database busy without waiting.
 const APP_CONNECTIONS: usize = 8;
 const SYSTEM_CONNECTIONS: usize = 8;
@@ -79,7 +87,7 @@ fn pool(
     tls: Option<rustls::ClientConfig>,
 ) -> Result<Pool, deadpool_postgres::BuildError> {
     let mut config = config.clone();
-    config.connect_timeout(CONNECT_TIMEOUT).application_name("kaliun-control-plane");
+    bound(&mut config);
     let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = match tls {
         Some(tls) => Manager::from_config(config, MakeRustlsConnect::new(tls), manager_config),
@@ -92,6 +100,16 @@ fn pool(
         .create_timeout(Some(CONNECT_TIMEOUT))
         .recycle_timeout(Some(CONNECT_TIMEOUT))
         .build()
+}
+
+/// Bounds how long a connection may take to come about, and to be dead without being noticed.
+pub(crate) fn bound(config: &mut Config) {
+    config
+        .application_name("kaliun-control-plane")
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_user_timeout(SILENCE_MAX)
+        .keepalives_idle(KEEPALIVE_IDLE)
+        .keepalives_interval(KEEPALIVE_INTERVAL);
 }
 
 impl AppStore {
@@ -113,12 +131,23 @@ impl SystemStore {
     /// It does not answer.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let connection = self.connection("ping").await?;
-        connection.batch_execute("SELECT 1").await.map_err(StoreError::at("ping"))
+        answered("ping", connection.batch_execute("SELECT 1")).await
     }
 }
 
 async fn take(pool: &Pool, operation: &'static str) -> Result<Object, StoreError> {
     pool.get().await.map_err(|source| StoreError::Pool { operation, source: Box::new(source) })
+}
+
+/// Waits for the database's answer, but not for ever.
+async fn answered<T>(
+    operation: &'static str,
+    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
+        Ok(answer) => answer.map_err(StoreError::at(operation)),
+        Err(_elapsed) => Err(StoreError::Silent { operation }),
+    }
 }
 
 /// Set inside each transaction: behind a pooler the next one may be on another connection, and start-up options are not passed on.
@@ -165,13 +194,13 @@ impl<'a> Txn<'a> {
             inner.batch_execute(&format!("{}; {setup}", *TIMEOUTS)).await?;
             Ok(inner)
         };
-        let inner = begun.instrument(span.clone()).await.map_err(StoreError::at(operation))?;
+        let inner = answered(operation, begun.instrument(span.clone())).await?;
         Ok(Self { inner, operation, span })
     }
 
     pub(crate) async fn rows(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
-        let answered = async { self.inner.query(&self.inner.prepare_cached(sql).await?, params).await };
-        answered.instrument(self.span.clone()).await.map_err(StoreError::at(self.operation))
+        let asked = async { self.inner.query(&self.inner.prepare_cached(sql).await?, params).await };
+        answered(self.operation, asked.instrument(self.span.clone())).await
     }
 
     pub(crate) async fn row_opt(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, StoreError> {
@@ -179,13 +208,13 @@ impl<'a> Txn<'a> {
     }
 
     pub(crate) async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, StoreError> {
-        let answered = async { self.inner.execute(&self.inner.prepare_cached(sql).await?, params).await };
-        answered.instrument(self.span.clone()).await.map_err(StoreError::at(self.operation))
+        let asked = async { self.inner.execute(&self.inner.prepare_cached(sql).await?, params).await };
+        answered(self.operation, asked.instrument(self.span.clone())).await
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         let Self { inner, operation, span } = self;
-        inner.commit().instrument(span).await.map_err(StoreError::at(operation))
+        answered(operation, inner.commit().instrument(span)).await
     }
 }
 

@@ -85,6 +85,7 @@ reasons! {
     RemoteAccessNotConfigured "remote.not_configured" "Nothing to do.";
 
     DeviceEnrolled "device.enrolled" "Nothing to do.";
+    DeviceReissued "device.reissued" "Nothing to do, if the box was enrolled again just now; delete the device if it was not.";
     DeviceDeleted "device.deleted" "Nothing to do.";
     DeviceChanged "device.changed" "Nothing to do.";
     AgentStarted "agent.started" "Nothing to do.";

@@ -4,10 +4,13 @@ use crate::support::{Fixture, actor, hash, new_device};
 use anyhow::{Context, Result};
 use kaliun_domain::enrollment::EnrollmentState;
 use kaliun_store::{Approval, DeviceChange, DeviceFilter, DeviceOrder, NewJoinToken, StoreError};
+use kaliun_types::id::InstallationId;
+use kaliun_types::limits::LABELS_MAX;
 use kaliun_types::name::DeviceName;
 use kaliun_types::reason::ReasonCode;
 use kaliun_types::selector::Selector;
 use std::time::{Duration, SystemTime};
+use tokio_postgres::error::SqlState;
 
 #[tokio::test]
 async fn every_order_pages_through_all_devices_once() -> Result<()> {
@@ -128,12 +131,55 @@ async fn a_join_token_lets_in_as_many_as_it_says() -> Result<()> {
     assert!(first.is_new);
     let again = enroll(10).await?.expect("asking again is not a second use");
     assert_eq!((again.device, again.is_new), (first.device, false));
+    let noted = "SELECT (SELECT count(*) FROM event WHERE code = 'device.reissued' AND device_id = $1),
+                        (SELECT count(*) FROM audit WHERE action = 'device.reissue' AND target = 'device/' || $1::uuid)";
+    let row = fixture.admin.query_one(noted, &[&first.device]).await?;
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 1), "a certificate given again leaves its trace");
     let (a, b, c) = tokio::join!(enroll(11), enroll(12), enroll(13));
     let outcomes = [a?, b?, c?];
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
     assert!(outcomes.contains(&Err(ReasonCode::EnrollmentTokenUsedUp)), "{outcomes:?}");
     let unknown = fixture.store.system.enroll_by_token(&hash(99), &new_device(&hash(14), &name), now).await?;
     assert_eq!(unknown, Err(ReasonCode::EnrollmentTokenInvalid));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_device_has_so_many_labels_and_no_more() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let device = fixture.enroll(&fixture.first, 10, "cellar").await?.device;
+    let set = async |version: i64, from: usize, to: usize, remove: &[&str]| {
+        let change = DeviceChange {
+            name: None,
+            set_labels: (from..to).map(|number| (format!("k{number}"), String::new())).collect(),
+            remove_labels: remove.iter().map(|key| (*key).to_owned()).collect(),
+        };
+        fixture.store.app.device_update(&fixture.first, &actor(), device, version, &change).await
+    };
+    // One is there since it was enrolled.
+    assert!(set(1, 0, LABELS_MAX - 1, &[]).await?);
+    let refused = set(2, LABELS_MAX, LABELS_MAX + 1, &[]).await.unwrap_err();
+    assert!(matches!(refused, StoreError::TooMany { most: LABELS_MAX, .. }), "{refused}");
+    assert!(set(2, LABELS_MAX, LABELS_MAX + 1, &["k0"]).await?);
+    Ok(())
+}
+
+/// The second wall: a home of another organization cannot even be named.
+#[tokio::test]
+async fn a_device_is_in_a_home_of_its_own_organization() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let device = fixture.enroll(&fixture.first, 10, "cellar").await?.device;
+    let home = "INSERT INTO installation (id, organization_id, name) VALUES (gen_random_uuid(), $1, 'Other') RETURNING id";
+    let move_to = "UPDATE device SET installation_id = $2 WHERE id = $1";
+    let own: InstallationId = fixture.admin.query_one(home, &[&fixture.first.organization()]).await?.get(0);
+    let foreign: InstallationId = fixture.admin.query_one(home, &[&fixture.second.organization()]).await?.get(0);
+    assert_eq!(fixture.admin.execute(move_to, &[&device, &own]).await?, 1);
+    let refused = fixture.admin.execute(move_to, &[&device, &foreign]).await.unwrap_err();
+    assert_eq!(refused.code(), Some(&SqlState::FOREIGN_KEY_VIOLATION), "{refused}");
+    let event = "INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
+                 VALUES ($1, $2, 'device.changed', '', 'test', now())";
+    let refused = fixture.admin.execute(event, &[&fixture.second.organization(), &device]).await.unwrap_err();
+    assert_eq!(refused.code(), Some(&SqlState::FOREIGN_KEY_VIOLATION), "{refused}");
     Ok(())
 }
 
