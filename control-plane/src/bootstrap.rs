@@ -56,16 +56,7 @@ pub async fn bootstrap(config: &Config, store: &SystemStore) -> Result<Option<St
     if store.organization_exists().await? {
         return Ok(None);
     }
-    let given = read("first_admin_password_file", config.first_admin_password_file.as_deref())?;
-    if given.as_ref().is_some_and(|password| password.chars().count() < PASSWORD_MIN_CHARS) {
-        let problem = "the password in the file must have at least 12 characters";
-        return Err(BootstrapError::Secret { key: "first_admin_password_file", problem });
-    }
-    let token = read("first_api_token_file", config.first_api_token_file.as_deref())?;
-    if token.as_ref().is_some_and(|token| !token.starts_with(API_TOKEN_PREFIX) || token.len() < 40) {
-        let problem = "the file must hold kat1. and at least 36 random characters";
-        return Err(BootstrapError::Secret { key: "first_api_token_file", problem });
-    }
+    let Secrets { password: given, token } = secrets(config)?;
     let made = given.is_none().then(|| BASE64URL_NOPAD.encode(&random::<18>()));
     let password = given.or_else(|| made.clone()).unwrap_or_default();
     let hash = tokio::task::spawn_blocking(move || hash_password(&password))
@@ -83,6 +74,30 @@ pub async fn bootstrap(config: &Config, store: &SystemStore) -> Result<Option<St
     };
     let made_here = store.organization_bootstrap(first).await?;
     Ok(made.filter(|_| made_here))
+}
+
+/// What the operator chose for the first start.
+pub(crate) struct Secrets {
+    password: Option<String>,
+    token: Option<String>,
+}
+
+/// Reads the files with the first admin's password and the first API token.
+///
+/// # Errors
+/// One cannot be read, or what it holds does not serve.
+pub(crate) fn secrets(config: &Config) -> Result<Secrets, BootstrapError> {
+    let password = read("first_admin_password_file", config.first_admin_password_file.as_deref())?;
+    if password.as_ref().is_some_and(|password| password.chars().count() < PASSWORD_MIN_CHARS) {
+        let problem = "the password in the file must have at least 12 characters";
+        return Err(BootstrapError::Secret { key: "first_admin_password_file", problem });
+    }
+    let token = read("first_api_token_file", config.first_api_token_file.as_deref())?;
+    if token.as_ref().is_some_and(|token| !token.starts_with(API_TOKEN_PREFIX) || token.len() < 40) {
+        let problem = "the file must hold kat1. and at least 36 random characters";
+        return Err(BootstrapError::Secret { key: "first_api_token_file", problem });
+    }
+    Ok(Secrets { password, token })
 }
 
 fn read(key: &'static str, path: Option<&Path>) -> Result<Option<String>, BootstrapError> {

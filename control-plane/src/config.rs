@@ -6,14 +6,16 @@
 use clap::Args;
 use ipnet::IpNet;
 use kaliun_store::DatabaseUrl;
+use kaliun_types::text::line_of;
 use serde::Deserialize;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
+use tracing_subscriber::EnvFilter;
 
-/// One layer: whatever it leaves out comes from the layer below.
-#[derive(Debug, Clone, Default, Args, Deserialize)]
+/// One layer: whatever it leaves out comes from the layer below. It has no `Debug`, for its addresses hold passwords.
+#[derive(Clone, Default, Args, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layer {
     /// Folder for the authority's keys, and for the private database when there is no --database-url
@@ -46,6 +48,10 @@ pub struct Layer {
     /// Key for the public address, PEM
     #[arg(long, env = "KALIUN_PUBLIC_TLS_KEY", value_name = "FILE")]
     public_tls_key: Option<PathBuf>,
+    /// Proxies that do TLS in front of the public address, as networks: they say by X-Forwarded-For where somebody is. Without them
+    /// nothing is limited by source behind a proxy
+    #[arg(long, env = "KALIUN_PUBLIC_PROXIES", value_name = "NETWORK,…", value_delimiter = ',')]
+    public_proxies: Option<Vec<String>>,
     /// Allow plain HTTP on a public address that is not loopback, because a proxy in front does TLS
     #[arg(long, env = "KALIUN_BEHIND_TLS_PROXY", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     behind_tls_proxy: Option<bool>,
@@ -58,7 +64,8 @@ pub struct Layer {
     /// The same database without a pooler, for migrations (default: the database URL)
     #[arg(long, env = "KALIUN_DATABASE_DIRECT_URL", value_name = "URL", hide_env_values = true)]
     database_direct_url: Option<String>,
-    /// Roots to check the database's certificate with, PEM; without it the connection is not encrypted
+    /// Roots to check the database's certificate with, PEM (default: those of this machine). A connection that leaves this machine
+    /// is encrypted, unless the URL says sslmode=disable
     #[arg(long, env = "KALIUN_DATABASE_CA", value_name = "FILE")]
     database_ca: Option<PathBuf>,
     /// Address of the first admin, made at the very first start (default: admin@localhost)
@@ -108,8 +115,10 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Certificate chain and key files for the public address.
     pub public_tls: Option<(PathBuf, PathBuf)>,
-    /// Whether a proxy in front does TLS for people. Then all of them come from its address, and nothing is limited by source.
+    /// Whether a proxy in front does TLS for people.
     pub behind_tls_proxy: bool,
+    /// Proxies that say where somebody is. Nobody else is believed. Behind a proxy that is not here, nothing is limited by source.
+    pub public_proxies: Vec<IpNet>,
     /// Address for probes and metrics.
     pub internal_listen: SocketAddr,
     /// Which database.
@@ -160,12 +169,14 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The file is not what it should be.
-    #[error("the configuration file {} is wrong: {message}", path.display())]
+    #[error("the configuration file {}, line {line}: {problem}", path.display())]
     Malformed {
         /// Which.
         path: PathBuf,
-        /// Where and why.
-        message: String,
+        /// Where.
+        line: usize,
+        /// What is wrong. The parser's own words would quote the line, which may hold a password.
+        problem: String,
     },
     /// Keys do not fit.
     #[error("the configuration is wrong:{0}")]
@@ -180,8 +191,15 @@ impl Layer {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        toml::from_str(&text)
-            .map_err(|error| ConfigError::Malformed { path: path.to_owned(), message: error.to_string() })
+        Self::parse(&text, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| ConfigError::Malformed {
+            path: path.to_owned(),
+            line: line_of(text, error.span().map_or(0, |span| span.start)),
+            problem: error.message().to_owned(),
+        })
     }
 
     /// This layer over another.
@@ -198,6 +216,7 @@ impl Layer {
             public_tls_cert: self.public_tls_cert.or(below.public_tls_cert),
             public_tls_key: self.public_tls_key.or(below.public_tls_key),
             behind_tls_proxy: self.behind_tls_proxy.or(below.behind_tls_proxy),
+            public_proxies: self.public_proxies.or(below.public_proxies),
             internal_listen: self.internal_listen.or(below.internal_listen),
             database_url: self.database_url.or(below.database_url),
             database_direct_url: self.database_direct_url.or(below.database_direct_url),
@@ -257,11 +276,24 @@ impl Config {
             }
         }
         let device_balancers = problems.networks("device_balancers", layer.device_balancers.unwrap_or_default());
+        let public_proxies = problems.networks("public_proxies", layer.public_proxies.unwrap_or_default());
         let database = problems.database(layer.database_url, layer.database_direct_url, layer.database_ca);
         let heartbeat_interval_ms = layer.heartbeat_interval_ms.unwrap_or(30_000);
         problems.range("heartbeat_interval_ms", heartbeat_interval_ms, 1_000, 300_000);
         let sample_interval_ms = layer.sample_interval_ms.unwrap_or(15_000);
         problems.range("sample_interval_ms", sample_interval_ms, 1_000, 3_600_000);
+        let log = layer.log.unwrap_or_else(|| "info".to_owned());
+        if let Err(error) = EnvFilter::try_new(&log) {
+            problems.add(
+                "log",
+                &format!("is no filter ({error}): it must be like info or kaliun_control_plane=debug,info"),
+            );
+        }
+        if let Some(endpoint) = &layer.otlp_endpoint
+            && (host_of(endpoint).is_none() || !endpoint.starts_with("http"))
+        {
+            problems.add("otlp_endpoint", "must be an address such as http://127.0.0.1:4317");
+        }
         problems.none()?;
         Ok(Self {
             state_dir,
@@ -274,6 +306,7 @@ impl Config {
             public_url: layer.public_url,
             public_tls,
             behind_tls_proxy: proxied,
+            public_proxies,
             internal_listen: layer.internal_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8081))),
             database,
             first_admin_email: layer.first_admin_email.unwrap_or_else(|| "admin@localhost".to_owned()),
@@ -281,7 +314,7 @@ impl Config {
             first_api_token_file: layer.first_api_token_file,
             otlp_endpoint: layer.otlp_endpoint,
             log_json: layer.log_json.unwrap_or(false),
-            log: layer.log.unwrap_or_else(|| "info".to_owned()),
+            log,
             heartbeat_interval_ms,
             sample_interval_ms,
         })
@@ -385,8 +418,9 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_refused() {
-        let error = toml::from_str::<Layer>("state_dri = '/a'").unwrap_err();
-        assert!(error.to_string().contains("state_dri"), "{error}");
+        let error = Layer::parse("log = 'info'\nstate_dri = '/a'", Path::new("fleet.toml")).err().unwrap();
+        let text = error.to_string();
+        assert!(text.contains("fleet.toml, line 2") && text.contains("state_dri"), "{text}");
     }
 
     fn check_problem(toml: &str, key: &str) {
@@ -404,6 +438,9 @@ mod tests {
         check_problem("state_dir = '/a'\nheartbeat_interval_ms = 1", "heartbeat_interval_ms");
         check_problem("state_dir = '/a'\ndatabase_direct_url = 'postgresql://a'", "database_direct_url");
         check_problem("state_dir = '/a'\ndatabase_url = 'postgres:/secret'", "database_url");
+        check_problem("state_dir = '/a'\nlog = 'kaliun=loudest'", "log");
+        check_problem("state_dir = '/a'\notlp_endpoint = 'collector'", "otlp_endpoint");
+        check_problem("state_dir = '/a'\npublic_proxies = ['home']", "public_proxies");
     }
 
     #[test]
@@ -413,6 +450,10 @@ mod tests {
         let config =
             Config::from_layer(layer("state_dir = '/a'\ndatabase_url = 'postgresql://u:hunter2@h:5432/d'")).unwrap();
         assert!(!format!("{config:?}").contains("hunter2"));
+        for file in ["database_ur = 'postgresql://u:hunter2@h/d'", "database_url = 'postgresql://u:hunter2@h/d' x"] {
+            let error = Layer::parse(file, Path::new("fleet.toml")).err().unwrap();
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

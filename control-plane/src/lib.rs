@@ -3,6 +3,7 @@
 pub mod authority;
 pub mod bootstrap;
 pub mod changes;
+pub mod check;
 pub mod clock;
 pub mod config;
 mod digest;

@@ -10,6 +10,7 @@ const SOURCES_MAX: usize = 10_000;
 
 /// A token bucket for each source.
 pub(crate) struct Limiter<K> {
+    sources_max: usize,
     burst: f64,
     per_second: f64,
     buckets: Mutex<HashMap<K, Bucket>>,
@@ -23,7 +24,23 @@ struct Bucket {
 impl<K: Eq + Hash + Clone> Limiter<K> {
     /// Allows `burst` at once and one more each `interval`.
     pub(crate) fn new(burst: u32, interval: Duration) -> Self {
-        Self { burst: f64::from(burst), per_second: 1.0 / interval.as_secs_f64(), buckets: Mutex::new(HashMap::new()) }
+        Self::for_many(SOURCES_MAX, burst, interval)
+    }
+
+    /// The same for so many sources at work at once.
+    pub(crate) fn for_many(sources_max: usize, burst: u32, interval: Duration) -> Self {
+        let per_second = 1.0 / interval.as_secs_f64();
+        Self { sources_max, burst: f64::from(burst), per_second, buckets: Mutex::new(HashMap::new()) }
+    }
+
+    /// Whether the source's bucket holds one. Nothing is taken.
+    ///
+    /// # Errors
+    /// The bucket is empty: how long to wait.
+    pub(crate) fn has_one(&self, source: &K, now: Instant) -> Result<(), Duration> {
+        let buckets = self.buckets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let level = buckets.get(source).map_or(self.burst, |bucket| self.level(bucket, now));
+        if level >= 1.0 { Ok(()) } else { Err(self.wait(level)) }
     }
 
     /// Takes one from the source's bucket.
@@ -32,9 +49,9 @@ impl<K: Eq + Hash + Clone> Limiter<K> {
     /// The bucket is empty: how long to wait.
     pub(crate) fn take(&self, source: &K, now: Instant) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if buckets.len() >= SOURCES_MAX && !buckets.contains_key(source) {
+        if buckets.len() >= self.sources_max && !buckets.contains_key(source) {
             buckets.retain(|_source, bucket| self.level(bucket, now) < self.burst);
-            if buckets.len() >= SOURCES_MAX {
+            if buckets.len() >= self.sources_max {
                 // So many sources at work at once are a flood.
                 return Err(Duration::from_secs(10));
             }
@@ -46,7 +63,12 @@ impl<K: Eq + Hash + Clone> Limiter<K> {
             bucket.tokens -= 1.0;
             return Ok(());
         }
-        Err(Duration::from_secs_f64((1.0 - bucket.tokens) / self.per_second))
+        Err(self.wait(bucket.tokens))
+    }
+
+    /// How long it takes until there is a whole one.
+    fn wait(&self, level: f64) -> Duration {
+        Duration::from_secs_f64((1.0 - level) / self.per_second)
     }
 
     fn level(&self, bucket: &Bucket, now: Instant) -> f64 {
@@ -63,8 +85,11 @@ mod tests {
     fn a_bucket_empties_and_fills() {
         let limiter = Limiter::new(2, Duration::from_secs(10));
         let start = Instant::now();
+        assert_eq!(limiter.has_one(&"a", start), Ok(()));
         assert_eq!(limiter.take(&"a", start), Ok(()));
+        assert_eq!(limiter.has_one(&"a", start), Ok(()));
         assert_eq!(limiter.take(&"a", start), Ok(()));
+        assert_eq!(limiter.has_one(&"a", start), Err(Duration::from_secs(10)));
         assert_eq!(limiter.take(&"a", start), Err(Duration::from_secs(10)));
         assert_eq!(limiter.take(&"b", start), Ok(()));
         assert_eq!(limiter.take(&"a", start + Duration::from_secs(10)), Ok(()));

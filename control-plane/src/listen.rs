@@ -5,6 +5,7 @@ mod activity;
 mod connection;
 pub(crate) mod device;
 mod device_connections;
+mod forwarded;
 mod http;
 pub(crate) mod internal;
 pub(crate) mod peer;

@@ -1,6 +1,7 @@
 //! Program `control-plane`.
 
 use clap::{Parser, Subcommand};
+use kaliun_control_plane::check;
 use kaliun_control_plane::config::{Config, Layer};
 use kaliun_control_plane::server::Server;
 use kaliun_control_plane::telemetry;
@@ -54,13 +55,22 @@ fn main() -> ExitCode {
             Err(error) => bad_config(&error),
         },
         Command::Config(ConfigCommand::Check { config, layer }) => match Config::load(*layer, config.as_deref()) {
-            Ok(config) => {
-                say(&format!("{config:#?}\nThis configuration is good."));
-                ExitCode::SUCCESS
-            }
+            Ok(config) => check(&config),
             Err(error) => bad_config(&error),
         },
     }
+}
+
+/// Shows what a configuration amounts to, and what is wrong with the files it names.
+fn check(config: &Config) -> ExitCode {
+    let problems = check::files(config);
+    say(&format!("{config:#?}"));
+    if problems.is_empty() {
+        say("This configuration is good.");
+        return ExitCode::SUCCESS;
+    }
+    problems.iter().for_each(|problem| say(&format!("error: {problem}")));
+    ExitCode::from(BAD_CONFIG)
 }
 
 fn bad_config(error: &dyn std::error::Error) -> ExitCode {

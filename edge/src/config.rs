@@ -6,6 +6,7 @@ use crate::server_address::{InvalidServerAddress, ServerAddress};
 use clap::Args;
 use kaliun_types::join_token::parse_hash;
 use kaliun_types::secret::SecretText;
+use kaliun_types::text::line_of;
 use serde::Deserialize;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -76,12 +77,14 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// The configuration file is no TOML, or has a key that does not exist.
-    #[error("config: {path} is not right", path = .path.display())]
+    #[error("config: {path}, line {line}: {problem}", path = .path.display())]
     Parse {
         /// The file.
         path: PathBuf,
-        /// Where and why.
-        source: toml::de::Error,
+        /// Where.
+        line: usize,
+        /// What is wrong. The parser's own words would quote the line, which may hold a token.
+        problem: String,
     },
     /// Nothing says where the control plane is.
     #[error("server: not given; use --server https://HOST:PORT, KALIUN_EDGE_SERVER or `server` in the file")]
@@ -114,7 +117,11 @@ impl Layer {
             path: path.to_owned(),
             source,
         })?;
-        toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source })
+        toml::from_str(&text).map_err(|error| ConfigError::Parse {
+            path: path.to_owned(),
+            line: line_of(&text, error.span().map_or(0, |span| span.start)),
+            problem: error.message().to_owned(),
+        })
     }
 
     /// This layer over another one.
@@ -213,8 +220,10 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_refused() {
-        let error = file("servr = \"https://a\"").unwrap_err();
-        assert!(crate::link::transport::with_sources(&error).contains("servr"), "{error:?}");
+        let error = file("log = \"info\"\njoin_token = \"kjt1.hunter2\"").unwrap_err();
+        let text = crate::link::transport::with_sources(&error);
+        assert!(text.contains("line 2") && text.contains("join_token"), "{text}");
+        assert!(!format!("{text} {error:?}").contains("hunter2"), "{error:?}");
     }
 
     #[test]

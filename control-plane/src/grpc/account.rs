@@ -1,23 +1,22 @@
 //! Signing in and out.
 
+mod guard;
+
 use super::api_token::role_to_proto;
 use super::auth::{Caller, FromOurPages, Source, session_secret};
 use super::status;
 use crate::clock;
 use crate::digest::{random, sha256};
-use crate::limiter::Limiter;
-use crate::listen::source::limited_as;
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use data_encoding::BASE64URL_NOPAD;
+use guard::Guard;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::account_service_server::AccountService;
 use kaliun_store::{SignedIn, SystemStore};
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use std::time::Duration;
 use tonic::{Request, Response, Status};
 
 /// How long a browser stays signed in.
@@ -25,20 +24,12 @@ const SESSION_LIFETIME: Duration = Duration::from_secs(14 * 24 * 3600);
 /// Longest address (RFC 5321) and password that are looked at.
 const EMAIL_MAX_BYTES: usize = 254;
 const PASSWORD_MAX_BYTES: usize = 1024;
-/// Password checks at once. Each takes 19 MB and about 20 ms of a core: one core stays free for the devices.
-const CHECKS_AT_ONCE: usize = 1;
-/// Checks that wait for their turn; more are told to come back.
-const CHECKS_WAITING_MAX: usize = 32;
 
 /// Signs people in and out.
 pub(crate) struct Accounts {
     store: SystemStore,
     cookie: SessionCookie,
-    by_source: Limiter<IpAddr>,
-    /// One address from one source: were an address limited alone, anybody could keep its owner out.
-    by_email: Limiter<(IpAddr, String)>,
-    checking: Semaphore,
-    waiting: Semaphore,
+    guard: Guard,
 }
 
 /// The cookie that holds a browser session.
@@ -80,38 +71,18 @@ pub(crate) fn hash_password(password: &str) -> Result<String, argon2::password_h
 }
 
 impl Accounts {
-    pub(crate) fn new(store: SystemStore, cookie: SessionCookie) -> Self {
-        Self {
-            store,
-            cookie,
-            by_source: Limiter::new(20, Duration::from_secs(3)),
-            by_email: Limiter::new(10, Duration::from_secs(6)),
-            checking: Semaphore::new(CHECKS_AT_ONCE),
-            waiting: Semaphore::new(CHECKS_WAITING_MAX),
-        }
+    pub(crate) fn new(store: SystemStore, cookie: SessionCookie, sources_are_known: bool) -> Self {
+        Self { store, cookie, guard: Guard::new(sources_are_known) }
     }
+}
 
-    fn limit(&self, source: Option<Source>, email: &str) -> Result<(), Status> {
-        let now = Instant::now();
-        let source = source.map(|Source(address)| limited_as(address));
-        if let Some(source) = source {
-            self.by_source.take(&source, now).map_err(status::too_often)?;
-        }
-        let source = source.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        self.by_email.take(&(source, email.to_lowercase()), now).map_err(status::too_often)
-    }
-
-    /// Whether a password fits a hash. Off the async threads, and only some at once.
-    async fn check(&self, password: String, hash: String) -> Result<bool, Status> {
-        let _place = self.waiting.try_acquire().map_err(|_full| status::too_often(Duration::from_secs(2)))?;
-        let _turn = self.checking.acquire().await.map_err(|_closed| Status::unavailable("the server is stopping"))?;
-        tokio::task::spawn_blocking(move || {
-            PasswordHash::new(&hash)
-                .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
-        })
-        .await
-        .map_err(|_panicked| Status::internal("the password could not be checked; try again"))
-    }
+/// Whether a password fits a hash. Off the async threads.
+async fn fits(password: String, hash: String) -> Result<bool, Status> {
+    tokio::task::spawn_blocking(move || {
+        PasswordHash::new(&hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+    })
+    .await
+    .map_err(|_panicked| Status::internal("the password could not be checked; try again"))
 }
 
 /// A caller's identity on its way out.
@@ -142,14 +113,16 @@ impl AccountService for Accounts {
         if request.email.len() > EMAIL_MAX_BYTES || request.password.len() > PASSWORD_MAX_BYTES {
             return Err(status::invalid("password", "the address or the password is too long"));
         }
-        self.limit(source, &request.email)?;
-        let login = self.store.account_login(request.email.trim()).await.map_err(status::store)?;
+        let email = request.email.trim();
+        let attempt = self.guard.begin(source, email).await?;
+        let login = self.store.account_login(email).await.map_err(status::store)?;
         let (account, hash) = match login {
             Some(login) => (Some(login.account), login.password_hash),
             None => (None, NO_PASSWORD.clone().unwrap_or_default()),
         };
-        let fits = self.check(request.password, hash).await?;
+        let fits = fits(request.password, hash).await?;
         let Some(account) = account.filter(|_| fits) else {
+            attempt.failed();
             return Err(Status::unauthenticated("the address or the password is wrong"));
         };
         let secret = BASE64URL_NOPAD.encode(&random::<32>());

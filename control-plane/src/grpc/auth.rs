@@ -3,6 +3,7 @@
 use crate::digest::{random, sha256};
 use crate::listen::PeerConnection;
 use crate::listen::peer::Peer;
+use crate::listen::places::{Place, Places};
 use crate::listen::source::limited_as;
 use crate::listen::turns::{TurnLimits, Turns};
 use axum::body::Body;
@@ -10,6 +11,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http_body_util::{BodyExt, Limited};
 use kaliun_domain::authorization::{Rule, rule};
 use kaliun_domain::role::Role;
 use kaliun_store::{Actor, OrganizationScope, SignedIn, SystemStore};
@@ -92,29 +94,74 @@ const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(5);
 /// When a caller shall come back whom nobody had time to look up.
 const LOOK_UP_RETRY: Duration = Duration::from_secs(1);
 
+/// Calls of nobody in particular that are under way, such as signing in: what is read of their bodies, and a task each. A source has
+/// a part of them, an office behind one address.
+const STRANGERS_MAX: usize = 1_024;
+const STRANGERS_FOR_EACH: u32 = 64;
+/// What somebody whom nobody knows may send: an address and a password.
+const STRANGER_BODY: BodyLimits = BodyLimits { most: 4 * 1024, within: Duration::from_secs(10) };
+/// What somebody known may send: 32 subscriptions, each with a selector and a place in a list, or a page of labels.
+const MEMBER_BODY: BodyLimits = BodyLimits { most: 256 * 1024, within: Duration::from_secs(30) };
+
 /// What the check needs.
 pub(crate) struct PublicGate {
     store: SystemStore,
     cookie_name: &'static str,
     look_ups: Turns,
+    strangers: Places<IpAddr>,
+}
+
+/// How large a body may be, bytes, and how long it may take.
+#[derive(Debug, Clone, Copy)]
+struct BodyLimits {
+    most: usize,
+    within: Duration,
+}
+
+/// Somebody who may call.
+struct Admitted {
+    body: BodyLimits,
+    /// Held while the call is under way.
+    _place: Option<Place<IpAddr>>,
 }
 
 impl PublicGate {
     /// Where sources are not known, they have no shares.
     pub(crate) fn new(store: SystemStore, cookie_name: &'static str, sources_are_known: bool) -> Self {
-        let limits = if sources_are_known { LOOK_UPS } else { LOOK_UPS_OF_ALL };
-        Self { store, cookie_name, look_ups: Turns::new(limits) }
+        let (look_ups, strangers) = match sources_are_known {
+            true => (LOOK_UPS, STRANGERS_FOR_EACH),
+            false => (LOOK_UPS_OF_ALL, u32::MAX),
+        };
+        let strangers = Places::new(STRANGERS_MAX, strangers);
+        Self { store, cookie_name, look_ups: Turns::new(look_ups), strangers }
     }
 
     /// Finds out who presents a credential, within bounds.
     async fn look_up(&self, source: Option<Source>, credential: Credential) -> Result<SignedIn, Status> {
-        // Behind a proxy all come from nowhere.
-        let source = source.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Source(address)| limited_as(address));
-        let turn = tokio::time::timeout(LOOK_UP_TIMEOUT, self.look_ups.take(source)).await.ok().flatten();
+        let turn = tokio::time::timeout(LOOK_UP_TIMEOUT, self.look_ups.take(share_of(source))).await.ok().flatten();
         let _turn = turn.ok_or_else(|| super::status::busy(LOOK_UP_RETRY))?;
         authenticate(&self.store, credential).await?.ok_or_else(|| {
             Status::unauthenticated("the token or session is unknown, has ended or was revoked; sign in again")
         })
+    }
+}
+
+/// Whose share a call takes. Behind a proxy that does not say where somebody is, all come from nowhere.
+fn share_of(source: Option<Source>) -> IpAddr {
+    source.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Source(address)| limited_as(address))
+}
+
+/// Reads a request's body whole. All our calls begin with one message, and one that never ends holds nothing else up. Only what is
+/// admitted is read: until then a body waits in the connection's window.
+async fn with_whole_body(request: Request, limits: BodyLimits) -> Result<Request, Status> {
+    let (head, body) = request.into_parts();
+    match tokio::time::timeout(limits.within, Limited::new(body, limits.most).collect()).await {
+        Ok(Ok(body)) => Ok(Request::from_parts(head, Body::from(body.to_bytes()))),
+        Ok(Err(_)) | Err(_) => Err(Status::invalid_argument(format!(
+            "the request is larger than {} KiB, or was not sent within {} s; send less",
+            limits.most / 1024,
+            limits.within.as_secs()
+        ))),
     }
 }
 
@@ -133,9 +180,14 @@ pub(crate) async fn public_gate(State(gate): State<Arc<PublicGate>>, mut request
     // One span a call, by the name of the method; a stream's ends with its answer's head, not with the stream.
     let span = tracing::info_span!("rpc", otel.name = span_name(&path), otel.kind = "server", request.id = request_id);
     let answered = async {
-        match admit(&gate, &mut request, &path, &request_id).await {
-            Ok(()) => next.run(request).await,
+        let admitted = async {
+            let admitted = admit(&gate, &mut request, &path, &request_id).await?;
+            Ok((with_whole_body(request, admitted.body).await?, admitted))
+        };
+        match admitted.await {
+            Ok((request, _admitted)) => next.run(request).await,
             Err(status) => {
+                let status: Status = status;
                 tracing::debug!(rpc = path, code = ?status.code(), "refused");
                 status.into_http::<Body>()
             }
@@ -157,9 +209,13 @@ fn span_name(path: &str) -> String {
     format!("rpc.{}.{method}", service.rsplit('.').next().unwrap_or(service))
 }
 
-async fn admit(gate: &PublicGate, request: &mut Request, path: &str, request_id: &str) -> Result<(), Status> {
+async fn admit(gate: &PublicGate, request: &mut Request, path: &str, request_id: &str) -> Result<Admitted, Status> {
+    let source = request.extensions().get::<Source>().copied();
     let needed = match rule(path) {
-        Some(Rule::Anyone) => return Ok(()),
+        Some(Rule::Anyone) => {
+            let place = gate.strangers.take(share_of(source)).ok_or_else(|| super::status::busy(LOOK_UP_RETRY))?;
+            return Ok(Admitted { body: STRANGER_BODY, _place: Some(place) });
+        }
         Some(Rule::Member(role)) => role,
         // Device services are not served here.
         Some(Rule::AnyPeer | Rule::Device) | None => {
@@ -169,7 +225,6 @@ async fn admit(gate: &PublicGate, request: &mut Request, path: &str, request_id:
     let from_our_pages = request.extensions().get::<FromOurPages>().is_some();
     let credential = credential(request.headers(), gate.cookie_name, from_our_pages)?
         .ok_or_else(|| Status::unauthenticated("sign in first: this call needs an API token or a browser session"))?;
-    let source = request.extensions().get::<Source>().copied();
     let signed_in = gate.look_up(source, credential).await?;
     if signed_in.role < needed {
         return Err(Status::permission_denied(format!(
@@ -179,7 +234,7 @@ async fn admit(gate: &PublicGate, request: &mut Request, path: &str, request_id:
     }
     let caller = Caller { signed_in, request_id: request_id.to_owned(), credential };
     request.extensions_mut().insert(caller);
-    Ok(())
+    Ok(Admitted { body: MEMBER_BODY, _place: None })
 }
 
 /// The credential of a request. A cookie counts only from our own pages; a request with both is refused.

@@ -24,16 +24,17 @@ pub(crate) struct Claims {
     store: SystemStore,
     waiting: Waiting,
     changes: crate::changes::Changes,
-    guesses: Limiter<OrganizationId>,
+    /// Codes that nobody waits under, by who tried them: whoever reads a code off a screen is not held up.
+    wrong: Limiter<(OrganizationId, String)>,
 }
 
 impl Claims {
     pub(crate) fn new(store: SystemStore, waiting: Waiting, changes: crate::changes::Changes) -> Self {
-        Self { store, waiting, changes, guesses: Limiter::new(30, Duration::from_secs(6)) }
+        Self { store, waiting, changes, wrong: Limiter::new(30, Duration::from_secs(6)) }
     }
 
     fn code(&self, caller: &Caller, text: &str) -> Result<ClaimCode, Status> {
-        self.guesses.take(&caller.scope().organization(), Instant::now()).map_err(status::too_often)?;
+        self.wrong.has_one(&who(caller), Instant::now()).map_err(status::too_often)?;
         ClaimCode::parse(text).ok_or_else(|| {
             status::invalid("code", "must be the eight characters on the box's screen, such as AC34-67DX")
         })
@@ -44,8 +45,20 @@ impl Claims {
             .enrollment_find_by_code(caller.scope(), code.as_str())
             .await
             .map_err(status::store)?
-            .ok_or_else(no_such_code)
+            .ok_or_else(|| self.missed(caller))
     }
+
+    /// Counts a code that nobody waits under.
+    fn missed(&self, caller: &Caller) -> Status {
+        // Whoever has used all tries up is told so before the next one.
+        let _used_up = self.wrong.take(&who(caller), Instant::now());
+        no_such_code()
+    }
+}
+
+/// Against whom a wrong code counts.
+fn who(caller: &Caller) -> (OrganizationId, String) {
+    (caller.scope().organization(), caller.actor().name)
 }
 
 fn no_such_code() -> Status {
@@ -129,7 +142,7 @@ impl ClaimService for Claims {
             .enrollment_deny(caller.scope(), &caller.actor(), code.as_str())
             .await
             .map_err(status::store)?
-            .ok_or_else(no_such_code)?;
+            .ok_or_else(|| self.missed(&caller))?;
         self.waiting.decided(enrollment);
         Ok(Response::new(proto::DenyClaimResponse {}))
     }

@@ -5,6 +5,7 @@ pub(crate) mod codec;
 
 use super::status;
 use crate::clock;
+use crate::limiter::Limiter;
 use crate::listen::PeerConnection;
 use crate::listen::peer::Peer;
 use crate::sessions::handle::SessionHandle;
@@ -17,12 +18,13 @@ use kaliun_domain::device::{SessionStart, SpoolMark};
 use kaliun_proto::link::v1 as proto;
 use kaliun_proto::link::v1::server_message::Message;
 use kaliun_store::{SessionOpen, SessionOpened};
+use kaliun_types::id::DeviceId;
 use kaliun_types::limits::{LINK_MESSAGE_MAX_BYTES, LINK_PROTOCOL};
 use kaliun_types::reason::ReasonCode;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tonic::server::{Grpc, NamedService, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -32,12 +34,20 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(15);
 const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
 /// When a box shall come back that found no place.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Sessions that one box may open at once, and one more each interval: a line that breaks every few seconds does not need more, and
+/// each is a row in its history.
+const OPENS_BURST: u32 = 20;
+const OPENS_INTERVAL: Duration = Duration::from_secs(10);
+/// Boxes whose opens are counted at once: as many as there may be connections. One takes some 50 bytes.
+const OPENS_MAX: usize = 250_000;
+
 /// Opens links.
 #[derive(Clone)]
 pub(crate) struct Links {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) patience: Patience,
-    pub(crate) incarnation: i64,
+    shared: Arc<Shared>,
+    patience: Patience,
+    incarnation: i64,
+    opens: Arc<Limiter<DeviceId>>,
 }
 
 impl NamedService for Links {
@@ -91,6 +101,11 @@ impl StreamingService<Frame> for OpenLink {
 }
 
 impl Links {
+    pub(crate) fn new(shared: Arc<Shared>, patience: Patience, incarnation: i64) -> Self {
+        let opens = Arc::new(Limiter::for_many(OPENS_MAX, OPENS_BURST, OPENS_INTERVAL));
+        Self { shared, patience, incarnation, opens }
+    }
+
     async fn open(&self, request: Request<Streaming<Frame>>) -> Result<Response<SessionStream>, Status> {
         let connection = request
             .extensions()
@@ -109,6 +124,8 @@ impl Links {
             boot_id: uuid::Uuid::try_parse(&hello.boot_id).map_err(|_| protocol_error())?,
             agent_version: hello.agent_version.clone(),
         };
+        let too_soon = |wait| status::refusal_retry_after(ReasonCode::LinkBusy, wait);
+        self.opens.take(&device, Instant::now()).map_err(too_soon)?;
         let answer = tokio::time::timeout(OPEN_TIMEOUT, self.shared.opener.open(open)).await.ok().flatten();
         let answer = answer.ok_or_else(|| status::refusal_retry_after(ReasonCode::LinkBusy, RETRY_AFTER))?;
         // No await from here to the session's stream: whoever drops this future in between ends the session.

@@ -20,8 +20,11 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 const LIFETIME: Duration = Duration::from_secs(12 * 3600);
 /// Headers of browsers with many cookies.
 const HEADERS_MAX_BYTES: u32 = 32 * 1024;
-/// Calls at once on one HTTP/2 connection.
-const STREAMS_MAX: u32 = 256;
+/// Calls at once on one HTTP/2 connection: what RFC 9113 section 6.5.2 recommends as the least.
+const STREAMS_MAX: u32 = 100;
+/// Bytes that may be sent ahead on a stream, and on a connection, before anybody reads them. Our requests are small.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+const WINDOW_BYTES: u32 = 256 * 1024;
 
 /// How a connection ended that broke.
 pub(crate) type Broken = Box<dyn std::error::Error + Send + Sync>;
@@ -50,6 +53,8 @@ where
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
         .max_header_list_size(HEADERS_MAX_BYTES)
         .keep_alive_interval(PING_INTERVAL);
     let connection = builder.serve_connection(TokioIo::new(stream), service);

@@ -2,6 +2,7 @@
 
 use crate::grpc::auth::{FromOurPages, PublicGate, Source, public_gate};
 use crate::listen::accept::{InRoom, accept};
+use crate::listen::forwarded;
 use crate::listen::http::Broken;
 use crate::listen::places::Places;
 use crate::listen::source::{canonical, limited_as};
@@ -9,8 +10,8 @@ use crate::tasks::Tasks;
 use crate::web;
 use axum::body::Body;
 use http::{HeaderMap, Request, Response, header};
-use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
+use ipnet::IpNet;
 use rustls::ServerConfig;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -27,9 +28,6 @@ use tower::{Layer, ServiceExt};
 const CONNECTIONS_MAX: usize = 4_096;
 /// Of one source: an office behind one address.
 const CONNECTIONS_FOR_EACH: u32 = 256;
-/// A request's body is here within this time, and no larger: the largest of ours is a page of labels.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-const BODY_MAX_BYTES: usize = 1024 * 1024;
 /// A handshake takes this long at most.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -78,8 +76,10 @@ pub(crate) struct PublicListener {
     pub(crate) gate: Arc<PublicGate>,
     /// Origins of our own pages.
     pub(crate) origins: Vec<String>,
-    /// Whether the other end of a connection is whoever asks. Behind a proxy it is the proxy, and sources are not limited.
+    /// Whether it is known where somebody is: not behind a proxy that does not say. Then sources are not limited.
     pub(crate) sources_are_known: bool,
+    /// Proxies that say it.
+    pub(crate) proxies: Vec<IpNet>,
     pub(crate) tasks: Tasks,
 }
 
@@ -88,7 +88,9 @@ struct Shared {
     acceptor: Option<TlsAcceptor>,
     grpc: axum::Router,
     origins: Vec<String>,
-    places: Option<Places<IpAddr>>,
+    sources_are_known: bool,
+    proxies: Vec<IpNet>,
+    places: Places<IpAddr>,
     tasks: Tasks,
 }
 
@@ -101,7 +103,9 @@ impl PublicListener {
             acceptor: self.tls.map(TlsAcceptor::from),
             grpc: self.services.layer(gate),
             origins: self.origins,
-            places: self.sources_are_known.then(|| Places::new(CONNECTIONS_MAX, CONNECTIONS_FOR_EACH)),
+            sources_are_known: self.sources_are_known,
+            proxies: self.proxies,
+            places: Places::new(CONNECTIONS_MAX, CONNECTIONS_FOR_EACH),
             tasks: self.tasks,
         });
         let serve = move |stream, source: SocketAddr, room: InRoom| {
@@ -118,19 +122,21 @@ impl PublicListener {
 }
 
 async fn serve(shared: Arc<Shared>, stream: TcpStream, source: SocketAddr) -> Result<(), Broken> {
-    let source = canonical(source.ip());
-    let mut place = None;
-    if let Some(places) = &shared.places {
-        place = places.take(limited_as(source));
-        if place.is_none() {
-            return Err(io::Error::other("too many connections of this source").into());
-        }
+    let other_end = canonical(source.ip());
+    // Many people come over the connections of a proxy; how many there are in all is bounded where they are taken.
+    let is_proxy = !shared.sources_are_known || shared.proxies.iter().any(|network| network.contains(&other_end));
+    let place = if is_proxy { None } else { shared.places.take(limited_as(other_end)) };
+    if place.is_none() && !is_proxy {
+        return Err(io::Error::other("too many connections of this source").into());
     }
-    let known = place.is_some().then_some(Source(source));
     let (acceptor, tasks) = (shared.acceptor.clone(), shared.tasks.clone());
-    let answer = move |request| {
+    let answer = move |request: Request<Incoming>| {
         let shared = Arc::clone(&shared);
-        async move { dispatch(&shared, known, request).await }
+        async move {
+            let source = || Source(forwarded::source(request.headers(), other_end, &shared.proxies));
+            let source = shared.sources_are_known.then(source);
+            dispatch(&shared, source, request).await
+        }
     };
     match acceptor {
         None => crate::listen::http::serve(stream, tasks, answer).await,
@@ -155,14 +161,6 @@ async fn dispatch(shared: &Shared, source: Option<Source>, mut request: Request<
     if let Some(source) = source {
         request.extensions_mut().insert(source);
     }
-    // All our calls begin with one message. Read whole first, a body that never ends holds nothing else up.
-    let (head, body) = request.into_parts();
-    let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_MAX_BYTES).collect()).await;
-    let Ok(Ok(body)) = read else {
-        let problem = "the request is larger than 1 MiB, or was not sent within 30 s; send less";
-        return tonic::Status::invalid_argument(problem).into_http();
-    };
-    let request = Request::from_parts(head, Full::new(body.to_bytes()));
     let service = GrpcWebLayer::new().layer(shared.grpc.clone());
     match service.oneshot(request).await {
         Ok(response) => response.map(Body::new),
@@ -171,7 +169,8 @@ async fn dispatch(shared: &Shared, source: Option<Source>, mut request: Request<
 }
 
 /// Whether a request comes from a page of this server: its origin is ours to the letter, and the browser calls it same-origin.
-/// Browsers say that (Fetch Metadata) to every server on TLS and on loopback, and this listener is on nothing else.
+/// Browsers say that (Fetch Metadata) to every server on TLS and on loopback, and pages of this server come from nowhere else: with a
+/// proxy in front, TLS is the proxy's.
 fn is_from_our_pages(headers: &HeaderMap, origins: &[String]) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let origin_is_ours = text("origin").is_some_and(|origin| origins.iter().any(|ours| ours == origin));

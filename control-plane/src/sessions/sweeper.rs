@@ -1,4 +1,4 @@
-//! Keeps the sessions alive and ends those that are not: one task for all of them, once a second.
+//! Keeps the sessions alive and ends those that are not: one task for all of them, once a second, and one that asks the database.
 
 use crate::clock;
 use crate::sessions::handle::SessionHandle;
@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 const PERIOD: Duration = Duration::from_secs(1);
 /// How often the database is asked which sessions are still the newest: bounds how long a session on another replica goes
 /// unnoticed when the box is silent. What it writes is fenced at once.
-const FENCE_PERIOD_TICKS: u32 = 10;
+const FENCE_PERIOD: Duration = Duration::from_secs(10);
 /// Sessions in one such question.
 const FENCE_BATCH: usize = 1000;
 /// Seconds that a session which is told to end has for it, before its connection is cut.
@@ -37,34 +37,47 @@ impl Patience {
     }
 }
 
-/// Starts the task.
+/// Starts both tasks. The one that keeps the sessions alive never waits for the database.
 pub(crate) fn start(tasks: &Tasks, registry: Arc<Registry>, store: SystemStore, patience: Patience) {
+    let fenced = Arc::clone(&registry);
+    let mut sweeper = Sweeper { registry, patience, ending: HashMap::new() };
+    let mut ticks = ticks(PERIOD);
     let stopping = tasks.stopping();
     tasks.spawn("session-sweeper", async move {
-        let mut sweeper = Sweeper { registry, store, patience, ending: HashMap::new(), tick: 0 };
-        let mut ticks = tokio::time::interval(PERIOD);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = ticks.tick() => sweeper.sweep().await,
+                _ = ticks.tick() => sweeper.sweep(),
+                () = stopping.cancelled() => return,
+            }
+        }
+    });
+    let mut ticks = self::ticks(FENCE_PERIOD);
+    let stopping = tasks.stopping();
+    tasks.spawn("session-fence", async move {
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => ask_fence(&store, &fenced.all()).await,
                 () = stopping.cancelled() => return,
             }
         }
     });
 }
 
+fn ticks(period: Duration) -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks
+}
+
 struct Sweeper {
     registry: Arc<Registry>,
-    store: SystemStore,
     patience: Patience,
     /// Sessions that were told to end, and for how many ticks they have not.
     ending: HashMap<(DeviceId, SessionEpoch), u8>,
-    tick: u32,
 }
 
 impl Sweeper {
-    async fn sweep(&mut self) {
-        self.tick = self.tick.wrapping_add(1);
+    fn sweep(&mut self) {
         let sessions = self.registry.all();
         let now = clock::now();
         let mut still_ending = HashMap::new();
@@ -81,9 +94,6 @@ impl Sweeper {
             }
         }
         self.ending = still_ending;
-        if self.tick.is_multiple_of(FENCE_PERIOD_TICKS) {
-            self.ask_fence(&sessions).await;
-        }
     }
 
     fn look_at(&self, session: &SessionHandle, now: SystemTime) {
@@ -95,23 +105,23 @@ impl Sweeper {
             session.beat(clock::to_ms(now));
         }
     }
+}
 
-    /// Ends sessions that a newer one on another replica has replaced, or whose device was deleted there.
-    async fn ask_fence(&self, sessions: &[Arc<SessionHandle>]) {
-        for batch in sessions.chunks(FENCE_BATCH) {
-            let held: Vec<_> = batch.iter().map(|session| (session.device, session.epoch)).collect();
-            match self.store.sessions_fenced(&held).await {
-                Ok(fenced) => {
-                    for device in fenced {
-                        if let Some(session) = batch.iter().find(|session| session.device == device) {
-                            session.close(ReasonCode::LinkFenced);
-                        }
+/// Ends sessions that a newer one on another replica has replaced, or whose device was deleted there.
+async fn ask_fence(store: &SystemStore, sessions: &[Arc<SessionHandle>]) {
+    for batch in sessions.chunks(FENCE_BATCH) {
+        let held: Vec<_> = batch.iter().map(|session| (session.device, session.epoch)).collect();
+        match store.sessions_fenced(&held).await {
+            Ok(fenced) => {
+                for device in fenced {
+                    if let Some(session) = batch.iter().find(|session| session.device == device) {
+                        session.close(ReasonCode::LinkFenced);
                     }
                 }
-                Err(error) => {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "fenced sessions could not be asked for");
-                    return;
-                }
+            }
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "fenced sessions could not be asked for");
+                return;
             }
         }
     }

@@ -58,6 +58,16 @@ pub enum OpenError {
     Tls(#[from] rustls::Error),
 }
 
+impl DatabaseAccess {
+    /// Whether a file serves to check a database's certificate with.
+    ///
+    /// # Errors
+    /// It cannot be read, or holds no certificate.
+    pub fn check_roots(ca: &Path) -> Result<(), OpenError> {
+        tls_config(Some(ca)).map(|_config| ())
+    }
+}
+
 impl Store {
     /// Opens a database and brings its schema up to date.
     ///

@@ -197,6 +197,30 @@ async fn messages_without_credit_are_counted() -> Result<()> {
     fixture.stop().await
 }
 
+/// A box whose line breaks all the time is slowed down, not shut out, and no other box with it.
+#[tokio::test]
+async fn a_box_opens_so_many_sessions_and_then_waits() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let (bad, good) = (TestBox::enroll(&fixture, "bad").await?, TestBox::enroll(&fixture, "good").await?);
+    let channel = bad.channel().await?;
+    let mut opened = 0;
+    let refused = loop {
+        match bad.open_over(channel.clone()).await {
+            Ok(session) => drop(session),
+            Err(error) => break error,
+        }
+        opened += 1;
+        ensure!(opened < 100, "nothing slows it down");
+    };
+    assert!(opened >= 20, "{opened}");
+    let status = refused.downcast_ref::<tonic::Status>().context("a status")?;
+    assert!(status.message().starts_with(ReasonCode::LinkBusy.code()), "{status:?}");
+    let wait: u64 = status.metadata().get("retry-after-ms").context("says when to come back")?.to_str()?.parse()?;
+    assert!((1..=10_000).contains(&wait), "{wait}");
+    good.open().await?;
+    fixture.stop().await
+}
+
 /// Somebody's script with an old token keeps its own share busy and nobody else's.
 #[tokio::test]
 async fn wrong_tokens_are_refused_and_hold_nobody_up() -> Result<()> {

@@ -3,6 +3,7 @@
 mod authorization;
 mod balancers;
 mod bounds;
+mod configuration;
 mod devices;
 mod frames;
 mod garbage;
@@ -10,6 +11,7 @@ mod refusals;
 mod replicas;
 mod setbacks;
 mod starting;
+mod strangers;
 mod support;
 mod tenants;
 mod traces;

@@ -5,10 +5,10 @@ use crate::support::{Fixture, PATIENCE, Session, TestBox, enroll, hello, learn_r
 use anyhow::{Context, Result, ensure};
 use kaliun_proto::enrollment::v1::enroll_response::{Issued, Step as Answer};
 use kaliun_proto::fleet::v1 as fleet;
-use kaliun_proto::link::v1::ItemClass;
 use kaliun_proto::link::v1::device_message::Message as DeviceWord;
 use kaliun_proto::link::v1::link_service_client::LinkServiceClient;
 use kaliun_proto::link::v1::server_message::Message as ServerWord;
+use kaliun_proto::link::v1::{Heartbeat, ItemClass};
 use prost::Message;
 use rcgen::KeyPair;
 use std::time::Instant;
@@ -167,6 +167,30 @@ async fn what_lies_behind_a_bad_item_waits_even_when_the_box_does_not_read() -> 
     wait_for_count(&admin, 1, ended).await?;
     assert_eq!(stored(&admin, &bad).await?, [1, 2]);
     assert_eq!(mark(&bad.open().await?), Some(2));
+    fixture.stop().await
+}
+
+/// A box must not be given up because the database is slow: what keeps sessions alive does not ask it.
+#[tokio::test]
+async fn heartbeats_do_not_wait_for_the_database() -> Result<()> {
+    let fixture = Fixture::start_with(|config| config.heartbeat_interval_ms = 1_000).await?;
+    let admin = fixture.admin().await?;
+    let known = TestBox::enroll(&fixture, "cellar").await?;
+    let mut session = known.open().await?;
+    admin.batch_execute("BEGIN; LOCK TABLE device_status IN ACCESS EXCLUSIVE MODE").await?;
+    let asks =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%h.session_epoch%'";
+    let began = Instant::now();
+    let mut heard_meanwhile = 0;
+    while heard_meanwhile < 3 {
+        ensure!(began.elapsed() < PATIENCE, "{heard_meanwhile} heartbeats came while the database was asked");
+        if matches!(session.next().await?, ServerWord::Heartbeat(_)) {
+            session.send(DeviceWord::Heartbeat(Heartbeat { now_ms: 0 })).await?;
+            admin.execute("SELECT pg_stat_clear_snapshot()", &[]).await?;
+            heard_meanwhile += admin.query_one(asks, &[]).await?.get::<_, i64>(0);
+        }
+    }
+    admin.batch_execute("ROLLBACK").await?;
     fixture.stop().await
 }
 

@@ -143,6 +143,7 @@ fn config(database: &TestDatabase, state_dir: PathBuf, token_file: PathBuf) -> C
         public_listen: any,
         public_url: None,
         public_tls: None,
+        public_proxies: Vec::new(),
         behind_tls_proxy: false,
         internal_listen: any,
         database: Database::Url { url: url.clone(), direct_url: url, ca: None },

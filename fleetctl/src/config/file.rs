@@ -3,6 +3,7 @@
 use super::Config;
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
+use kaliun_types::text::line_of;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -46,8 +47,7 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
     };
     // The parser's message quotes the line that is wrong, which may hold a token, so only its place is told.
     let config = toml::from_str(&text).map_err(|error| {
-        let line =
-            error.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
+        let line = line_of(&text, error.span().map_or(0, |span| span.start));
         Failure::new(
             Kind::General,
             format!("{}, line {line}: {}", path.display(), error.message()),

@@ -11,3 +11,4 @@ pub mod name;
 pub mod reason;
 pub mod secret;
 pub mod selector;
+pub mod text;

@@ -169,7 +169,8 @@ async fn a_device_has_so_many_labels_and_no_more() -> Result<()> {
 async fn a_device_is_in_a_home_of_its_own_organization() -> Result<()> {
     let fixture = Fixture::new().await?;
     let device = fixture.enroll(&fixture.first, 10, "cellar").await?.device;
-    let home = "INSERT INTO installation (id, organization_id, name) VALUES (gen_random_uuid(), $1, 'Other') RETURNING id";
+    let home =
+        "INSERT INTO installation (id, organization_id, name) VALUES (gen_random_uuid(), $1, 'Other') RETURNING id";
     let move_to = "UPDATE device SET installation_id = $2 WHERE id = $1";
     let own: InstallationId = fixture.admin.query_one(home, &[&fixture.first.organization()]).await?.get(0);
     let foreign: InstallationId = fixture.admin.query_one(home, &[&fixture.second.organization()]).await?.get(0);

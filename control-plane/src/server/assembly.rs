@@ -1,0 +1,236 @@
+//! Puts the parts of a server together.
+
+use super::{ServerError, Sockets};
+use crate::authority::Authority;
+use crate::bootstrap;
+use crate::changes::Changes;
+use crate::config::Config;
+use crate::digest::random;
+use crate::grpc;
+use crate::grpc::account::{Accounts, SessionCookie};
+use crate::grpc::auth::{PublicGate, device_gate};
+use crate::grpc::enrollment::{Enrollments, Waiting};
+use crate::grpc::link::Links;
+use crate::grpc::page::PageSeal;
+use crate::limiter::Limiter;
+use crate::listen::device::{DeviceListener, DeviceTls};
+use crate::listen::internal::{self, Probes};
+use crate::listen::public::PublicListener;
+use crate::metrics::Metrics;
+use crate::reconcile;
+use crate::sessions::ingest::Ingest;
+use crate::sessions::opener::Opener;
+use crate::sessions::registry::Registry;
+use crate::sessions::stream::Shared;
+use crate::sessions::sweeper::{self, Patience};
+use crate::tasks::Tasks;
+use kaliun_proto::enrollment::v1::enrollment_service_server::EnrollmentServiceServer;
+use kaliun_proto::fleet::v1 as fleet;
+use kaliun_store::Store;
+use kaliun_types::id::ReplicaId;
+use rustls::ServerConfig;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use tonic::service::Routes;
+
+/// Enrolments from one source: a factory behind one address does 50 at once and 10 a second.
+const ENROLL_BURST: u32 = 50;
+const ENROLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What a running server is made of, and has to look after.
+pub(super) struct Assembled {
+    pub(super) shared: Arc<Shared>,
+    pub(super) replica: ReplicaId,
+    pub(super) draining: Arc<AtomicBool>,
+    pub(super) trust_hash: [u8; 32],
+    pub(super) first_password: Option<String>,
+}
+
+/// Starts all parts as tasks. When it fails, some may run; the caller ends them.
+pub(super) async fn assemble(
+    config: &Config,
+    sockets: Sockets,
+    authority: Arc<Authority>,
+    public_tls: Option<Arc<ServerConfig>>,
+    tasks: &Tasks,
+    store: &Store,
+) -> Result<Assembled, ServerError> {
+    let addresses = sockets.addresses(config);
+    let first_password = bootstrap::bootstrap(config, &store.system).await?;
+
+    let metrics = Arc::new(Metrics::new());
+    let changes = Changes::new();
+    let replica = ReplicaId::new();
+    reconcile::take_over(&store.system, replica, &config.replica_name, &changes).await?;
+    let incarnation = store.system.cluster_incarnation().await?;
+    let seal = PageSeal::new(&store.system.page_token_key(random()).await?);
+
+    let registry = Arc::new(Registry::default());
+    let shared = Arc::new(Shared {
+        registry: Arc::clone(&registry),
+        opener: Opener::start(tasks, store.system.clone(), replica, changes.clone()),
+        ingest: Ingest::start(tasks, store.system.clone(), changes.clone(), Arc::clone(&metrics)),
+        metrics: Arc::clone(&metrics),
+    });
+    let patience = Patience::new(config.heartbeat_interval_ms);
+    sweeper::start(tasks, Arc::clone(&registry), store.system.clone(), patience);
+
+    let origins = origins(config, addresses.public);
+    let public_url = origins.first().cloned().unwrap_or_default();
+    let waiting = Waiting::new();
+    let draining = Arc::new(AtomicBool::new(false));
+    let parts = Parts { tasks, store, changes: &changes, metrics: &metrics, authority: &authority, seal: &seal };
+
+    let tls = DeviceTls::new(Arc::clone(&authority), config.device_names())
+        .map(Arc::new)
+        .map_err(|error| ServerError::Device(Box::new(error)))?;
+    let links = Links::new(Arc::clone(&shared), patience, incarnation);
+    let device = DeviceListener {
+        tls: Arc::clone(&tls),
+        routes: device_routes(&parts, links, waiting.clone(), public_url, !config.device_sources_hidden),
+        balancers: config.device_balancers.clone(),
+        sources_are_known: !config.device_sources_hidden,
+        tasks: tasks.clone(),
+        metrics: Arc::clone(&metrics),
+    };
+    let cookie = SessionCookie::new(public_tls.is_some() || origins.iter().all(|o| o.starts_with("https://")));
+    let sources_are_known = !config.behind_tls_proxy || !config.public_proxies.is_empty();
+    let public = PublicListener {
+        tls: public_tls,
+        services: public_routes(&parts, &registry, waiting.clone(), cookie, sources_are_known),
+        gate: Arc::new(PublicGate::new(store.gate.clone(), cookie.name, sources_are_known)),
+        origins,
+        sources_are_known,
+        proxies: config.public_proxies.clone(),
+        tasks: tasks.clone(),
+    };
+    reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting, tls);
+    device.start(sockets.device);
+    public.start(sockets.public);
+    let probes = Probes { store: store.system.clone(), metrics, draining: Arc::clone(&draining) };
+    internal::start(sockets.internal, probes, tasks)?;
+    if config.device_sources_hidden {
+        tracing::warn!(
+            "device_sources_hidden is set: nothing is limited by source for boxes; list device_balancers instead"
+        );
+    }
+    if !sources_are_known {
+        tracing::warn!(
+            "behind_tls_proxy is set without public_proxies: nothing is limited by source for people; list the proxies"
+        );
+    }
+    Ok(Assembled { shared, replica, draining, trust_hash: authority.trust_hash(), first_password })
+}
+
+/// The origins of our own pages. On loopback people type either name of it.
+fn origins(config: &Config, public: SocketAddr) -> Vec<String> {
+    let scheme = if config.public_tls.is_some() { "https" } else { "http" };
+    let mut origins = Vec::new();
+    if let Some(url) = &config.public_url
+        && url.starts_with("https://")
+        && config.public_tls.is_none()
+    {
+        // A proxy in front does TLS: whoever comes past it is not one of our pages.
+        return vec![url.trim_end_matches('/').to_owned()];
+    }
+    if let Some(url) = &config.public_url {
+        origins.push(url.trim_end_matches('/').to_owned());
+    }
+    if config.public_url.is_none() || public.ip().is_loopback() {
+        let port = public.port();
+        for host in [public.ip().to_string(), "127.0.0.1".to_owned(), "localhost".to_owned()] {
+            let origin = format!("{scheme}://{host}:{port}");
+            if !origins.contains(&origin) {
+                origins.push(origin);
+            }
+        }
+    }
+    origins
+}
+
+/// What the services are made of.
+struct Parts<'a> {
+    tasks: &'a Tasks,
+    store: &'a Store,
+    changes: &'a Changes,
+    metrics: &'a Arc<Metrics>,
+    authority: &'a Arc<Authority>,
+    seal: &'a PageSeal,
+}
+
+fn device_routes(
+    parts: &Parts<'_>,
+    links: Links,
+    waiting: Waiting,
+    public_url: String,
+    sources_are_known: bool,
+) -> axum::Router {
+    let enrollments = Enrollments::new(
+        parts.store.system.clone(),
+        Arc::clone(parts.authority),
+        waiting,
+        parts.changes.clone(),
+        Arc::clone(parts.metrics),
+        parts.tasks.clone(),
+        public_url,
+        sources_are_known.then(|| Limiter::new(ENROLL_BURST, ENROLL_INTERVAL)),
+    );
+    let mut routes = Routes::builder();
+    routes
+        .add_service(EnrollmentServiceServer::new(enrollments).max_decoding_message_size(16 * 1024))
+        .add_service(links);
+    routes.routes().into_axum_router().layer(axum::middleware::from_fn(device_gate))
+}
+
+fn public_routes(
+    parts: &Parts<'_>,
+    registry: &Arc<Registry>,
+    waiting: Waiting,
+    cookie: SessionCookie,
+    sources_are_known: bool,
+) -> axum::Router {
+    let accounts = Accounts::new(parts.store.gate.clone(), cookie, sources_are_known);
+    let Store { app, system, gate } = parts.store;
+    let changes = parts.changes;
+    let mut routes = Routes::builder();
+    routes
+        .add_service(fleet::server_service_server::ServerServiceServer::new(grpc::server_version::ServerVersions))
+        .add_service(fleet::account_service_server::AccountServiceServer::new(accounts))
+        .add_service(fleet::device_service_server::DeviceServiceServer::new(grpc::device::Devices {
+            store: app.clone(),
+            seal: parts.seal.clone(),
+            registry: Arc::clone(registry),
+            changes: changes.clone(),
+        }))
+        .add_service(fleet::watch_service_server::WatchServiceServer::new(grpc::watch::Watches::new(
+            app.clone(),
+            gate.clone(),
+            parts.seal.clone(),
+            changes.clone(),
+            parts.tasks.clone(),
+        )))
+        .add_service(fleet::claim_service_server::ClaimServiceServer::new(grpc::claim::Claims::new(
+            system.clone(),
+            waiting,
+            changes.clone(),
+        )))
+        .add_service(fleet::join_token_service_server::JoinTokenServiceServer::new(grpc::join_token::JoinTokens {
+            store: app.clone(),
+            seal: parts.seal.clone(),
+            trust_hash: parts.authority.trust_hash(),
+        }))
+        .add_service(fleet::api_token_service_server::ApiTokenServiceServer::new(grpc::api_token::ApiTokens {
+            store: app.clone(),
+            seal: parts.seal.clone(),
+        }))
+        .add_service(fleet::installation_service_server::InstallationServiceServer::new(
+            grpc::installation::Installations { store: app.clone(), seal: parts.seal.clone() },
+        ))
+        .add_service(fleet::history_service_server::HistoryServiceServer::new(grpc::history::History {
+            store: app.clone(),
+            seal: parts.seal.clone(),
+        }));
+    routes.routes().into_axum_router()
+}
