@@ -242,8 +242,9 @@ impl Spool {
 
     /// Forgets everything up to a sequence, for it is stored elsewhere.
     ///
-    /// A sequence that this spool has not reached yet means that the box lost its newest records in a power cut after the
-    /// server had stored them; the spool then goes on behind it.
+    /// A sequence that this spool has not reached yet means that the folder is older than what the server has: a backup of the box
+    /// was put back. What was recorded since has numbers that the server knows for other records, so the spool begins a new
+    /// life: what it keeps is sent once more under another id. The server may then have some records twice, and none too few.
     ///
     /// # Errors
     /// A file cannot be removed or the description cannot be written.
@@ -251,12 +252,14 @@ impl Spool {
         if sequence <= self.meta.acknowledged {
             return Ok(());
         }
-        self.meta.acknowledged = sequence;
         if sequence >= self.next_sequence {
-            self.next_sequence = sequence + 1;
-            self.meta.reserved = self.meta.reserved.max(sequence);
-            self.meta.store(&self.folder)?;
+            let before = std::mem::replace(&mut self.meta.spool_id, rand::random());
+            // Used only once it is on the disk: after a crash the old id would be asked for again, and nothing would be lost.
+            self.meta.store(&self.folder).inspect_err(|_| self.meta.spool_id = before)?;
+            tracing::warn!("the spool is older than what the server has stored; it begins anew under another id");
+            return Ok(());
         }
+        self.meta.acknowledged = sequence;
         self.remove_acknowledged()
     }
 

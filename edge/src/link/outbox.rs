@@ -187,7 +187,9 @@ impl Lane {
             journal.acknowledge(class, entry.sequence).map_err(disk)?;
         }
         let credit = Credit::begin(entry.map(|entry| entry.credit_bytes));
-        Ok(Self { spool_id, sent: journal.position(class).acknowledged, credit })
+        // The spool may have begun a new life just now.
+        let position = journal.position(class);
+        Ok(Self { spool_id: position.spool_id, sent: position.acknowledged, credit })
     }
 
     fn next(&mut self, journal: &Journal, class: Class) -> Result<Option<DeviceMessage>, SpoolError> {

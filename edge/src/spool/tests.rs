@@ -96,15 +96,22 @@ fn after_another_boot_numbers_go_on_behind_the_reserved_block() {
 }
 
 #[test]
-fn a_server_that_is_ahead_moves_the_spool_on() {
+fn a_folder_that_was_put_back_begins_a_new_life_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut spool = open(folder.path(), LIMITS, "boot");
-    spool.append(b"x").unwrap();
+    for _ in 0..3 {
+        spool.append(b"x").unwrap();
+    }
+    spool.acknowledge(1).unwrap();
+    let before = spool.position();
     spool.acknowledge(40).unwrap();
-    assert_eq!(spool.position().kept, None);
-    assert_eq!(spool.append(b"y").unwrap(), 41);
+    let after = spool.position();
+    assert_ne!(after.spool_id, before.spool_id);
+    assert_eq!((after.kept, after.acknowledged, after.dropped), (Some((2, 3)), 1, 0));
+    assert_eq!(spool.append(b"y").unwrap(), 4);
     drop(spool);
-    assert_eq!(open(folder.path(), LIMITS, "boot").append(b"z").unwrap(), 42);
+    let spool = open(folder.path(), LIMITS, "boot");
+    assert_eq!((spool.position().spool_id, spool.position().kept), (after.spool_id, Some((2, 4))));
 }
 
 #[test]

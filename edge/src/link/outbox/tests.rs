@@ -165,6 +165,19 @@ fn a_new_session_goes_on_behind_what_is_stored() {
 }
 
 #[test]
+fn a_box_that_was_put_back_sends_what_it_has_under_another_id() {
+    let fixture = fixture();
+    fixture.samples(3);
+    let before = fixture.journal.position(Class::Samples).spool_id;
+    let stored = vec![fixture.acknowledged(Class::Samples, 100, 5_000)];
+    let mut outbox = fixture.begin(&Welcome { stored, ..Welcome::default() });
+    let Some(Outgoing::SampleBatch(batch)) = fixture.next(&mut outbox) else { panic!("three are left") };
+    assert_eq!((batch.first_sequence, batch.samples.len()), (1, 3));
+    assert_ne!(batch.spool_id, before);
+    assert_eq!(batch.spool_id, fixture.journal.position(Class::Samples).spool_id);
+}
+
+#[test]
 fn acknowledgements_are_believed_only_for_what_was_sent() {
     let fixture = fixture();
     fixture.samples(3);
