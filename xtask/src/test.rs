@@ -41,6 +41,8 @@ fn run_phases(arguments: &Arguments, phases: &mut Phases) -> anyhow::Result<()> 
     phases.run("format", || plain(&["fmt", "--all", "--check"], &[]))?;
     if on_path("cargo-deny").is_some() {
         phases.run("licences", || plain(&["deny", "check", "bans", "licenses", "sources"], &[]))?;
+    } else {
+        phases.skip("licences", "cargo-deny is not installed; `cargo install --locked cargo-deny` brings it");
     }
     phases.run("web UI", || {
         web::build(web::Mode::Development)?;
