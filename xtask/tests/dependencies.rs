@@ -1,4 +1,4 @@
-//! The table of dependencies in the workspace's manifest: nothing in it is dead.
+//! The table of dependencies in the workspace's manifest: nothing in it is dead, and each says what it is for.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -37,4 +37,17 @@ fn each_is_used_by_a_member() {
     let declared = workspace["dependencies"].as_table().unwrap().keys();
     let dead: Vec<&String> = declared.filter(|name| !used.contains(*name) && !AHEAD.contains(&name.as_str())).collect();
     assert!(dead.is_empty(), "no member uses {dead:?}; take them out of the workspace's manifest");
+}
+
+#[test]
+fn each_from_outside_says_what_it_is_for() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).unwrap();
+    let (_, table) = text.split_once("[workspace.dependencies]\n").unwrap();
+    let lines = table.lines().take_while(|line| !line.starts_with('[')).filter(|line| line.contains(" = "));
+    let silent: Vec<&str> = lines
+        .filter(|line| {
+            !line.contains("{ path = ") && line.split_once(" # ").is_none_or(|(_, why)| why.trim().is_empty())
+        })
+        .collect();
+    assert!(silent.is_empty(), "say in a comment behind each what it is for:\n{}", silent.join("\n"));
 }
