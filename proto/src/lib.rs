@@ -4,11 +4,10 @@
 //! TCP; without it the client stubs build for wasm, where the browser brings the transport.
 
 #![expect(
-    missing_docs,
     unused_qualifications,
     clippy::allow_attributes_without_reason,
     clippy::large_enum_variant,
-    reason = "generated code; the .proto files carry the comments"
+    reason = "generated code"
 )]
 #![cfg_attr(feature = "transport", expect(clippy::allow_attributes, reason = "generated servers have their own"))]
 

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: builds the control plane and the benchmarks, optimised, and runs the benchmarks.
 
+use crate::machine::{self, Need};
 use crate::workspace;
 use anyhow::{Context as _, ensure};
 use std::ffi::OsString;
@@ -13,8 +14,9 @@ pub(crate) struct Arguments {
     rest: Vec<OsString>,
 }
 
-/// Builds and runs.
+/// Provides what the servers need, builds and runs.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    machine::provide(&[Need::Compiler, Need::Postgres, Need::Mosquitto])?;
     let mut build = workspace::cargo()?;
     build.args(["build", "--release", "--locked", "--package", "kaliun-control-plane", "--package", "kaliun-bench"]);
     let status = build.status().context("cannot start cargo")?;

@@ -14,6 +14,8 @@ pub(crate) enum Need {
     Postgres,
     /// A browser and its driver.
     Browser,
+    /// mosquitto, a peer to be measured beside.
+    Mosquitto,
 }
 
 impl Need {
@@ -23,6 +25,7 @@ impl Need {
             Self::Compiler => &["build-essential"],
             Self::Postgres => &["postgresql"],
             Self::Browser => &["chromium", "chromium-driver"],
+            Self::Mosquitto => &["mosquitto"],
         }
     }
 
@@ -31,6 +34,10 @@ impl Need {
             Self::Compiler => on_path("cc").is_some(),
             Self::Postgres => has_postgres(),
             Self::Browser => on_path("chromium").is_some() && on_path("chromedriver").is_some(),
+            // Where the benchmark looks: servers of the system are not on everybody's path.
+            Self::Mosquitto => {
+                ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"].map(Path::new).iter().any(|p| p.exists())
+            }
         }
     }
 }
@@ -65,6 +72,8 @@ fn apt(arguments: &[&str]) -> anyhow::Result<()> {
     let output = Command::new("apt-get")
         .args(arguments)
         .env("DEBIAN_FRONTEND", "noninteractive")
+        // Keeps packages from starting a service of their own.
+        .env("RUNLEVEL", "1")
         .stdin(Stdio::null())
         .output()
         .context("cannot start apt-get")?;

@@ -5,12 +5,13 @@
 //! is built once. The web UI comes first, for the control plane carries it.
 
 mod phases;
+mod runner;
 
 use crate::machine::{self, Need, on_path};
 use crate::{web, workspace};
 use anyhow::{Context as _, ensure};
 use phases::{Phases, run_and_collect};
-use std::process::Command;
+use runner::Tests;
 
 /// How to prove it.
 #[derive(Debug, clap::Args)]
@@ -41,6 +42,8 @@ fn run_phases(arguments: &Arguments, phases: &mut Phases) -> anyhow::Result<()> 
     phases.run("format", || plain(&["fmt", "--all", "--check"], &[]))?;
     if on_path("cargo-deny").is_some() {
         phases.run("licences", || plain(&["deny", "check", "bans", "licenses", "sources"], &[]))?;
+    } else {
+        phases.skip("licences", "cargo-deny is not installed; `cargo install --locked cargo-deny` brings it");
     }
     phases.run("web UI", || {
         web::build(web::Mode::Development)?;
@@ -56,14 +59,14 @@ fn run_phases(arguments: &Arguments, phases: &mut Phases) -> anyhow::Result<()> 
     })?;
     // Built apart, so that the minutes of the tests are the tests' own. The end-to-end tests start these programs.
     phases.run("build", || plain(&["build", "--workspace", "--all-targets", "--locked"], &[]))?;
-    phases.run("tests", || tests("not package(kaliun-e2e)", &["--exclude", "kaliun-e2e"]))?;
+    phases.run("tests", || runner::run(Tests::Others))?;
     phases.run("examples in documentation", || {
         let mut command = workspace::cargo()?;
         command.args(["test", "--workspace", "--doc", "--locked", "--quiet"]);
         run_and_collect(&mut command, |_| false)
     })?;
     if !arguments.no_e2e {
-        phases.run("end to end", || tests("package(kaliun-e2e)", &["--package", "kaliun-e2e"]))?;
+        phases.run("end to end", || runner::run(Tests::EndToEnd))?;
     }
     Ok(())
 }
@@ -75,20 +78,4 @@ fn plain(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Vec
     let status = command.status().context("cannot start cargo")?;
     ensure!(status.success(), "cargo {} failed ({status})", arguments.join(" "));
     Ok(Vec::new())
-}
-
-/// Runs tests by nextest where it is installed, else by cargo, and returns the runner's summary.
-fn tests(filter: &str, selection: &[&str]) -> anyhow::Result<Vec<String>> {
-    let mut command: Command = workspace::cargo()?;
-    if on_path("cargo-nextest").is_some() {
-        command.args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast", "--no-tests=fail", "-E", filter]);
-        // Passing tests are a line each, which is what a failed run is read for.
-        return run_and_collect(&mut command, |line| line.trim_start().starts_with("Summary ["));
-    }
-    command.args(["test", "--locked", "--no-fail-fast", "--all-targets"]);
-    if selection.contains(&"--exclude") {
-        command.arg("--workspace");
-    }
-    command.args(selection);
-    run_and_collect(&mut command, |line| line.starts_with("test result:"))
 }

@@ -39,12 +39,17 @@ pub(crate) fn tool(name: &str) -> anyhow::Result<PathBuf> {
 
 /// The folder cargo builds into.
 pub(crate) fn target_folder() -> anyhow::Result<PathBuf> {
+    let metadata = metadata()?;
+    let folder = metadata.get("target_directory").and_then(serde_json::Value::as_str);
+    folder.map(PathBuf::from).context("cargo metadata names no target folder")
+}
+
+/// What cargo says of the workspace, without its dependencies.
+pub(crate) fn metadata() -> anyhow::Result<serde_json::Value> {
     let output = cargo()?
         .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
         .output()
         .context("cannot start cargo")?;
     ensure!(output.status.success(), "cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim());
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("cargo metadata is not JSON")?;
-    let folder = metadata.get("target_directory").and_then(serde_json::Value::as_str);
-    folder.map(PathBuf::from).context("cargo metadata names no target folder")
+    serde_json::from_slice(&output.stdout).context("cargo metadata is not JSON")
 }

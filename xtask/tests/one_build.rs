@@ -9,6 +9,8 @@ use std::process::Command;
 const PROGRAMS: [&str; 2] = ["--workspace", "--bins"];
 /// Everything, as `test` selects it.
 const EVERYTHING: [&str; 2] = ["--workspace", "--all-targets"];
+/// The end-to-end tests, as `test` selects them where cargo runs them and not nextest.
+const END_TO_END: [&str; 3] = ["--workspace", "--test", "e2e"];
 
 /// One way to compile a crate: what cargo compiles it with. Two that differ are compiled apart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,6 +90,13 @@ fn programs_and_tests_share_every_dependency() -> anyhow::Result<()> {
          A feature that tests turn on belongs into the dependencies of xtask/e2e/Cargo.toml too.",
         found.join("\n")
     );
+    Ok(())
+}
+
+#[test]
+fn end_to_end_tests_by_themselves_are_those_that_were_built() -> anyhow::Result<()> {
+    let found = differences(&ask_cargo(&END_TO_END)?, &ask_cargo(&EVERYTHING)?);
+    ensure!(found.is_empty(), "without nextest these are compiled twice:\n{}", found.join("\n"));
     Ok(())
 }
 

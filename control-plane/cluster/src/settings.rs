@@ -9,7 +9,8 @@ use std::path::Path;
 /// The name of the socket file is made of this; nothing listens on the network.
 pub(crate) const PORT: u16 = 5432;
 
-/// Connections Postgres takes: two replicas' worth of pools (40 each) and room for an operator's own.
+/// Connections Postgres takes: four times the pools of a control plane (8, 8 and 4), for tests run several of them in one
+/// cluster, and room for an operator's own.
 const MAX_CONNECTIONS: u32 = 100;
 
 /// Whether what was committed must outlive a power cut.

@@ -2,12 +2,11 @@
 
 use crate::certificates::PeerFiles;
 use crate::process::Server;
-use anyhow::{Context as _, bail, ensure};
+use anyhow::Context as _;
 use data_encoding::BASE64URL_NOPAD;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use tokio::process::Command;
 
 /// Where the control plane listens.
 #[derive(Debug, Clone, Copy)]
@@ -71,9 +70,9 @@ pub(crate) async fn bare_tonic(folder: &Path, files: &PeerFiles) -> anyhow::Resu
     Ok((Server::start("the bare tonic server", &program, &arguments, listen, log).await?, listen))
 }
 
-/// Starts mosquitto, and installs it where it is missing and may be installed.
+/// Starts mosquitto.
 pub(crate) async fn mosquitto(folder: &Path, files: &PeerFiles) -> anyhow::Result<(Server, SocketAddr)> {
-    let program = mosquitto_program().await?;
+    let program = mosquitto_program()?;
     let [listen] = free()?;
     let mut config = format!(
         "listener {} {}\nallow_anonymous true\npersistence false\nlog_type error\nmax_connections -1\n\
@@ -95,27 +94,13 @@ pub(crate) async fn mosquitto(folder: &Path, files: &PeerFiles) -> anyhow::Resul
     Ok((Server::start("mosquitto", &program, &arguments, listen, log).await?, listen))
 }
 
-async fn mosquitto_program() -> anyhow::Result<PathBuf> {
-    let find =
-        || ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"].map(PathBuf::from).into_iter().find(|p| p.exists());
-    if let Some(program) = find() {
-        return Ok(program);
-    }
-    ensure!(rustix::process::geteuid().is_root(), "mosquitto is missing: apt-get install mosquitto");
-    let status = Command::new("apt-get")
-        .args(["install", "--yes", "--no-install-recommends", "mosquitto"])
-        // Nobody answers questions, and runlevel 1 keeps the package from starting a broker of its own.
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .env("RUNLEVEL", "1")
-        .stdout(std::process::Stdio::null())
-        .status()
-        .await
-        .context("cannot start apt-get")?;
-    ensure!(status.success(), "mosquitto could not be installed: apt-get install mosquitto");
-    match find() {
-        Some(program) => Ok(program),
-        None => bail!("mosquitto was installed but is not in /usr/sbin"),
-    }
+/// Where Debian's package puts it, and where one that was built by hand is.
+fn mosquitto_program() -> anyhow::Result<PathBuf> {
+    let known = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"].map(PathBuf::from);
+    known
+        .into_iter()
+        .find(|path| path.exists())
+        .context("mosquitto is missing; `cargo xtask bench` installs it as root")
 }
 
 /// Addresses on loopback that were free a moment ago.

@@ -20,8 +20,29 @@ pub(crate) struct Phases {
 struct Phase {
     name: &'static str,
     took: Duration,
-    passed: bool,
+    outcome: Outcome,
     summary: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Outcome {
+    Passed,
+    Failed,
+    Skipped,
+}
+
+impl Outcome {
+    fn of(passed: bool) -> Self {
+        if passed { Self::Passed } else { Self::Failed }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "ok",
+            Self::Failed => "FAILED",
+            Self::Skipped => "skipped",
+        }
+    }
 }
 
 impl Phases {
@@ -39,28 +60,35 @@ impl Phases {
         let begun_at = Instant::now();
         let result = phase();
         let took = begun_at.elapsed();
-        let passed = result.is_ok();
+        let outcome = Outcome::of(result.is_ok());
         let (summary, result) = match result {
             Ok(summary) => (summary, Ok(())),
             Err(error) => (Vec::new(), Err(error.context(format!("{name} failed")))),
         };
-        say(&format!("== {name}: {} in {}", if passed { "ok" } else { "FAILED" }, duration(took)));
-        self.done.push(Phase { name, took, passed, summary });
+        say(&format!("== {name}: {} in {}", outcome.word(), duration(took)));
+        self.done.push(Phase { name, took, outcome, summary });
         result
+    }
+
+    /// Notes that a phase is left out, and why: now, and again at the end, where it is read.
+    pub(crate) fn skip(&mut self, name: &'static str, why: &str) {
+        say(&format!("== {name}: skipped: {why}"));
+        let summary = vec![why.to_owned()];
+        self.done.push(Phase { name, took: Duration::ZERO, outcome: Outcome::Skipped, summary });
     }
 
     /// Shows the minutes of each phase.
     pub(crate) fn show(&self, passed: bool) {
         say("");
         for phase in &self.done {
-            let verdict = if phase.passed { "ok" } else { "FAILED" };
-            say(&format!("{:<26} {:>6.1} min  {verdict}", phase.name, phase.took.as_secs_f64() / 60.0));
+            let minutes = phase.took.as_secs_f64() / 60.0;
+            say(&format!("{:<26} {minutes:>6.1} min  {}", phase.name, phase.outcome.word()));
             for line in &phase.summary {
                 say(&format!("    {}", line.trim()));
             }
         }
         let total = self.begun_at.elapsed().as_secs_f64() / 60.0;
-        say(&format!("{:<26} {total:>6.1} min  {}", "all", if passed { "ok" } else { "FAILED" }));
+        say(&format!("{:<26} {total:>6.1} min  {}", "all", Outcome::of(passed).word()));
     }
 }
 

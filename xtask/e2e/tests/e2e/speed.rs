@@ -1,6 +1,6 @@
 //! How fast the dashboard is for someone who waits for it.
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use kaliun_e2e::browser::Browser;
 use kaliun_e2e::fleet::{Fleet, Shape};
 use kaliun_e2e::wait::{PATIENCE, until};
@@ -12,8 +12,12 @@ const BOXES: u32 = 50;
 /// How long the list may take from navigation, in milliseconds. A promise of the project.
 const LIST_MS: f64 = 1_000.0;
 
-/// How often the page is loaded for the first time. There is no load before these that does not count.
+/// How often the page is loaded for the first time in a round. There is no load before these that does not count.
 const LOADS: usize = 5;
+
+/// A round during which the machine did something else says nothing of the page, so another may follow. A page that is slow
+/// is slow in each of them.
+const ROUNDS: usize = 3;
 
 /// Notes in the page when its first row is there, and when all rows are, with their names, and the frame that shows them
 /// was drawn. The clock of a page begins with its navigation.
@@ -73,12 +77,31 @@ fn ensure_fetched(load: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What all pages noted under a name, the least first.
-fn sorted(loads: &[Value], name: &str) -> anyhow::Result<Vec<f64>> {
+/// Loads the page some times, each as if for the first time.
+async fn round(browser: &Browser, url: &str) -> anyhow::Result<Vec<Value>> {
+    let mut loads = Vec::new();
+    for _ in 0..LOADS {
+        let load = first_load(browser, url).await?;
+        ensure_fetched(&load)?;
+        loads.push(load);
+    }
+    Ok(loads)
+}
+
+/// The middle of what the pages of a round noted under a name: half of the loads were no slower.
+fn median(loads: &[Value], name: &str) -> anyhow::Result<f64> {
     let mut noted: Vec<f64> = loads.iter().filter_map(|load| load.get(name)?.as_f64()).collect();
-    ensure!(noted.len() == LOADS, "not every page noted {name}: {loads:?}");
+    ensure!(noted.len() == loads.len(), "not every page noted {name}: {loads:?}");
     noted.sort_by(f64::total_cmp);
-    Ok(noted)
+    noted.get(noted.len() / 2).copied().context("nothing was loaded")
+}
+
+/// What was too slow in a round, if something was.
+fn fault(loads: &[Value]) -> anyhow::Result<Option<String>> {
+    let (first, shown) = (median(loads, "first")?, median(loads, "shown")?);
+    let is_fast = first < LIST_MS && shown < LIST_MS;
+    Ok((!is_fast)
+        .then(|| format!("the first row was there after {first:.0} ms, the list was drawn after {shown:.0} ms")))
 }
 
 #[tokio::test]
@@ -86,19 +109,27 @@ async fn the_list_is_shown_within_a_second_of_a_first_load() -> anyhow::Result<(
     let fleet = Fleet::start(Shape { simulated: BOXES, sample_interval_ms: 15_000 }).await?;
     let browser = Browser::start(fleet.folder().path(), 1440, 900).await?;
     fleet.sign_in(&browser).await?;
-    let mut loads = Vec::new();
-    for _ in 0..LOADS {
-        let load = first_load(&browser, &fleet.public_url()).await?;
-        ensure_fetched(&load)?;
-        loads.push(load);
+    let mut faults = Vec::new();
+    while faults.len() < ROUNDS {
+        let loads = round(&browser, &fleet.public_url()).await?;
+        let report: String = loads.iter().map(|load| format!("{load}\n")).collect();
+        println!("{report}");
+        let Some(fault) = fault(&loads)? else { return Ok(()) };
+        faults.push(format!("{fault}:\n{report}"));
     }
-    let report: String = loads.iter().map(|load| format!("{load}\n")).collect();
-    println!("{report}");
-    let (first, shown) = (sorted(&loads, "first")?, sorted(&loads, "shown")?);
-    let middle = first.get(LOADS / 2).context("there is no load in the middle")?;
-    ensure!(*middle < LIST_MS, "the rows were there after {first:?} ms:\n{report}");
-    // Drawing waits for whatever else wants this machine, which is not to be held against the page.
-    let fastest = shown.first().context("there is no load")?;
-    ensure!(*fastest < LIST_MS, "the list was drawn after {shown:?} ms:\n{report}");
-    Ok(())
+    bail!("{}", faults.join("\n"))
+}
+
+#[test]
+fn a_round_is_judged_by_the_load_in_its_middle() -> anyhow::Result<()> {
+    let check = |first: [u32; LOADS], shown: [u32; LOADS], is_fault: bool| {
+        let loads: Vec<Value> =
+            first.into_iter().zip(shown).map(|(first, shown)| json!({"first": first, "shown": shown})).collect();
+        ensure!(fault(&loads)?.is_some() == is_fault, "{loads:?}");
+        Ok(())
+    };
+    check([100; LOADS], [200, 200, 200, 5_000, 5_000], false)?;
+    check([100; LOADS], [5_000, 200, 5_000, 200, 5_000], true)?;
+    check([100, 5_000, 5_000, 100, 5_000], [200; LOADS], true)?;
+    check([1_000; LOADS], [1_000; LOADS], true)
 }
