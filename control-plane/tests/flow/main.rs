@@ -6,6 +6,7 @@ mod bounds;
 mod devices;
 mod frames;
 mod garbage;
+mod history;
 mod refusals;
 mod replicas;
 mod setbacks;
