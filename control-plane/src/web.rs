@@ -12,10 +12,18 @@ struct Files;
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// Answers a request for a page or a file.
+/// Answers a request for a page or a file. `secure` says that it came over TLS.
 pub(crate) fn serve(method: &Method, path: &str, headers: &HeaderMap, secure: bool) -> Response<Body> {
+    let mut response = find(method, path, headers);
+    protect(response.headers_mut(), secure);
+    response
+}
+
+fn find(method: &Method, path: &str, headers: &HeaderMap) -> Response<Body> {
     if method != Method::GET && method != Method::HEAD {
-        return text(StatusCode::METHOD_NOT_ALLOWED, "only GET here\n");
+        let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET here\n");
+        refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return refused;
     }
     let file = path.trim_start_matches('/');
     // A path without a dot is a page of the UI, which finds its way itself.
@@ -41,22 +49,25 @@ pub(crate) fn serve(method: &Method, path: &str, headers: &HeaderMap, secure: bo
     set.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     let cache = if is_hashed(name) { "public, max-age=31536000, immutable" } else { "no-cache" };
     set.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
-    set.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    set.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    set.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    set.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
-    set.insert("permissions-policy", HeaderValue::from_static("camera=(), microphone=(), geolocation=()"));
-    if secure {
-        set.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
-    }
     response
+}
+
+/// What browsers are told with every answer. A refusal is shown by a browser as a page is, so it has the same rules.
+fn protect(headers: &mut HeaderMap, secure: bool) {
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    headers.insert("permissions-policy", HeaderValue::from_static("camera=(), microphone=(), geolocation=()"));
+    if secure {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
 }
 
 fn text(status: StatusCode, message: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(message));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
@@ -107,10 +118,29 @@ mod tests {
     }
 
     #[test]
-    fn pages_carry_their_policy_and_other_methods_are_refused() {
-        let refused = serve(&Method::POST, "/", &HeaderMap::new(), false);
-        assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
-        let missing = serve(&Method::GET, "/no-such-file.js", &HeaderMap::new(), false);
-        assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    fn every_answer_carries_its_policy_and_other_methods_are_refused() {
+        let check = |method: Method, path: &str, expected: Option<StatusCode>| {
+            for secure in [false, true] {
+                let answer = serve(&method, path, &HeaderMap::new(), secure);
+                assert!(expected.is_none_or(|expected| answer.status() == expected), "{method} {path}: {answer:?}");
+                let told = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+                assert_eq!(told("content-security-policy").as_deref(), Some(POLICY), "{method} {path}");
+                assert_eq!(told("x-content-type-options").as_deref(), Some("nosniff"), "{method} {path}");
+                assert_eq!(told("referrer-policy").as_deref(), Some("no-referrer"), "{method} {path}");
+                assert_eq!(told("cross-origin-opener-policy").as_deref(), Some("same-origin"), "{method} {path}");
+                assert!(told("permissions-policy").is_some(), "{method} {path}");
+                assert_eq!(told("strict-transport-security").is_some(), secure, "{method} {path}");
+            }
+        };
+        // Found or not by whether the web UI was built, with the same rules either way.
+        check(Method::GET, "/", None);
+        check(Method::HEAD, "/devices/some-box", None);
+        for name in Files::iter() {
+            check(Method::GET, &format!("/{name}"), Some(StatusCode::OK));
+        }
+        check(Method::GET, "/no-such-file.js", Some(StatusCode::NOT_FOUND));
+        check(Method::POST, "/", Some(StatusCode::METHOD_NOT_ALLOWED));
+        check(Method::DELETE, "/no-such-file.js", Some(StatusCode::METHOD_NOT_ALLOWED));
+        assert!(POLICY.starts_with("default-src 'none';") && !POLICY.contains("unsafe-inline"), "{POLICY}");
     }
 }

@@ -3,6 +3,7 @@
 //! A watch reads its present state, then listens for hints of change and reads again what they name. The row is the truth; a
 //! hint only says when to look. Hints are gathered for a moment, so that a fleet that reports does not become a flood.
 
+mod outlet;
 mod summaries;
 
 use super::auth::Caller;
@@ -21,11 +22,11 @@ use kaliun_proto::fleet::v1::watch_service_server::WatchService;
 use kaliun_store::{AppStore, SystemStore};
 use kaliun_types::id::{DeviceId, OrganizationId};
 use kaliun_types::limits::WATCH_SUBSCRIPTIONS_MAX;
+use outlet::{Answers, NotTaken, Outlet, outlet};
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 use summaries::{Counted, Summaries};
-use tokio::sync::{broadcast, mpsc};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::broadcast;
 use tonic::{Request, Response, Status};
 
 /// How long hints are gathered before the rows are read.
@@ -34,8 +35,6 @@ const GATHER: Duration = Duration::from_millis(250);
 const REFRESH: Duration = Duration::from_secs(5);
 /// A quiet watch says that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// Messages that wait for a watcher to read: one page of a list. One that lets more wait is not read faster by waiting.
-const MESSAGES_MAX: usize = 512;
 /// When to ask again whether a watcher still may, after the database did not say.
 const AUTHORIZE_RETRY: Duration = Duration::from_secs(1);
 /// A watch of which that is not known for so long ends; the watcher comes back when it can be known.
@@ -93,11 +92,22 @@ struct Watch {
     wanted_at: Instant,
     /// When to look again although nothing more was heard.
     look_at: Instant,
-    messages: mpsc::Sender<Result<proto::WatchResponse, Status>>,
+    outlet: Outlet,
 }
 
-/// The watcher went away, or may not watch any more.
-struct Over;
+/// The watch is over: with what is to be told, or because the watcher went away.
+struct Over(Option<Status>);
+
+impl From<NotTaken> for Over {
+    fn from(why: NotTaken) -> Self {
+        match why {
+            NotTaken::Gone => Self(None),
+            NotTaken::TooSlow => {
+                Self(Some(Status::unavailable("what this watch had to say was not read for too long; open it again")))
+            }
+        }
+    }
+}
 
 /// Whether the watcher still may see what it follows.
 enum Known {
@@ -108,7 +118,7 @@ enum Known {
 
 #[tonic::async_trait]
 impl WatchService for Watches {
-    type WatchStream = ReceiverStream<Result<proto::WatchResponse, Status>>;
+    type WatchStream = Answers;
 
     async fn watch(&self, request: Request<proto::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let caller = Caller::of(&request)?.clone();
@@ -124,11 +134,11 @@ impl WatchService for Watches {
         let place = self.places.take(caller.scope().organization()).ok_or_else(|| {
             Status::resource_exhausted("too many watches of this organization; close some and try again")
         })?;
-        let (messages, answers) = mpsc::channel(MESSAGES_MAX);
+        let (outlet, answers) = outlet();
         // Listening begins before the first read, so that nothing falls between.
         let hints = self.changes.listen();
         let now = Instant::now();
-        let watch = Watch {
+        let mut watch = Watch {
             caller,
             store: self.store.clone(),
             system: self.system.clone(),
@@ -138,17 +148,20 @@ impl WatchService for Watches {
             authorized_at: now,
             wanted_at: now,
             look_at: now,
-            messages,
+            outlet,
         };
         let stopping = self.tasks.stopping();
         self.tasks.spawn("watch", async move {
-            tokio::select! {
-                Over = watch.run(hints) => {}
-                () = stopping.cancelled() => {}
+            let Over(told) = tokio::select! {
+                over = watch.run(hints) => over,
+                () = stopping.cancelled() => Over(None),
+            };
+            if let Some(told) = told {
+                watch.outlet.end(told);
             }
             drop(place);
         });
-        Ok(Response::new(ReceiverStream::new(answers)))
+        Ok(Response::new(answers))
     }
 }
 
@@ -182,16 +195,16 @@ fn follow(subscription: proto::Subscription) -> Result<Followed, Status> {
 }
 
 impl Watch {
-    async fn run(mut self, mut hints: broadcast::Receiver<Change>) -> Over {
-        if self.refresh_all(true).await.is_err() {
-            return Over;
+    async fn run(&mut self, mut hints: broadcast::Receiver<Change>) -> Over {
+        if let Err(over) = self.refresh_all(true).await {
+            return over;
         }
         let mut said = Instant::now();
         loop {
             tokio::select! {
                 () = self.gather(&mut hints) => {}
                 () = tokio::time::sleep_until(self.look_at.into()) => {}
-                () = self.messages.closed() => return Over,
+                () = self.outlet.closed() => return Over(None),
             }
             self.wanted_at = Instant::now();
             // Before each look: who may not see it any more sees nothing more, nor does somebody of whom nobody knows now.
@@ -199,15 +212,15 @@ impl Watch {
                 Ok(Known::Yes) => match self.refresh_all(false).await {
                     Ok(true) => said = Instant::now(),
                     Ok(false) => {}
-                    Err(Over) => return Over,
+                    Err(over) => return over,
                 },
                 Ok(Known::NotNow) => self.look_at = Instant::now() + AUTHORIZE_RETRY,
-                Err(Over) => return Over,
+                Err(over) => return over,
             }
             if said.elapsed() >= KEEP_ALIVE {
                 let alive = Message::KeepAlive(proto::KeepAlive { now_ms: clock::to_ms(clock::now()) });
-                if self.say("", alive).await.is_err() {
-                    return Over;
+                if let Err(not_taken) = self.outlet.say(vec![response("", alive)]).await {
+                    return not_taken.into();
                 }
                 said = Instant::now();
             }
@@ -248,13 +261,7 @@ impl Watch {
             Err(unavailable) if self.authorized_at.elapsed() > AUTHORIZED_FOR => unavailable,
             Err(_unavailable) => return Ok(Known::NotNow),
         };
-        let _watcher_gone = self.messages.send(Err(ended)).await;
-        Err(Over)
-    }
-
-    async fn say(&self, subscription: &str, message: Message) -> Result<(), Over> {
-        let response = proto::WatchResponse { subscription_id: subscription.to_owned(), message: Some(message) };
-        self.messages.send(Ok(response)).await.map_err(|_gone| Over)
+        Err(Over(Some(ended)))
     }
 
     /// Reads everything that is followed and says what is different. Answers whether anything was.
@@ -265,14 +272,10 @@ impl Watch {
         for one in &mut followed {
             match self.refresh(one, first).await {
                 Ok(changed) => any |= changed,
-                Err(Refresh::Over) => return Err(Over),
-                Err(Refresh::Failed(status)) => {
-                    // The first look must succeed, or the watcher would wait for what never comes. Later ones are repeated.
-                    if first {
-                        let _watcher_gone = self.messages.send(Err(status)).await;
-                        return Err(Over);
-                    }
-                }
+                Err(Refresh::Over(over)) => return Err(over),
+                // The first look must succeed, or the watcher would wait for what never comes. Later ones are repeated.
+                Err(Refresh::Failed(status)) if first => return Err(Over(Some(status))),
+                Err(Refresh::Failed(_)) => {}
             }
         }
         self.followed = followed;
@@ -282,38 +285,36 @@ impl Watch {
     async fn refresh(&mut self, followed: &mut Followed, first: bool) -> Result<bool, Refresh> {
         let (devices, next_page_token, summary) = self.read(&followed.what).await?;
         let order: Vec<DeviceId> = devices.iter().map(|(id, _)| *id).collect();
-        let mut any = first;
+        let mut messages = Vec::new();
         for (id, device) in devices {
             if followed.shown.get(&id) != Some(&device) {
-                any = true;
-                self.say(&followed.id, Message::Device(device.clone())).await?;
+                messages.push(Message::Device(device.clone()));
                 followed.shown.insert(id, device);
             }
         }
         let gone: Vec<DeviceId> = followed.shown.keys().filter(|id| !order.contains(id)).copied().collect();
         for id in gone {
-            any = true;
             followed.shown.remove(&id);
-            self.say(&followed.id, Message::RemovedDeviceId(id.to_string())).await?;
+            messages.push(Message::RemovedDeviceId(id.to_string()));
         }
         if matches!(followed.what, What::List(_))
             && (first || followed.order != order || followed.next_page_token != next_page_token)
         {
-            any = true;
             let device_ids = order.iter().map(ToString::to_string).collect();
             let message = proto::DeviceListOrder { device_ids, next_page_token: next_page_token.clone() };
-            self.say(&followed.id, Message::Order(message)).await?;
+            messages.push(Message::Order(message));
             followed.order = order;
             followed.next_page_token = next_page_token;
         }
         if summary.is_some() && followed.summary != summary {
-            any = true;
-            self.say(&followed.id, Message::Summary(summary_to_proto(summary.unwrap_or_default()))).await?;
+            messages.push(Message::Summary(summary_to_proto(summary.unwrap_or_default())));
             followed.summary = summary;
         }
         if first {
-            self.say(&followed.id, Message::CaughtUp(proto::CaughtUp {})).await?;
+            messages.push(Message::CaughtUp(proto::CaughtUp {}));
         }
+        let any = !messages.is_empty();
+        self.outlet.say(messages.into_iter().map(|message| response(&followed.id, message)).collect()).await?;
         Ok(any)
     }
 
@@ -337,15 +338,19 @@ impl Watch {
     }
 }
 
+fn response(subscription: &str, message: Message) -> proto::WatchResponse {
+    proto::WatchResponse { subscription_id: subscription.to_owned(), message: Some(message) }
+}
+
 /// Why a look did not end well.
 enum Refresh {
-    Over,
+    Over(Over),
     Failed(Status),
 }
 
-impl From<Over> for Refresh {
-    fn from(Over: Over) -> Self {
-        Self::Over
+impl From<NotTaken> for Refresh {
+    fn from(why: NotTaken) -> Self {
+        Self::Over(why.into())
     }
 }
 

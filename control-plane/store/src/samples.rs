@@ -14,12 +14,16 @@ const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(2 * 3600);
 pub struct SampleRow {
     /// By the box's clock.
     pub sampled_at: SystemTime,
+    /// Which life of the box's spool it came from.
+    pub spool_id: Vec<u8>,
+    /// Its place in that.
+    pub sequence: i64,
     /// An encoded `kaliun.telemetry.v1.SampleValues`.
     pub values: Vec<u8>,
 }
 
 impl AppStore {
-    /// Samples of a device, oldest first, from `from` (included) to `to` (not).
+    /// The first samples of a device, oldest first, from `from` (included) to `to` (not): at most `limit`.
     ///
     /// # Errors
     /// The database failed.
@@ -31,24 +35,58 @@ impl AppStore {
         to: SystemTime,
         limit: i64,
     ) -> Result<Vec<SampleRow>, StoreError> {
+        self.sample_page(scope, device, (from, None), to, limit).await
+    }
+
+    /// Those that follow one. Samples of the same time, which a clock that is set back makes, are told apart by their place in the
+    /// spool, so that none is lost between two pages.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn sample_list_after(
+        &self,
+        scope: &OrganizationScope,
+        device: DeviceId,
+        after: &SampleRow,
+        to: SystemTime,
+        limit: i64,
+    ) -> Result<Vec<SampleRow>, StoreError> {
+        let start = (after.sampled_at, Some((after.spool_id.as_slice(), after.sequence)));
+        self.sample_page(scope, device, start, to, limit).await
+    }
+
+    async fn sample_page(
+        &self,
+        scope: &OrganizationScope,
+        device: DeviceId,
+        (from, after): (SystemTime, Option<(&[u8], i64)>),
+        to: SystemTime,
+        limit: i64,
+    ) -> Result<Vec<SampleRow>, StoreError> {
         const OPERATION: &str = "sample_list";
+        const TABLE: &str = "sample_head";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
         let stored_from = from.checked_sub(CLOCK_AHEAD_MAX).unwrap_or(from);
+        let (spool_id, sequence) = after.unzip();
+        // By the index on device and time of each partition; only samples of one time are sorted.
         let rows = txn
             .rows(
-                "SELECT sampled_at, sample_values FROM sample_head
+                "SELECT sampled_at, spool_id, sequence, sample_values FROM sample_head
                  WHERE organization_id = $1 AND device_id = $2 AND sampled_at >= $3 AND sampled_at < $4 AND stored_at >= $5
-                 ORDER BY sampled_at LIMIT $6",
-                &[&scope.organization(), &device, &from, &to, &stored_from, &limit],
+                   AND ($6::bytea IS NULL OR (sampled_at, spool_id, sequence) > ($3, $6, $7::bigint))
+                 ORDER BY sampled_at, spool_id, sequence LIMIT $8",
+                &[&scope.organization(), &device, &from, &to, &stored_from, &spool_id, &sequence, &limit],
             )
             .await?;
         txn.commit().await?;
         rows.iter()
             .map(|row| {
                 Ok(SampleRow {
-                    sampled_at: column(row, "sample_head", "sampled_at")?,
-                    values: column(row, "sample_head", "sample_values")?,
+                    sampled_at: column(row, TABLE, "sampled_at")?,
+                    spool_id: column(row, TABLE, "spool_id")?,
+                    sequence: column(row, TABLE, "sequence")?,
+                    values: column(row, TABLE, "sample_values")?,
                 })
             })
             .collect()

@@ -7,6 +7,7 @@ mod configuration;
 mod devices;
 mod frames;
 mod garbage;
+mod history;
 mod refusals;
 mod replicas;
 mod setbacks;

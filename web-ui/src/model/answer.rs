@@ -15,40 +15,51 @@ pub struct Answer {
     pub detail: String,
 }
 
+/// Characters of a fleet's sentence that stand on one line of a phone: 318 pixels beside the mark, at 13 to 14 each in the
+/// headline's size. A sentence that grew with the verdict would push the list below it away from the finger.
+const LINE_MAX: usize = 23;
+
 /// How a set of boxes is. `selected` says that the set is not the whole fleet.
 #[must_use]
 pub fn of_fleet(summary: &DeviceSummary, selected: bool) -> Answer {
-    let total = summary.total;
+    let (total, unknown) = (summary.total, summary.unknown);
     let attention = summary.degraded + summary.critical + summary.stale;
-    let whose = if selected { " in this selection" } else { "" };
     let (tone, sentence) = if total == 0 {
-        let sentence = if selected { "No box matches." } else { "There are no boxes here yet." };
-        (Tone::Absent, sentence.to_owned())
+        (Tone::Absent, if selected { "No box matches." } else { "No boxes here yet." }.to_owned())
     } else if attention > 0 {
         let tone = if summary.critical > 0 { Tone::Bad } else { Tone::Warning };
+        let verb = if attention == 1 { "needs" } else { "need" };
         let sentence = match (attention, total) {
-            (1, 1) => "The only box needs attention.".to_owned(),
-            (attention, total) if attention == total => format!("All {} need attention.", boxes(total)),
-            (1, total) => format!("1 of {} needs attention.", boxes(total)),
-            (attention, total) => format!("{attention} of {} need attention.", boxes(total)),
+            (1, 1) => "1 box needs attention.".to_owned(),
+            (attention, total) if attention == total => "All need attention.".to_owned(),
+            (attention, total) => {
+                fitting(format!("{attention} of {total} {verb} attention."), format!("{attention} {verb} attention."))
+            }
         };
         (tone, sentence)
-    } else if summary.unknown > 0 {
-        let verb = if summary.unknown == 1 { "has" } else { "have" };
-        (Tone::Unknown, format!("{} of {} {verb} not reported yet.", summary.unknown, boxes(total)))
+    } else if unknown > 0 {
+        let sentence = match (unknown, total) {
+            (1, 1) => "Waiting for 1 box.".to_owned(),
+            (unknown, total) if unknown == total => "Waiting for all.".to_owned(),
+            (unknown, total) => {
+                fitting(format!("Waiting for {unknown} of {total}."), format!("Waiting for {unknown}."))
+            }
+        };
+        (Tone::Unknown, sentence)
     } else if total == 1 {
         (Tone::Good, "The only box is well.".to_owned())
     } else {
-        (Tone::Good, format!("All {} are well.", boxes(total)))
+        (Tone::Good, fitting(format!("All {} are well.", boxes(total)), format!("All {total} are well.")))
     };
-    let sentence = match sentence.strip_suffix('.') {
-        Some(start) if total > 0 => format!("{start}{whose}."),
-        Some(_) | None => sentence,
-    };
-    Answer { tone, sentence, detail: fleet_detail(summary) }
+    Answer { tone, sentence, detail: fleet_detail(summary, selected) }
 }
 
-fn fleet_detail(summary: &DeviceSummary) -> String {
+/// The full sentence where it fits on one line, else the short one. What that leaves out is in the detail.
+fn fitting(full: String, short: String) -> String {
+    if full.chars().count() <= LINE_MAX { full } else { short }
+}
+
+fn fleet_detail(summary: &DeviceSummary, selected: bool) -> String {
     if summary.total == 0 {
         return String::new();
     }
@@ -61,8 +72,9 @@ fn fleet_detail(summary: &DeviceSummary) -> String {
     ];
     let mut parts: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    parts.push(format!("{} of {} connected", summary.online, summary.total));
-    parts.join(" · ")
+    parts.push(format!("{} of {} connected", summary.online, boxes(summary.total)));
+    let whose = if selected { "In this selection: " } else { "" };
+    format!("{whose}{}", parts.join(" · "))
 }
 
 /// How one box is.
@@ -96,18 +108,46 @@ mod tests {
     fn the_fleets_answer_counts() {
         check(summary(6, 0, 0, 0, 0), Tone::Good, "All 6 boxes are well.");
         check(summary(1, 0, 0, 0, 0), Tone::Good, "The only box is well.");
-        check(summary(4, 1, 0, 1, 0), Tone::Warning, "2 of 6 boxes need attention.");
-        check(summary(5, 0, 1, 0, 0), Tone::Bad, "1 of 6 boxes needs attention.");
-        check(summary(0, 0, 1, 0, 0), Tone::Bad, "The only box needs attention.");
-        check(summary(0, 0, 1, 1, 0), Tone::Bad, "All 2 boxes need attention.");
-        check(summary(5, 0, 0, 0, 1), Tone::Unknown, "1 of 6 boxes has not reported yet.");
-        check(summary(0, 0, 0, 0, 0), Tone::Absent, "There are no boxes here yet.");
+        check(summary(4, 1, 0, 1, 0), Tone::Warning, "2 of 6 need attention.");
+        check(summary(5, 0, 1, 0, 0), Tone::Bad, "1 of 6 needs attention.");
+        check(summary(0, 0, 1, 0, 0), Tone::Bad, "1 box needs attention.");
+        check(summary(0, 0, 1, 1, 0), Tone::Bad, "All need attention.");
+        check(summary(5, 0, 0, 0, 1), Tone::Unknown, "Waiting for 1 of 6.");
+        check(summary(0, 0, 0, 0, 1), Tone::Unknown, "Waiting for 1 box.");
+        check(summary(0, 0, 0, 0, 3), Tone::Unknown, "Waiting for all.");
+        check(summary(0, 0, 0, 0, 0), Tone::Absent, "No boxes here yet.");
+    }
+
+    #[test]
+    fn a_large_fleets_answer_leaves_the_whole_to_the_detail() {
+        check(summary(9_990, 8, 2, 0, 0), Tone::Bad, "10 need attention.");
+        check(summary(9_999, 0, 0, 1, 0), Tone::Warning, "1 needs attention.");
+        check(summary(10_000, 0, 0, 0, 0), Tone::Good, "All 10000 are well.");
+        check(summary(5_000, 0, 0, 0, 5_000), Tone::Unknown, "Waiting for 5000.");
+        let detail = of_fleet(&summary(9_990, 8, 2, 0, 0), false).detail;
+        assert_eq!(detail, "2 critical · 8 with a warning · 9990 well · 10000 of 10000 boxes connected");
+    }
+
+    #[test]
+    fn every_answer_stands_on_one_line_of_a_phone() {
+        let counts = [0, 1, 2, 9, 10, 98, 100, 999, 1_000, 9_998, 10_000, 99_999];
+        for ok in counts {
+            for bad in counts {
+                for unknown in counts {
+                    for selected in [false, true] {
+                        let sentence = of_fleet(&summary(ok, 0, bad, 0, unknown), selected).sentence;
+                        assert!(sentence.chars().count() <= LINE_MAX, "{sentence}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]
     fn a_selection_says_so() {
         let answer = of_fleet(&summary(3, 0, 0, 0, 0), true);
-        assert_eq!(answer.sentence, "All 3 boxes are well in this selection.");
+        assert_eq!(answer.sentence, "All 3 boxes are well.");
+        assert_eq!(answer.detail, "In this selection: 3 well · 3 of 3 boxes connected");
         assert_eq!(of_fleet(&summary(0, 0, 0, 0, 0), true).sentence, "No box matches.");
     }
 
@@ -115,7 +155,7 @@ mod tests {
     fn the_detail_leaves_out_what_is_nought() {
         assert_eq!(
             of_fleet(&summary(4, 1, 0, 1, 0), false).detail,
-            "1 with a warning · 1 not heard from · 4 well · 5 of 6 connected"
+            "1 with a warning · 1 not heard from · 4 well · 5 of 6 boxes connected"
         );
     }
 }

@@ -3,6 +3,13 @@
 /// Characters of a claim code.
 pub const CODE_CHARACTERS: usize = 8;
 
+/// A code as a box shows it, to compare with.
+const EXAMPLE: &str = "AC34-67DX";
+
+/// What codes are made of: no character that is mistaken for another one on a screen. For advice only; whether a code is good is
+/// for the server to say.
+const ALPHABET: &str = "34679ACDEFGHJKMNPQRTWX";
+
 /// What of a typed or scanned text can belong to a code: letters and digits, upper case, at most eight.
 #[must_use]
 pub fn normalize(text: &str) -> String {
@@ -25,6 +32,34 @@ pub fn is_complete(text: &str) -> bool {
     normalize(text).len() == CODE_CHARACTERS
 }
 
+/// What is missing of a code, as a sentence; nothing when all eight characters are there.
+#[must_use]
+pub fn incomplete(text: &str) -> Option<String> {
+    let missing = CODE_CHARACTERS.saturating_sub(normalize(text).len());
+    let verb = if missing == 1 { "is" } else { "are" };
+    let right = format!("A code has {CODE_CHARACTERS} letters and digits, such as {EXAMPLE}");
+    (missing > 0).then(|| format!("{right}; {missing} {verb} missing."))
+}
+
+/// What a code cannot be for the characters in it: what is wrong, and what a right one looks like. Nothing when it may be one.
+#[must_use]
+pub fn malformed(text: &str) -> Option<(String, String)> {
+    let mut strange: Vec<String> = Vec::new();
+    for character in normalize(text).chars().filter(|character| !ALPHABET.contains(*character)) {
+        let character = character.to_string();
+        if !strange.contains(&character) {
+            strange.push(character);
+        }
+    }
+    let (last, before) = strange.split_last()?;
+    let characters = if before.is_empty() { last.clone() } else { format!("{} or {last}", before.join(", ")) };
+    let right = format!(
+        "Codes are made of {CODE_CHARACTERS} letters and digits that do not look alike, such as {EXAMPLE}. Compare it with the \
+         box's screen."
+    );
+    Some((format!("No code has {characters} in it."), right))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,5 +72,24 @@ mod tests {
         assert_eq!(grouped("k7m2"), "K7M2");
         assert!(is_complete("k7m2-q9xa"));
         assert!(!is_complete("k7m2-q9x"));
+    }
+
+    #[test]
+    fn an_incomplete_code_is_told_what_is_missing() {
+        assert_eq!(
+            incomplete("ac34-6").as_deref(),
+            Some("A code has 8 letters and digits, such as AC34-67DX; 3 are missing.")
+        );
+        assert!(incomplete("AC34-67D").is_some_and(|sentence| sentence.ends_with("1 is missing.")));
+        assert_eq!(incomplete(EXAMPLE), None);
+    }
+
+    #[test]
+    fn a_malformed_code_is_told_what_is_wrong_and_what_is_right() {
+        let wrong = |text: &str| malformed(text).map(|(wrong, _)| wrong);
+        assert_eq!(wrong("AC34-67D0").as_deref(), Some("No code has 0 in it."));
+        assert_eq!(wrong("0C34-1LD0").as_deref(), Some("No code has 0, 1 or L in it."));
+        assert!(malformed("AC34-67D0").is_some_and(|(_, right)| right.contains("such as AC34-67DX")));
+        assert_eq!(malformed(EXAMPLE), None);
     }
 }

@@ -44,6 +44,17 @@ impl Failure {
         }
     }
 
+    /// Why nobody was signed in, as a sentence. Wrong words are the one case in which the server says less than a person needs;
+    /// who is refused for another reason, such as another host name or an account of no organization, has to be told which.
+    #[must_use]
+    pub fn sign_in_sentence(&self) -> String {
+        match self {
+            Self::SignedOut => "Email or password is wrong. Check both and try again.".to_owned(),
+            Self::Unreachable => "The control plane does not answer. Check your connection and try again.".to_owned(),
+            Self::NotFound(_) | Self::Refused(_) | Self::Denied(_) | Self::Unexpected(_) => self.sentence(),
+        }
+    }
+
     /// What to do next, as a sentence.
     #[must_use]
     pub const fn next_step(&self) -> &'static str {
@@ -89,6 +100,19 @@ mod tests {
         check("no box waits with this code", "No box waits with this code.");
         check("name: too long", "Name: too long.");
         check("", "No reason was given.");
+    }
+
+    #[test]
+    fn only_wrong_words_are_called_wrong_at_the_sign_in() {
+        let told = |code: i32, message: &str| Failure::from_status(code, message).sign_in_sentence();
+        assert_eq!(
+            told(16, "the address or the password is wrong"),
+            "Email or password is wrong. Check both and try again."
+        );
+        let no_organization = "this account belongs to no organization; ask to be invited";
+        assert_eq!(told(7, no_organization), "This account belongs to no organization; ask to be invited.");
+        assert_eq!(told(8, "too many tries; wait 3 s and try again"), "Too many tries; wait 3 s and try again.");
+        assert!(told(14, "x").contains("does not answer"));
     }
 
     #[test]

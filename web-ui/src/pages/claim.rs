@@ -7,7 +7,7 @@ use crate::api::claim;
 use crate::browser::set_title;
 use crate::components::moving::{background, effect, memo, piece};
 use crate::components::notice::Notice;
-use crate::model::claim::{grouped, is_complete, normalize};
+use crate::model::claim::{grouped, is_complete, malformed, normalize};
 use crate::model::failure::Failure;
 use crate::model::mark::Tone;
 use crate::navigation::Navigation;
@@ -63,7 +63,7 @@ pub(crate) fn ClaimPage() -> impl IntoView {
     view! {
         <div class="narrow">
             {piece(move || match step.get() {
-                Step::Enter => view! { <EnterCode code=code.get_untracked()/> }.into_any(),
+                Step::Enter => view! { <EnterCode code=code.get_untracked() look_again=look_up/> }.into_any(),
                 Step::Looking => view! {
                     <header class="answer"><h1 class="answer-line"><span>"Looking for the box with code "<span class="mono">{shown_code}</span>"…"</span></h1></header>
                     <div class="card skeleton-card" aria-busy="true"></div>
@@ -73,10 +73,10 @@ pub(crate) fn ClaimPage() -> impl IntoView {
                 Step::Denied => view! { <Denied/> }.into_any(),
                 Step::Failed(failure) => view! {
                     <header class="answer"><h1 class="answer-line"><span>"The code "<span class="mono">{shown_code}</span>" did not work."</span></h1></header>
-                    <LookUpFailed failure>
+                    <LookUpFailed failure code=code.get_untracked()>
                         <button class="button" type="button" on:click=move |_| look_up(code.get_untracked())>"Try again"</button>
                     </LookUpFailed>
-                    <EnterCode code=String::new()/>
+                    <EnterCode code=code.get_untracked() look_again=look_up/>
                 }.into_any(),
             })}
         </div>
@@ -84,22 +84,24 @@ pub(crate) fn ClaimPage() -> impl IntoView {
 }
 
 /// What to do about a look-up that failed. A code that is not found is nearly always mistyped or has run out.
-fn advice(failure: &Failure) -> (String, &'static str) {
+fn advice(failure: &Failure, code: &str) -> (String, String) {
     match failure {
         Failure::NotFound(_) => (
             "No box waits with this code.".to_owned(),
-            "Compare it with the box's screen. A code is good for 15 minutes; then the screen shows a new one.",
+            "Compare it with the box's screen. A code is good for 15 minutes; then the screen shows a new one."
+                .to_owned(),
         ),
-        Failure::Refused(sentence) => (sentence.clone(), "Use the code that the box's screen shows now."),
+        Failure::Refused(sentence) => malformed(code)
+            .unwrap_or_else(|| (sentence.clone(), "Use the code that the box's screen shows now.".to_owned())),
         Failure::SignedOut | Failure::Denied(_) | Failure::Unreachable | Failure::Unexpected(_) => {
-            (failure.sentence(), failure.next_step())
+            (failure.sentence(), failure.next_step().to_owned())
         }
     }
 }
 
 #[component]
-fn LookUpFailed(failure: Failure, children: Children) -> impl IntoView {
-    let (title, text) = advice(&failure);
+fn LookUpFailed(failure: Failure, code: String, children: Children) -> impl IntoView {
+    let (title, text) = advice(&failure, &code);
     view! { <Notice tone=Tone::Bad title text>{children()}</Notice> }
 }
 

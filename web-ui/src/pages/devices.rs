@@ -148,7 +148,7 @@ fn draw_in_steps(rows: Memo<Vec<String>>) -> RwSignal<Vec<String>> {
 fn AnswerHead(answer: Memo<Option<Answer>>) -> impl IntoView {
     let tone = Signal::derive(move || answer.with(|answer| answer.as_ref().map_or(Tone::Absent, |answer| answer.tone)));
     view! {
-        <header class="answer">
+        <header class="answer answer-of-fleet">
             <h1 class="answer-line" aria-live="polite">
                 {piece(move || match answer.get() {
                     Some(answer) => view! { <StateMark tone class="mark-large"/><span id="answer">{answer.sentence}</span> }.into_any(),

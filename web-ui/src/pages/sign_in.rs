@@ -5,7 +5,6 @@ use crate::browser::set_title;
 use crate::components::moving::{background, flag, words};
 use crate::components::shell::Logo;
 use crate::live::Live;
-use crate::model::failure::Failure;
 use crate::session::Session;
 use leptos::ev::SubmitEvent;
 use leptos::html::Input;
@@ -41,7 +40,7 @@ pub(crate) fn SignInPage(has_ended: bool) -> impl IntoView {
                     live.signed_in();
                 }
                 Err(failure) => {
-                    problem.try_set(Some(sentence(&failure)));
+                    problem.try_set(Some(failure.sign_in_sentence()));
                     is_busy.try_set(false);
                     // Focusing an element of the page cannot fail.
                     let _focused = password_field.focus();
@@ -72,13 +71,5 @@ pub(crate) fn SignInPage(has_ended: bool) -> impl IntoView {
                 </button>
             </form>
         </main>
-    }
-}
-
-fn sentence(failure: &Failure) -> String {
-    match failure {
-        Failure::SignedOut | Failure::Denied(_) => "Email or password is wrong. Check both and try again.".to_owned(),
-        Failure::Unreachable => "The control plane does not answer. Check your connection and try again.".to_owned(),
-        Failure::NotFound(_) | Failure::Refused(_) | Failure::Unexpected(_) => failure.sentence(),
     }
 }

@@ -1,26 +1,26 @@
 //! Entering the code by hand.
 
 use crate::components::moving::words;
-use crate::model::claim::{CODE_CHARACTERS, grouped, is_complete, normalize};
+use crate::model::claim::{grouped, incomplete, normalize};
 use crate::navigation::{History, Navigation};
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 
-/// A field for the code. It goes into the address, as the QR code does it.
+/// A field for the code. It goes into the address, as the QR code does it; `look_again` takes the one that is there already. With
+/// a part of a code it says what is missing.
 #[component]
-pub(crate) fn EnterCode(code: String) -> impl IntoView {
+pub(crate) fn EnterCode(code: String, look_again: impl Fn(String) + 'static) -> impl IntoView {
     let typed = RwSignal::new(grouped(&code));
-    let problem = RwSignal::new(None::<String>);
+    let problem = RwSignal::new(if code.is_empty() { None } else { incomplete(&code) });
     let navigation = expect_context::<Navigation>();
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
-        let code = typed.get_untracked();
-        if is_complete(&code) {
-            navigation.go(&format!("/claim?code={}", normalize(&code)), History::Keep);
-        } else {
-            let missing = CODE_CHARACTERS - normalize(&code).len();
-            let verb = if missing == 1 { "is" } else { "are" };
-            problem.set(Some(format!("The code has {CODE_CHARACTERS} letters and digits; {missing} {verb} missing.")));
+        let entered = normalize(&typed.get_untracked());
+        match incomplete(&entered) {
+            // The address would not change, and so would nothing else.
+            None if entered == code => look_again(entered),
+            None => navigation.go(&format!("/claim?code={entered}"), History::Keep),
+            missing @ Some(_) => problem.set(missing),
         }
     };
     view! {
