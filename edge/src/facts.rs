@@ -58,7 +58,7 @@ fn remote_access() -> Light {
         state: LightState::NotConfigured.into(),
         reason: Some(Reason {
             code: ReasonCode::RemoteAccessNotConfigured.code().to_owned(),
-            message: "Remote access is not set up for this box.".to_owned(),
+            message: "This version of the agent has no remote access yet.".to_owned(),
             since_ms: 0,
         }),
         since_ms: 0,
