@@ -26,6 +26,18 @@ impl Browser {
     /// # Errors
     /// Chromium or its driver is not installed or does not start.
     pub async fn start(folder: &Path, width: u32, height: u32) -> anyhow::Result<Self> {
+        Self::launch(folder, width, height, false).await
+    }
+
+    /// Starts one whose user goes on where a certificate is not trusted, as the first visitor of a development fleet does.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_trusting_anyone(folder: &Path, width: u32, height: u32) -> anyhow::Result<Self> {
+        Self::launch(folder, width, height, true).await
+    }
+
+    async fn launch(folder: &Path, width: u32, height: u32, trusts_anyone: bool) -> anyhow::Result<Self> {
         let profile = folder.join("chromium");
         let driver = Driver::start(folder).await?;
         let arguments = [
@@ -44,6 +56,7 @@ impl Browser {
         ];
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
+            "acceptInsecureCerts": trusts_anyone,
             "goog:chromeOptions": {"args": arguments},
             "goog:loggingPrefs": {"browser": "ALL"},
         }}});
@@ -67,6 +80,15 @@ impl Browser {
     pub async fn url(&self) -> anyhow::Result<String> {
         let url = self.driver.get(&format!("{}/url", self.session)).await?;
         url.as_str().map(str::to_owned).context("the tab has no address")
+    }
+
+    /// The cookies of the current page, as WebDriver describes them: `name`, `secure`, `httpOnly`, `path` and so on.
+    ///
+    /// # Errors
+    /// The browser is gone.
+    pub async fn cookies(&self) -> anyhow::Result<Vec<Value>> {
+        let cookies = self.driver.get(&format!("{}/cookie", self.session)).await?;
+        cookies.as_array().cloned().context("the driver lists no cookies")
     }
 
     /// Runs the body of a function in the page and returns what it returns.

@@ -200,9 +200,7 @@ impl Fleet {
     /// # Errors
     /// The form does not appear.
     pub async fn fill_sign_in(&self, browser: &Browser, password: &str) -> anyhow::Result<()> {
-        browser.find("#email", PATIENCE).await?.fill(ADMIN_EMAIL).await?;
-        browser.find("#password", PATIENCE).await?.fill(password).await?;
-        browser.find("button[type=submit]", PATIENCE).await?.click().await
+        fill_sign_in(browser, ADMIN_EMAIL, password).await
     }
 
     /// Starts an agent that is not part of the fleet's own: without a join token it shows a code to be claimed by.
@@ -249,6 +247,16 @@ impl Drop for Fleet {
             let _ = std::fs::remove_dir_all(home);
         }
     }
+}
+
+/// Fills the sign-in form that a browser shows, and sends it.
+///
+/// # Errors
+/// The form does not appear.
+pub async fn fill_sign_in(browser: &Browser, email: &str, password: &str) -> anyhow::Result<()> {
+    browser.find("#email", PATIENCE).await?.fill(email).await?;
+    browser.find("#password", PATIENCE).await?.fill(password).await?;
+    browser.find("button[type=submit]", PATIENCE).await?.click().await
 }
 
 /// Three addresses on loopback that were free a moment ago.

@@ -95,8 +95,12 @@ async fn another_tab_takes_over_when_the_leading_one_is_closed() -> anyhow::Resu
         tabs.retain(|tab| *tab != leader);
         let other = tabs.first().context("a tab is left")?;
         browser.switch_to(other).await?;
-        let next = until("another tab leads", PATIENCE, || async { leading_tab(&browser).await.map(Some) }).await?;
-        ensure!(tabs.contains(&next), "the closed tab still leads");
+        // Its locks go a moment after it.
+        let has_changed = until("another tab leads", PATIENCE, || async {
+            ensure!(tabs.contains(&leading_tab(&browser).await?), "the closed tab still leads");
+            Ok(Some(()))
+        });
+        has_changed.await?;
         ensure_live(&fleet, &browser, &tabs, &format!("shown-by-{}", tabs.len())).await?;
         browser.find(".live-banner[data-live=current]", PATIENCE).await?;
     }

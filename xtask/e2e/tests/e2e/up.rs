@@ -1,6 +1,7 @@
 //! `cargo xtask up` as a person uses it: in a terminal until Ctrl-C, then in the background, and the same fleet each time.
 
 mod killed;
+mod network;
 mod place;
 
 use anyhow::{Context as _, ensure};

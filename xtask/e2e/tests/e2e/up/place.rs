@@ -7,8 +7,8 @@ use kaliun_e2e::folder::TestFolder;
 use kaliun_e2e::process::tail;
 use kaliun_e2e::programs::built;
 use serde_json::Value;
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// How `status` ends when nothing runs.
@@ -22,6 +22,11 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn make() -> anyhow::Result<Self> {
         Ok(Self { folder: TestFolder::make()? })
+    }
+
+    /// The folder that everything of this place is in.
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(super) fn state(&self) -> PathBuf {
@@ -63,16 +68,26 @@ impl Place {
         Ok(shown)
     }
 
-    /// All boxes, by the fleetctl and the settings that `up` left for a shell.
-    pub(super) fn devices(&self) -> anyhow::Result<Vec<Value>> {
-        let settings =
-            std::fs::read_to_string(self.state().join("env")).context("there are no settings for a shell")?;
-        let output = Command::new(self.state().join("bin/fleetctl"))
+    /// What `up` left for a shell to read.
+    pub(super) fn settings(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let text = std::fs::read_to_string(self.state().join("env")).context("there are no settings for a shell")?;
+        let pairs = text.lines().filter_map(|line| line.split_once('='));
+        Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    /// Asks for all boxes, by the fleetctl that `up` left.
+    pub(super) fn ask_devices(&self, settings: &BTreeMap<String, String>) -> anyhow::Result<Output> {
+        Command::new(self.state().join("bin/fleetctl"))
             .args(["get", "devices", "-o", "json"])
-            .envs(settings.lines().filter_map(|line| line.split_once('=')))
+            .envs(settings)
             .env("FLEETCTL_CONFIG", self.folder.join("fleetctl.toml"))
             .output()
-            .context("cannot start fleetctl")?;
+            .context("cannot start fleetctl")
+    }
+
+    /// All boxes, by the fleetctl and the settings that `up` left for a shell.
+    pub(super) fn devices(&self) -> anyhow::Result<Vec<Value>> {
+        let output = self.ask_devices(&self.settings()?)?;
         ensure!(output.status.success(), "fleetctl failed: {}", String::from_utf8_lossy(&output.stderr));
         let list: Value = serde_json::from_slice(&output.stdout).context("fleetctl printed no JSON")?;
         list.get("items").and_then(Value::as_array).cloned().context("the list has no items")
