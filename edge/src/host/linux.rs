@@ -12,6 +12,8 @@ use procfs::{CpuTime, KernelStats, LoadAverage, Meminfo, Uptime};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// The boot id of a kernel that tells none: one boot, as far as anybody can say.
+const NO_BOOT_ID: &str = "00000000-0000-0000-0000-000000000000";
 /// Shorter than this, a share of processor time says nothing: the kernel counts in steps of 10 ms. Jiffies of all cores.
 const CPU_WINDOW_MIN_TICKS: u64 = 20;
 
@@ -60,7 +62,7 @@ impl LinuxHost {
 
 impl Host for LinuxHost {
     fn boot_id(&self) -> String {
-        read_line("/proc/sys/kernel/random/boot_id").unwrap_or_else(|| "unknown".to_owned())
+        read_line("/proc/sys/kernel/random/boot_id").unwrap_or_else(|| NO_BOOT_ID.to_owned())
     }
 
     fn machine(&mut self) -> Machine {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 /// network delivers together.
 const BURST: u32 = 8;
 
-/// Time after which one more may go. The server allows one each 2 s: beside heartbeats each 2.5 s or rarer there is always
+/// Time after which one more may go. The server allows two a second: beside heartbeats each second or rarer there is always
 /// room for one each 10 s.
 const STEP: Duration = Duration::from_secs(10);
 
