@@ -204,6 +204,7 @@ async fn hear_hello(inbound: &mut Streaming<Frame>) -> Result<proto::Hello, Stat
     let fits = hello.agent_version.len() <= 64
         && hello.agent_version.bytes().all(|byte| byte.is_ascii_graphic())
         && hello.capabilities.len() <= 64
+        && hello.capabilities.iter().all(|word| word.len() <= 32)
         && hello.spools.len() <= 8
         && hello.spools.iter().all(|spool| spool.spool_id.len() == 16);
     if fits { Ok(*hello) } else { Err(protocol_error()) }

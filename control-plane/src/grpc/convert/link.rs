@@ -160,6 +160,9 @@ pub(crate) fn facts_from_proto(
     Ok(FactsWrite { device, epoch, facts_hash: sha256(&encoded).to_vec(), facts: encoded })
 }
 
+/// Most cores a box may have, as the contract says.
+const CPU_COUNT_MAX: u32 = 4096;
+
 /// Checks the lengths in what a box says of itself.
 pub(crate) fn check_facts(facts: &Facts) -> Result<(), InvalidItem> {
     let texts = [
@@ -178,6 +181,9 @@ pub(crate) fn check_facts(facts: &Facts) -> Result<(), InvalidItem> {
     }
     if facts.addresses.len() > FACTS_ADDRESSES_MAX || facts.addresses.iter().any(|address| address.len() > 64) {
         return Err(invalid("addresses", "must be at most 16 of at most 64 bytes"));
+    }
+    if facts.cpu_count > CPU_COUNT_MAX {
+        return Err(invalid("cpu_count", "must be at most 4096"));
     }
     for (field, light) in [("remote_access", &facts.remote_access), ("home_assistant", &facts.home_assistant)] {
         let Some(reason) = light.as_ref().and_then(|light| light.reason.as_ref()) else { continue };
