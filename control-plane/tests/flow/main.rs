@@ -14,4 +14,5 @@ mod starting;
 mod support;
 mod tenants;
 mod traces;
+mod watch_bounds;
 mod watching;
