@@ -3,6 +3,7 @@
 mod authorization;
 mod balancers;
 mod bounds;
+mod browser;
 mod devices;
 mod frames;
 mod garbage;
@@ -15,4 +16,5 @@ mod support;
 mod tenants;
 mod traces;
 mod watch_bounds;
+mod watch_rights;
 mod watching;
