@@ -8,16 +8,22 @@ use kaliun_proto::fleet::v1::watch_response::Message;
 use kaliun_proto::link::v1::device_message::Message as DeviceWord;
 use tonic::Streaming;
 
-async fn watch(fixture: &Fixture) -> Result<Streaming<fleet::WatchResponse>> {
+/// Follows the list of all devices.
+pub(crate) fn the_list() -> fleet::WatchRequest {
     let list = What::DeviceList(fleet::DeviceListSubscription::default());
-    let subscription = fleet::Subscription { id: "list".to_owned(), what: Some(list) };
+    fleet::WatchRequest { subscriptions: vec![fleet::Subscription { id: "list".to_owned(), what: Some(list) }] }
+}
+
+async fn watch(fixture: &Fixture) -> Result<Streaming<fleet::WatchResponse>> {
     let mut client = fleet::watch_service_client::WatchServiceClient::new(fixture.public().await?);
-    let request = with_token(fleet::WatchRequest { subscriptions: vec![subscription] });
-    Ok(client.watch(request).await?.into_inner())
+    Ok(client.watch(with_token(the_list())).await?.into_inner())
 }
 
 /// Reads until a message fits.
-async fn until(stream: &mut Streaming<fleet::WatchResponse>, fits: impl Fn(&Message) -> bool) -> Result<Message> {
+pub(crate) async fn until(
+    stream: &mut Streaming<fleet::WatchResponse>,
+    fits: impl Fn(&Message) -> bool,
+) -> Result<Message> {
     loop {
         let message = tokio::time::timeout(PATIENCE, stream.message()).await??.context("the watch ended")?;
         let message = message.message.context("a message")?;
@@ -47,6 +53,46 @@ async fn a_watch_shows_what_is_then_what_changes() -> Result<()> {
     let id = second.device_id.clone();
     fixture.devices().await?.delete_device(with_token(fleet::DeleteDeviceRequest { id })).await?;
     until(&mut stream, |m| matches!(m, Message::RemovedDeviceId(id) if *id == second.device_id)).await?;
+    fixture.stop().await
+}
+
+/// A device that is on the page is told of by itself, one that comes to belong there and one that moves with the new order.
+#[tokio::test]
+async fn a_page_follows_who_belongs_on_it() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let barn = TestBox::enroll(&fixture, "barn").await?;
+    let cellar = TestBox::enroll(&fixture, "cellar").await?;
+    let list = fleet::DeviceListSubscription { page_size: 1, ..Default::default() };
+    let page = fleet::Subscription { id: "page".to_owned(), what: Some(What::DeviceList(list)) };
+    let mut client = fleet::watch_service_client::WatchServiceClient::new(fixture.public().await?);
+    let request = fleet::WatchRequest { subscriptions: vec![page] };
+    let mut stream = client.watch(with_token(request)).await?.into_inner();
+    let order_of = |id: &str| {
+        let ids = vec![id.to_owned()];
+        move |m: &Message| matches!(m, Message::Order(order) if order.device_ids == ids)
+    };
+    until(&mut stream, order_of(&barn.device_id)).await?;
+    until(&mut stream, |m| matches!(m, Message::CaughtUp(_))).await?;
+
+    let rename = |id: &str, name: &str| fleet::UpdateDeviceRequest {
+        id: id.to_owned(),
+        version: 1,
+        name: Some(name.to_owned()),
+        ..Default::default()
+    };
+    let mut devices = fixture.devices().await?;
+    // From the second page to the first, which the other leaves for it.
+    devices.update_device(with_token(rename(&cellar.device_id, "attic"))).await?;
+    until(&mut stream, |m| matches!(m, Message::Device(device) if device.name == "attic")).await?;
+    until(&mut stream, |m| matches!(m, Message::RemovedDeviceId(id) if *id == barn.device_id)).await?;
+    until(&mut stream, order_of(&cellar.device_id)).await?;
+    // And away again, with the last place in the list.
+    devices
+        .update_device(with_token(fleet::UpdateDeviceRequest { version: 2, ..rename(&cellar.device_id, "zenith") }))
+        .await?;
+    until(&mut stream, |m| matches!(m, Message::Device(device) if device.name == "zenith")).await?;
+    until(&mut stream, |m| matches!(m, Message::Device(device) if device.name == "barn")).await?;
+    until(&mut stream, order_of(&barn.device_id)).await?;
     fixture.stop().await
 }
 

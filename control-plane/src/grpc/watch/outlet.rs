@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::Stream;
 use tonic::Status;
 
-/// Messages that wait to be sent. Enough for one write to carry several; a device is about 1 kB, 25 kB at the very most, and all
+/// Messages that wait to be sent. Enough for one write to carry several; a device is about 1 kB, 30 kB at the very most, and all
 /// of this is once for each watch.
 const MESSAGES_MAX: usize = 16;
 /// What one look brings, a page at the most, is taken within this time: 500 kB for 500 devices, which a poor line of 200 kbit/s

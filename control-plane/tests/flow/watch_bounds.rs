@@ -1,0 +1,66 @@
+//! What watches can take of a server: so many devices for each organization, and nothing for one that does not read.
+
+use crate::support::{Fixture, PATIENCE, TestBox, with_token};
+use anyhow::{Context, Result};
+use kaliun_proto::fleet::v1 as fleet;
+use kaliun_proto::fleet::v1::subscription::What;
+use kaliun_proto::fleet::v1::watch_service_client::WatchServiceClient;
+use kaliun_types::limits::{PAGE_SIZE_MAX, WATCH_SUBSCRIPTIONS_MAX};
+use std::time::Duration;
+use tonic::Code;
+use tonic::transport::Endpoint;
+
+/// A fleet's first page, as often as one watch can follow it: 16,000 devices at the most.
+fn as_much_as_possible() -> fleet::WatchRequest {
+    let list = fleet::DeviceListSubscription { page_size: PAGE_SIZE_MAX, ..Default::default() };
+    let page =
+        |number: usize| fleet::Subscription { id: number.to_string(), what: Some(What::DeviceList(list.clone())) };
+    fleet::WatchRequest { subscriptions: (0..WATCH_SUBSCRIPTIONS_MAX).map(page).collect() }
+}
+
+#[tokio::test]
+async fn watches_that_are_not_read_end_and_give_their_places_back() -> Result<()> {
+    const DEVICES: usize = 8;
+    let fixture = Fixture::start().await?;
+    let token = fixture.join_token().await?;
+    for _ in 0..DEVICES {
+        TestBox::enroll_by(&fixture, &token, "cellar").await?;
+    }
+    // The network takes little of what the server says before it is read.
+    let address = format!("http://{}", fixture.server.addresses().public);
+    let narrow = Endpoint::from_shared(address)?.initial_stream_window_size(1_024).connect().await?;
+    let mut stalled = Vec::new();
+    for _ in 0..6 {
+        let opened = WatchServiceClient::new(narrow.clone()).watch(with_token(as_much_as_possible())).await?;
+        stalled.push(opened.into_inner());
+    }
+
+    let mut watches = WatchServiceClient::new(fixture.public().await?);
+    let refused = watches.watch(with_token(as_much_as_possible())).await.map(|_| ()).expect_err("the share is taken");
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+    assert!(refused.message().contains("4000 are left; close some watches"), "{refused:?}");
+    let mut ticks = tokio::time::interval(Duration::from_millis(200));
+    let given_back = async {
+        while watches.watch(with_token(as_much_as_possible())).await.is_err() {
+            ticks.tick().await;
+        }
+    };
+    tokio::time::timeout(2 * PATIENCE, given_back).await.context("they keep their places")?;
+
+    // Of what was said to one that did not read, only what was under way already still comes.
+    for mut stream in stalled {
+        let mut heard = 0;
+        let status = loop {
+            match tokio::time::timeout(PATIENCE, stream.message()).await? {
+                Ok(told) => {
+                    told.context("the watch ended without a word")?;
+                    heard += 1;
+                }
+                Err(status) => break status,
+            }
+        };
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        assert!(heard < WATCH_SUBSCRIPTIONS_MAX * (DEVICES + 1), "{heard} messages waited for it");
+    }
+    fixture.stop().await
+}
