@@ -60,13 +60,13 @@ mod tests {
     #[test]
     fn the_screen_shows_code_url_fingerprint_and_qr() {
         let pending = EnrollmentState::Pending {
-            claim_code: "ABCD2345".to_owned(),
-            claim_url: "http://127.0.0.1:8080/claim?code=ABCD2345".to_owned(),
+            claim_code: "ACDE3467".to_owned(),
+            claim_url: "http://127.0.0.1:8080/claim?code=ACDE3467".to_owned(),
             expires_at_ms: 0,
             fingerprint: "0011 2233 4455 6677".to_owned(),
         };
         let text = screen(&pending).unwrap();
-        for part in ["ABCD2345", "/claim?code=", "0011 2233 4455 6677", "█"] {
+        for part in ["ACDE3467", "/claim?code=", "0011 2233 4455 6677", "█"] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
         assert_eq!(screen(&EnrollmentState::Asking), None);

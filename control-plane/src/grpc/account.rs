@@ -30,6 +30,8 @@ pub(crate) struct Accounts {
     store: SystemStore,
     cookie: SessionCookie,
     guard: Guard,
+    /// Where the web pages of this server are.
+    address: String,
 }
 
 /// The cookie that holds a browser session.
@@ -71,8 +73,8 @@ pub(crate) fn hash_password(password: &str) -> Result<String, argon2::password_h
 }
 
 impl Accounts {
-    pub(crate) fn new(store: SystemStore, cookie: SessionCookie, sources_are_known: bool) -> Self {
-        Self { store, cookie, guard: Guard::new(sources_are_known) }
+    pub(crate) fn new(store: SystemStore, cookie: SessionCookie, sources_are_known: bool, address: String) -> Self {
+        Self { store, cookie, guard: Guard::new(sources_are_known), address }
     }
 }
 
@@ -101,9 +103,10 @@ fn identity(signed_in: &SignedIn) -> proto::Identity {
 impl AccountService for Accounts {
     async fn sign_in(&self, request: Request<proto::SignInRequest>) -> Result<Response<proto::SignInResponse>, Status> {
         if request.extensions().get::<FromOurPages>().is_none() {
-            return Err(Status::permission_denied(
-                "signing in with a password is for the web pages of this server; programs use an API token",
-            ));
+            return Err(Status::permission_denied(format!(
+                "this page is not one of this server's; open {} and sign in there (programs use an API token)",
+                self.address
+            )));
         }
         let source = request.extensions().get::<Source>().copied();
         let request = request.into_inner();

@@ -41,6 +41,17 @@ pub struct Caller {
     credential: Credential,
 }
 
+/// What became of a right that somebody had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Right {
+    /// It is at least what it was, in the same organization.
+    Same,
+    /// There is another one: a lower role, or another organization.
+    Other,
+    /// There is none any more.
+    Ended,
+}
+
 /// What somebody presented, as the hash it is stored by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Credential {
@@ -77,10 +88,14 @@ impl Caller {
         Actor { name, request_id: self.request_id.clone() }
     }
 
-    /// Whether the same credential still gives at least the same role in the same organization.
-    pub(crate) async fn still_holds(&self, store: &SystemStore) -> Result<bool, Status> {
+    /// What the same credential gives now.
+    pub(crate) async fn right_now(&self, store: &SystemStore) -> Result<Right, Status> {
         let now = authenticate(store, self.credential).await?;
-        Ok(now.is_some_and(|now| now.scope == self.signed_in.scope && now.role >= self.signed_in.role))
+        Ok(match now {
+            None => Right::Ended,
+            Some(now) if now.scope == self.signed_in.scope && now.role >= self.signed_in.role => Right::Same,
+            Some(_) => Right::Other,
+        })
     }
 }
 

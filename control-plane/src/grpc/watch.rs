@@ -13,7 +13,7 @@ mod room;
 mod shown;
 mod summaries;
 
-use super::auth::Caller;
+use super::auth::{Caller, Right};
 use super::device::DevicePageQuery;
 use super::page::PageSeal;
 use super::status;
@@ -242,15 +242,16 @@ impl Watch {
     /// Whether the watcher still may. It is asked after reading and before saying: so nobody is shown anything that is newer than
     /// their right to see it.
     async fn authorize(&mut self) -> Result<(), Trouble> {
-        match self.caller.still_holds(&self.system).await {
-            Ok(true) => {
+        let over = |status| Err(Trouble::Over(Over(Some(status))));
+        match self.caller.right_now(&self.system).await {
+            Ok(Right::Same) => {
                 self.authorized_at = Instant::now();
                 Ok(())
             }
-            Ok(false) => {
-                let ended = Status::unauthenticated("the session or token has ended; sign in again");
-                Err(Trouble::Over(Over(Some(ended))))
+            Ok(Right::Other) => {
+                over(Status::permission_denied("your role has changed; ask again with what you may see now"))
             }
+            Ok(Right::Ended) => over(Status::unauthenticated("the session or token has ended; sign in again")),
             Err(unavailable) if self.authorized_at.elapsed() > AUTHORIZED_FOR => {
                 Err(Trouble::Over(Over(Some(unavailable))))
             }

@@ -89,7 +89,7 @@ pub(super) async fn assemble(
     let links = Links::new(Arc::clone(&shared), patience, incarnation);
     let device = DeviceListener {
         tls: Arc::clone(&tls),
-        routes: device_routes(&parts, links, waiting.clone(), public_url, !config.device_sources_hidden),
+        routes: device_routes(&parts, links, waiting.clone(), public_url.clone(), !config.device_sources_hidden),
         balancers: config.device_balancers.clone(),
         sources_are_known: !config.device_sources_hidden,
         tasks: tasks.clone(),
@@ -97,9 +97,10 @@ pub(super) async fn assemble(
     };
     let cookie = SessionCookie::new(public_tls.is_some() || origins.iter().all(|o| o.starts_with("https://")));
     let sources_are_known = !config.behind_tls_proxy || !config.public_proxies.is_empty();
+    let accounts = Accounts::new(store.gate.clone(), cookie, sources_are_known, public_url);
     let public = PublicListener {
         tls: public_tls,
-        services: public_routes(&parts, &registry, waiting.clone(), cookie, sources_are_known),
+        services: public_routes(&parts, &registry, waiting.clone(), accounts),
         gate: Arc::new(PublicGate::new(store.gate.clone(), cookie.name, sources_are_known)),
         origins,
         sources_are_known,
@@ -184,14 +185,7 @@ fn device_routes(
     routes.routes().into_axum_router().layer(axum::middleware::from_fn(device_gate))
 }
 
-fn public_routes(
-    parts: &Parts<'_>,
-    registry: &Arc<Registry>,
-    waiting: Waiting,
-    cookie: SessionCookie,
-    sources_are_known: bool,
-) -> axum::Router {
-    let accounts = Accounts::new(parts.store.gate.clone(), cookie, sources_are_known);
+fn public_routes(parts: &Parts<'_>, registry: &Arc<Registry>, waiting: Waiting, accounts: Accounts) -> axum::Router {
     let Store { app, system, gate } = parts.store;
     let changes = parts.changes;
     let mut routes = Routes::builder();

@@ -3,8 +3,8 @@
 mod authorization;
 mod balancers;
 mod bounds;
-mod configuration;
 mod browser;
+mod configuration;
 mod devices;
 mod frames;
 mod garbage;

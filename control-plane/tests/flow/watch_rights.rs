@@ -22,7 +22,7 @@ async fn rename(fixture: &Fixture, device: &TestBox, version: u64, name: &str) -
 }
 
 /// Reads to the end, which must come in time, say that the right is over, and have nothing of a device before it.
-async fn check_ended(mut stream: Streaming<fleet::WatchResponse>) -> Result<()> {
+async fn check_ended(mut stream: Streaming<fleet::WatchResponse>, code: Code) -> Result<()> {
     let ended = async {
         loop {
             match stream.message().await {
@@ -39,7 +39,7 @@ async fn check_ended(mut stream: Streaming<fleet::WatchResponse>) -> Result<()> 
         }
     };
     let status = tokio::time::timeout(PROMISED, ended).await.context("the watch goes on")??;
-    assert_eq!(status.code(), Code::Unauthenticated, "{status:?}");
+    assert_eq!(status.code(), code, "{status:?}");
     Ok(())
 }
 
@@ -74,7 +74,7 @@ async fn a_revoked_token_sees_no_change_any_more() -> Result<()> {
     until(&mut stream, |m| matches!(m, Message::Device(device) if device.name == "attic")).await?;
     revoke(&fixture, id).await?;
     rename(&fixture, &known, 2, "barn").await?;
-    check_ended(stream).await?;
+    check_ended(stream, Code::Unauthenticated).await?;
     fixture.stop().await
 }
 
@@ -85,7 +85,7 @@ async fn a_revoked_token_s_watch_ends_though_nothing_changes() -> Result<()> {
     let (id, secret) = token(&fixture).await?;
     let stream = watch_by_token(&fixture, &secret).await?;
     revoke(&fixture, id).await?;
-    check_ended(stream).await?;
+    check_ended(stream, Code::Unauthenticated).await?;
     fixture.stop().await
 }
 
@@ -100,7 +100,7 @@ async fn who_signs_out_sees_no_change_any_more() -> Result<()> {
     until(&mut stream, |m| matches!(m, Message::Device(device) if device.name == "attic")).await?;
     browser.sign_out().await?;
     rename(&fixture, &known, 2, "barn").await?;
-    check_ended(stream).await?;
+    check_ended(stream, Code::Unauthenticated).await?;
     fixture.stop().await
 }
 
@@ -115,7 +115,7 @@ async fn who_gets_a_lower_role_sees_no_change_any_more() -> Result<()> {
     let lowered = fixture.admin().await?.execute("UPDATE membership SET role = 1 WHERE role = 4", &[]).await?;
     assert_eq!(lowered, 1);
     rename(&fixture, &known, 1, "barn").await?;
-    check_ended(stream).await?;
+    check_ended(stream, Code::PermissionDenied).await?;
     // They may begin anew, as what they are now.
     until(&mut browser.watch(the_list()).await?, |m| matches!(m, Message::CaughtUp(_))).await?;
     fixture.stop().await
