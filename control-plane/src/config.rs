@@ -18,9 +18,12 @@ use tracing_subscriber::EnvFilter;
 #[derive(Clone, Default, Args, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layer {
-    /// Folder for the authority's keys, and for the private database when there is no --database-url
+    /// Folder for the private database when there is no --database-url, and for the key file
     #[arg(long, env = "KALIUN_STATE_DIR", value_name = "DIR")]
     state_dir: Option<PathBuf>,
+    /// File with the key that seals the authorities' keys, the same for all replicas (default: authority.key in the state folder)
+    #[arg(long, env = "KALIUN_AUTHORITY_KEY_FILE", value_name = "FILE")]
+    authority_key_file: Option<PathBuf>,
     /// Name of this process among replicas; a process that starts under the same name replaces the older one
     #[arg(long, env = "KALIUN_REPLICA_NAME", value_name = "NAME")]
     replica_name: Option<String>,
@@ -99,6 +102,8 @@ pub struct Layer {
 pub struct Config {
     /// Folder for keys and the private database.
     pub state_dir: PathBuf,
+    /// File with the key that seals the authorities' keys.
+    pub authority_key_file: PathBuf,
     /// Name of this process among replicas.
     pub replica_name: String,
     /// Address for boxes.
@@ -206,6 +211,7 @@ impl Layer {
     fn over(self, below: Self) -> Self {
         Self {
             state_dir: self.state_dir.or(below.state_dir),
+            authority_key_file: self.authority_key_file.or(below.authority_key_file),
             replica_name: self.replica_name.or(below.replica_name),
             device_listen: self.device_listen.or(below.device_listen),
             device_url: self.device_url.or(below.device_url),
@@ -296,6 +302,7 @@ impl Config {
         }
         problems.none()?;
         Ok(Self {
+            authority_key_file: layer.authority_key_file.unwrap_or_else(|| state_dir.join("authority.key")),
             state_dir,
             replica_name: layer.replica_name.unwrap_or_else(hostname),
             device_listen: layer.device_listen.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 8443))),

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod api_token;
 pub(crate) mod auth;
+pub(crate) mod authority;
 pub(crate) mod claim;
 pub(crate) mod convert;
 pub(crate) mod device;
@@ -12,6 +13,7 @@ pub(crate) mod installation;
 pub(crate) mod join_token;
 pub(crate) mod link;
 pub(crate) mod page;
+pub(crate) mod recovery;
 pub(crate) mod server_version;
 pub(crate) mod status;
 pub(crate) mod watch;

@@ -16,6 +16,7 @@ pub mod server;
 mod sessions;
 mod tasks;
 pub mod telemetry;
+mod wakeups;
 mod web;
 
 pub use grpc::Caller;

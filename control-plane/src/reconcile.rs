@@ -4,11 +4,9 @@
 use crate::changes::Changes;
 use crate::clock;
 use crate::grpc::enrollment::Waiting;
-use crate::listen::device::DeviceTls;
 use crate::tasks::Tasks;
 use kaliun_store::{StoreError, SystemStore};
 use kaliun_types::id::ReplicaId;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a replica says that it lives, and how long it may be silent before its sessions are over.
@@ -34,9 +32,6 @@ const ENROLLMENT_BATCH: i64 = 1_000;
 const ENROLLMENT_BATCHES: usize = 200;
 /// Decisions on waiting boxes that nobody told of are looked for this often.
 const DECISION_PERIOD: Duration = Duration::from_secs(2);
-/// The device listener's certificate is renewed this often.
-const CERTIFICATE_PERIOD: Duration = Duration::from_secs(24 * 3600);
-
 /// Runs something now and then every period, until the process stops.
 fn every<F>(tasks: &Tasks, name: &'static str, period: Duration, mut activate: impl FnMut() -> F + Send + 'static)
 where
@@ -87,7 +82,6 @@ pub(crate) fn start(
     replica_name: &str,
     changes: &Changes,
     waiting: Waiting,
-    tls: Arc<DeviceTls>,
 ) {
     let lease = (store.clone(), changes.clone(), replica_name.to_owned());
     every(tasks, "replica-lease", HEARTBEAT, move || {
@@ -143,11 +137,5 @@ pub(crate) fn start(
     every(tasks, "enrollment-decisions", DECISION_PERIOD, move || {
         let (store, waiting) = (decisions.clone(), waiting.clone());
         async move { waiting.look(&store).await }
-    });
-    every(tasks, "device-certificate", CERTIFICATE_PERIOD, move || {
-        if let Err(error) = tls.renew() {
-            tracing::error!(error = &error as &dyn std::error::Error, "the device listener keeps its old certificate");
-        }
-        std::future::ready(Ok(()))
     });
 }

@@ -3,7 +3,7 @@
 mod assembly;
 mod database;
 
-use crate::authority::{Authority, AuthorityError};
+use crate::authority::AuthorityError;
 use crate::bootstrap::BootstrapError;
 use crate::config::Config;
 use crate::listen::accept::bind;
@@ -16,7 +16,6 @@ use kaliun_proto::link::v1::server_message::Message;
 use kaliun_store::StoreError;
 use kaliun_types::reason::ReasonCode;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -92,7 +91,6 @@ impl Server {
     /// # Errors
     /// See [`ServerError`]; nothing is left running.
     pub async fn start(config: &Config) -> Result<Self, ServerError> {
-        let authority = Arc::new(Authority::open(&config.state_dir.join("authority"))?);
         let public_tls = match &config.public_tls {
             Some((cert, key)) => Some(public::tls_config(cert, key)?),
             None => None,
@@ -106,7 +104,7 @@ impl Server {
         let addresses = sockets.addresses(config);
         let database = Database::open(config).await?;
         let tasks = Tasks::new();
-        match assembly::assemble(config, sockets, authority, public_tls, &tasks, database.store()).await {
+        match assembly::assemble(config, sockets, public_tls, &tasks, database.store()).await {
             Ok(parts) => {
                 tracing::info!(device = %addresses.device, public = %addresses.public, internal = %addresses.internal, "listening");
                 Ok(Self { tasks, database, addresses, parts })

@@ -9,5 +9,6 @@ pub(crate) mod handle;
 pub(crate) mod ingest;
 pub(crate) mod opener;
 pub(crate) mod registry;
+pub(crate) mod renewals;
 pub(crate) mod stream;
 pub(crate) mod sweeper;

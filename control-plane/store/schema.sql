@@ -121,6 +121,17 @@ ALTER TABLE public.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.authority (
+    number integer NOT NULL,
+    certificate bytea NOT NULL,
+    sealed_key bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    retired_at timestamp with time zone,
+    CONSTRAINT authority_number_check CHECK ((number > 0))
+);
+
+ALTER TABLE public.authority OWNER TO kaliun_owner;
+
 CREATE TABLE public.browser_session (
     id uuid NOT NULL,
     organization_id uuid NOT NULL,
@@ -155,12 +166,39 @@ CREATE TABLE public.device (
     certificate_expires_at timestamp with time zone NOT NULL,
     enrolled_at timestamp with time zone DEFAULT now() NOT NULL,
     version bigint DEFAULT 1 NOT NULL,
-    deleted_at timestamp with time zone
+    deleted_at timestamp with time zone,
+    certificate_authority integer DEFAULT 1 NOT NULL,
+    recoverable_until timestamp with time zone,
+    revoked_at timestamp with time zone
 );
 
 ALTER TABLE ONLY public.device FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.device OWNER TO kaliun_owner;
+
+CREATE TABLE public.device_certificate (
+    id bigint NOT NULL,
+    organization_id uuid NOT NULL,
+    device_id uuid NOT NULL,
+    authority integer NOT NULL,
+    cause smallint NOT NULL,
+    issued_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT device_certificate_cause_check CHECK (((cause >= 1) AND (cause <= 4)))
+);
+
+ALTER TABLE ONLY public.device_certificate FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.device_certificate OWNER TO kaliun_owner;
+
+ALTER TABLE public.device_certificate ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.device_certificate_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE public.device_facts (
     device_id uuid NOT NULL,
@@ -192,7 +230,8 @@ CREATE TABLE public.device_status (
     sample_stored_at timestamp with time zone,
     sample_values bytea,
     verdict smallint,
-    reasons bytea
+    reasons bytea,
+    trust_version bigint DEFAULT 0 NOT NULL
 )
 WITH (fillfactor='50');
 
@@ -291,6 +330,7 @@ CREATE TABLE public.organization (
     id uuid NOT NULL,
     name text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    runs_platform boolean DEFAULT false NOT NULL,
     CONSTRAINT organization_name_check CHECK ((name <> ''::text))
 );
 
@@ -317,6 +357,20 @@ ALTER TABLE ONLY public.report_settings FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.report_settings OWNER TO kaliun_owner;
 
+CREATE TABLE public.rotation (
+    singleton boolean DEFAULT true NOT NULL,
+    revision bigint DEFAULT 1 NOT NULL,
+    phase smallint DEFAULT 1 NOT NULL,
+    phase_since timestamp with time zone DEFAULT now() NOT NULL,
+    current_authority integer NOT NULL,
+    next_authority integer,
+    CONSTRAINT rotation_check CHECK (((phase = 1) = (next_authority IS NULL))),
+    CONSTRAINT rotation_phase_check CHECK (((phase >= 1) AND (phase <= 4))),
+    CONSTRAINT rotation_singleton_check CHECK (singleton)
+);
+
+ALTER TABLE public.rotation OWNER TO kaliun_owner;
+
 CREATE TABLE public.sample_head (
     organization_id uuid NOT NULL,
     device_id uuid NOT NULL,
@@ -332,6 +386,16 @@ ALTER TABLE ONLY public.sample_head FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.sample_head OWNER TO kaliun_owner;
 
+CREATE TABLE public.trust_bundle (
+    version bigint NOT NULL,
+    bundle bytea NOT NULL,
+    signature bytea NOT NULL,
+    sealed_key bytea,
+    CONSTRAINT trust_bundle_version_check CHECK ((version > 0))
+);
+
+ALTER TABLE public.trust_bundle OWNER TO kaliun_owner;
+
 ALTER TABLE ONLY public.account
     ADD CONSTRAINT account_pkey PRIMARY KEY (id);
 
@@ -344,6 +408,9 @@ ALTER TABLE ONLY public.api_token
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.authority
+    ADD CONSTRAINT authority_pkey PRIMARY KEY (number);
+
 ALTER TABLE ONLY public.browser_session
     ADD CONSTRAINT browser_session_pkey PRIMARY KEY (id);
 
@@ -352,6 +419,9 @@ ALTER TABLE ONLY public.browser_session
 
 ALTER TABLE ONLY public.cluster
     ADD CONSTRAINT cluster_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY public.device_certificate
+    ADD CONSTRAINT device_certificate_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.device_facts
     ADD CONSTRAINT device_facts_pkey PRIMARY KEY (device_id);
@@ -404,6 +474,12 @@ ALTER TABLE ONLY public.replica
 ALTER TABLE ONLY public.report_settings
     ADD CONSTRAINT report_settings_pkey PRIMARY KEY (organization_id);
 
+ALTER TABLE ONLY public.rotation
+    ADD CONSTRAINT rotation_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY public.trust_bundle
+    ADD CONSTRAINT trust_bundle_pkey PRIMARY KEY (version);
+
 CREATE UNIQUE INDEX account_email ON public.account USING btree (lower(email));
 
 CREATE INDEX api_token_organization ON public.api_token USING btree (organization_id, id);
@@ -411,6 +487,8 @@ CREATE INDEX api_token_organization ON public.api_token USING btree (organizatio
 CREATE INDEX audit_organization ON public.audit USING btree (organization_id, id DESC);
 
 CREATE INDEX browser_session_organization ON public.browser_session USING btree (organization_id);
+
+CREATE INDEX device_certificate_device ON public.device_certificate USING btree (device_id, id DESC);
 
 CREATE INDEX device_enrolled ON public.device USING btree (organization_id, enrolled_at DESC, id) WHERE (deleted_at IS NULL);
 
@@ -432,6 +510,8 @@ CREATE INDEX join_token_organization ON public.join_token USING btree (organizat
 
 CREATE INDEX membership_account ON public.membership USING btree (account_id);
 
+CREATE UNIQUE INDEX organization_runs_platform ON public.organization USING btree (runs_platform) WHERE runs_platform;
+
 CREATE INDEX sample_head_device ON ONLY public.sample_head USING btree (device_id, sampled_at);
 
 ALTER TABLE ONLY public.api_token
@@ -445,6 +525,9 @@ ALTER TABLE ONLY public.browser_session
 
 ALTER TABLE ONLY public.browser_session
     ADD CONSTRAINT browser_session_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.device_certificate
+    ADD CONSTRAINT device_certificate_organization_id_device_id_fkey FOREIGN KEY (organization_id, device_id) REFERENCES public.device(organization_id, id);
 
 ALTER TABLE ONLY public.device_facts
     ADD CONSTRAINT device_facts_device FOREIGN KEY (organization_id, device_id) REFERENCES public.device(organization_id, id);
@@ -491,6 +574,12 @@ ALTER TABLE ONLY public.membership
 ALTER TABLE ONLY public.report_settings
     ADD CONSTRAINT report_settings_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
+ALTER TABLE ONLY public.rotation
+    ADD CONSTRAINT rotation_current_authority_fkey FOREIGN KEY (current_authority) REFERENCES public.authority(number);
+
+ALTER TABLE ONLY public.rotation
+    ADD CONSTRAINT rotation_next_authority_fkey FOREIGN KEY (next_authority) REFERENCES public.authority(number);
+
 ALTER TABLE public.account ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.api_token ENABLE ROW LEVEL SECURITY;
@@ -500,6 +589,8 @@ ALTER TABLE public.audit ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.browser_session ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.device ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.device_certificate ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.device_facts ENABLE ROW LEVEL SECURITY;
 
@@ -526,6 +617,8 @@ CREATE POLICY organization ON public.audit TO kaliun_app USING ((organization_id
 CREATE POLICY organization ON public.browser_session TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
 CREATE POLICY organization ON public.device TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.device_certificate TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
 CREATE POLICY organization ON public.device_facts TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
@@ -562,6 +655,8 @@ CREATE POLICY system ON public.audit TO kaliun_system USING (true) WITH CHECK (t
 CREATE POLICY system ON public.browser_session TO kaliun_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system ON public.device TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.device_certificate TO kaliun_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system ON public.device_facts TO kaliun_system USING (true) WITH CHECK (true);
 
@@ -605,12 +700,17 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.api_token TO kaliun_system;
 GRANT SELECT,INSERT ON TABLE public.audit TO kaliun_app;
 GRANT SELECT,INSERT ON TABLE public.audit TO kaliun_system;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.authority TO kaliun_system;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.browser_session TO kaliun_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.cluster TO kaliun_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.device TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.device TO kaliun_system;
+
+GRANT SELECT ON TABLE public.device_certificate TO kaliun_app;
+GRANT SELECT,INSERT ON TABLE public.device_certificate TO kaliun_system;
 
 GRANT SELECT ON TABLE public.device_facts TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.device_facts TO kaliun_system;
@@ -640,5 +740,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.replica TO kaliun_system;
 GRANT SELECT ON TABLE public.report_settings TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.report_settings TO kaliun_system;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.rotation TO kaliun_system;
+
 GRANT SELECT ON TABLE public.sample_head TO kaliun_app;
 GRANT SELECT,INSERT ON TABLE public.sample_head TO kaliun_system;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.trust_bundle TO kaliun_system;

@@ -29,12 +29,21 @@ const SEND_BUFFER_BYTES: usize = 32 * 1024;
 /// Largest set of response headers, bytes: a status message with its reason takes some hundred.
 const HEADERS_MAX_BYTES: u32 = 8 * 1024;
 
+/// The label of the exporter, as the contract says.
+const RECOVERY_LABEL: &[u8] = b"EXPORTER-kaliun-recovery";
+
 /// A connection that its owner keeps; dropping it closes the socket.
-#[derive(Debug)]
 pub struct Connection {
     sender: http2::SendRequest<tonic::body::Body>,
     origin: Uri,
+    exporter: [u8; 32],
     _tasks: Tasks,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Connection").field("origin", &self.origin).finish_non_exhaustive()
+    }
 }
 
 /// The connection did not come about.
@@ -106,6 +115,12 @@ impl Connection {
             .await
             .map_err(|source| DialError::Tls { address: address.to_string(), source })?;
 
+        let exporter = stream
+            .get_ref()
+            .1
+            .export_keying_material([0; 32], RECOVERY_LABEL, None)
+            .map_err(|error| DialError::Tls { address: address.to_string(), source: io::Error::other(error) })?;
+
         let tasks = Tasks::new();
         let (sender, connection) = http2::Builder::new(tasks.spawner())
             .initial_stream_window_size(WINDOW_BYTES)
@@ -119,7 +134,13 @@ impl Connection {
             // How it ended is told to whoever has a request on it.
             let _ended = connection.await;
         });
-        Ok(Self { sender, origin: address.origin(), _tasks: tasks })
+        Ok(Self { sender, origin: address.origin(), exporter, _tasks: tasks })
+    }
+
+    /// What only the two ends of this connection know (RFC 8446 section 7.5), for proofs that must fit no other connection.
+    #[must_use]
+    pub fn exporter(&self) -> &[u8; 32] {
+        &self.exporter
     }
 
     /// A service for a generated client.

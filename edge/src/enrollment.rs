@@ -28,7 +28,7 @@ use tonic::{Status, Streaming};
 
 const SIGNATURE_DOMAIN: &[u8] = b"kaliun enrollment v1\0";
 /// Bytes of a challenge.
-const NONCE_BYTES: usize = 32;
+pub(crate) const NONCE_BYTES: usize = 32;
 /// Requests on an enrolment stream: Begin and Proof are all there are.
 const REQUESTS_MAX: usize = 2;
 /// Longest wait for an answer that needs no person.
@@ -209,15 +209,17 @@ async fn next(responses: &mut Streaming<EnrollResponse>, timeout: Duration) -> R
     message.step.ok_or(EnrollmentError::Protocol("an answer that this agent does not know"))
 }
 
-async fn answer_in_time<T>(call: impl Future<Output = Result<T, EnrollmentError>>) -> Result<T, EnrollmentError> {
+pub(crate) async fn answer_in_time<T>(
+    call: impl Future<Output = Result<T, EnrollmentError>>,
+) -> Result<T, EnrollmentError> {
     tokio::time::timeout(ANSWER_TIMEOUT, call).await.unwrap_or(Err(EnrollmentError::TimedOut))
 }
 
-fn ended(status: Status) -> EnrollmentError {
+pub(crate) fn ended(status: Status) -> EnrollmentError {
     EnrollmentError::Call(Refusal::from_status(&status))
 }
 
-fn refusal(refused: Refused) -> EnrollmentError {
+pub(crate) fn refusal(refused: Refused) -> EnrollmentError {
     let Refused { reason, message, retryable, retry_after_ms } = refused;
     let reason = if kaliun_types::reason::is_code(&reason) { reason } else { "enrollment.denied".to_owned() };
     let message = crate::facts::clip(&message, kaliun_types::limits::REASON_MESSAGE_MAX_BYTES).to_owned();

@@ -20,6 +20,7 @@ pub mod journal;
 pub mod link;
 mod measuring;
 mod published;
+pub mod recovery;
 pub mod refusal;
 pub mod sample;
 pub mod server_address;

@@ -67,6 +67,22 @@ impl TrustChain {
         Ok(chain)
     }
 
+    /// Adds those of some versions that are newer; the others are passed over. All or none. Says whether there were any.
+    ///
+    /// # Errors
+    /// The first thing that does not hold; the chain is unchanged then.
+    pub fn extend_by_newer(&mut self, bundles: Vec<SignedTrustBundle>) -> Result<bool, UntrustedChain> {
+        let mut newer = Vec::new();
+        for signed in bundles {
+            if read(&signed)?.version > self.current.version {
+                newer.push(signed);
+            }
+        }
+        let has_newer = !newer.is_empty();
+        self.extend(newer)?;
+        Ok(has_newer)
+    }
+
     /// Adds newer versions. All or none.
     ///
     /// # Errors
@@ -166,4 +182,4 @@ fn verify(signed: &SignedTrustBundle, bundle_key: &[u8], version: u64) -> Result
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

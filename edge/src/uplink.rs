@@ -11,11 +11,12 @@ use crate::journal::{Class, Journal};
 use crate::link::outage::{EndedOutage, Outage};
 use crate::link::session::{Change, Session, SessionEnd};
 use crate::link::settings::HeldSettings;
-use crate::link::state::{Decision, Failure, STABLE_AFTER, STOPPED_LOOKS_AGAIN_AFTER, decide};
+use crate::link::state::{Decision, Failure, STABLE_AFTER, STOPPED_LOOKS_AGAIN_AFTER, backoff, decide};
 use crate::link::transport::{self, with_sources};
 use crate::published::Published;
+use crate::recovery::Recovery;
 use crate::state_dir::StateDir;
-use crate::trust::TrustChain;
+use crate::trust::{TrustChain, UntrustedChain};
 use kaliun_proto::enrollment::v1::enroll_response::Pending;
 use kaliun_proto::link::v1::{Hello, SpoolPosition};
 use kaliun_types::limits::LINK_PROTOCOL;
@@ -54,6 +55,7 @@ enum Next {
     Enroll,
     Link,
     RefreshTrust,
+    Recover,
 }
 
 impl Uplink<'_> {
@@ -62,7 +64,7 @@ impl Uplink<'_> {
         let mut next = if self.identity.record.is_some() && self.trust.is_some() { Next::Link } else { Next::Enroll };
         // Counted apart, and the link's only begin again after a session that lasted: a server that enrols a box and refuses
         // it right after must not be asked every second.
-        let (mut enroll_attempts, mut link_attempts) = (0, 0);
+        let (mut enroll_attempts, mut link_attempts, mut recover_attempts) = (0, 0, 0);
         let mut outage = Outage::begin(now_ms());
         self.publish_enrolled();
         while !self.stop.is_cancelled() && (next != Next::Link || !self.config.only_enroll) {
@@ -86,6 +88,19 @@ impl Uplink<'_> {
                     self.refresh_trust().await;
                     next = Next::Link;
                     Duration::ZERO
+                }
+                Next::Recover => {
+                    recover_attempts += 1;
+                    let stop = self.stop.clone();
+                    let Some(recovered) = stop.run_until_cancelled(Box::pin(self.recover())).await else {
+                        return;
+                    };
+                    let wait;
+                    (next, wait) = self.after_recovery(recovered, recover_attempts);
+                    if next == Next::Link {
+                        recover_attempts = 0;
+                    }
+                    wait
                 }
                 Next::Link => {
                     let begun = Instant::now();
@@ -151,8 +166,7 @@ impl Uplink<'_> {
         let error = match outcome {
             Ok(record) => {
                 tracing::info!(device.id = %record.device_id, name = %record.name, "enrolled");
-                self.identity.record = Some(record);
-                self.publish_enrolled();
+                self.take_record(record);
                 return None;
             }
             Err(error) => error,
@@ -180,9 +194,61 @@ impl Uplink<'_> {
         Some(decision.retry_after.unwrap_or(STOPPED_LOOKS_AGAIN_AFTER))
     }
 
+    /// Proves the key in place of a certificate that is of no use any more.
+    async fn recover(&mut self) -> Result<DeviceRecord, EnrollmentError> {
+        let recovery = Recovery { dialer: self.dialer, address: &self.config.server, key: &self.identity.key };
+        let trust = self.trust.as_ref().ok_or(EnrollmentError::Trust(UntrustedChain::Empty))?;
+        let record = recovery.recover(trust).await?;
+        record.store(self.state)?;
+        Ok(record)
+    }
+
+    /// What follows a recovery: the link, another try, or enrolment where the server does not know this box.
+    fn after_recovery(&mut self, outcome: Result<DeviceRecord, EnrollmentError>, attempts: u32) -> (Next, Duration) {
+        let error = match outcome {
+            Ok(record) => {
+                tracing::info!("a new certificate in place of one that was of no use");
+                self.take_record(record);
+                return (Next::Link, Duration::ZERO);
+            }
+            Err(error) => error,
+        };
+        if let EnrollmentError::Dial(error) = &error
+            && error.is_untrusted_server()
+        {
+            // The link comes back here when the newer bundles do not help.
+            return (Next::RefreshTrust, backoff(attempts, rand::random()));
+        }
+        let decision = decide_enrollment(&error, attempts, rand::random());
+        let (reason, message, since_ms) = (decision.reason, error.sentence(), now_ms());
+        if reason == ReasonCode::PeerDeviceUnknown.code() {
+            return (Next::Enroll, backoff(attempts, rand::random()));
+        }
+        let Some(wait) = decision.retry_after else {
+            tracing::error!(%reason, cause = %message, "the box cannot get a certificate; somebody has to act");
+            self.published.link(LinkState::Stopped { reason, message, since_ms });
+            return (Next::Recover, STOPPED_LOOKS_AGAIN_AFTER);
+        };
+        tracing::info!(%reason, cause = %message, retry_after = ?wait, "no certificate yet");
+        let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        let next_try_at_ms = since_ms.saturating_add(wait_ms);
+        self.published.link(LinkState::Offline { reason, message, since_ms, next_try_at_ms });
+        (Next::Recover, wait)
+    }
+
+    /// A certificate in place of whatever there was.
+    fn take_record(&mut self, record: DeviceRecord) {
+        self.identity.record = Some(record);
+        // Whatever was to follow the old certificate is of no use now.
+        if let Err(error) = self.identity.fall_back(self.state) {
+            tracing::error!(error = %with_sources(&error), "an old candidate cannot be removed");
+        }
+        self.publish_enrolled();
+    }
+
     /// Opens and runs one session. `None` when the agent was asked to stop.
     async fn session(&mut self, outage: &mut Outage) -> Option<Failure> {
-        let (Some(trust), Some(record)) = (&self.trust, &self.identity.record) else {
+        let (Some(trust), Some(record)) = (&self.trust, self.identity.to_show()) else {
             return Some(Failure::UnusableIdentity { message: "The box has no certificate.".to_owned() });
         };
         let tls = match self.dialer.identified(trust, &self.identity.key, record) {
@@ -194,18 +260,24 @@ impl Uplink<'_> {
         let opening = Box::pin(transport::open(self.dialer, &self.config.server, tls, hello));
         let (stream, welcome) = match self.stop.run_until_cancelled(opening).await? {
             Ok(opened) => opened,
-            Err(failure) => return Some(failure),
+            Err(failure) => {
+                return Some(if failure.is_about_certificate() { self.fall_back(failure) } else { failure });
+            }
         };
+        self.commit_candidate();
         tracing::info!(epoch = welcome.session_epoch, "link is up");
         self.published.link(LinkState::Online { epoch: welcome.session_epoch, since_ms: now_ms() });
         self.note_incarnation(welcome.incarnation);
         self.tell_outage_ended(outage.ended(now_ms())).await;
         let (journal, published) = (self.journal, self.published);
         let (interval, is_overridden) = (self.interval, self.config.sample_interval.is_some());
+        let trust = self.trust.as_mut()?;
         let session = Session {
             journal,
             state: self.state,
             settings: &mut self.settings,
+            identity: &mut self.identity,
+            trust,
             on_change: |change| match change {
                 Change::Acknowledged(class) => published.spool(journal, class),
                 Change::SampleInterval(new) if !is_overridden => {
@@ -220,6 +292,28 @@ impl Uplink<'_> {
         }
     }
 
+    /// A session has begun: the certificate that was shown is good.
+    fn commit_candidate(&mut self) {
+        match self.identity.commit(self.state) {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::info!("the next certificate is in use");
+                self.publish_enrolled();
+            }
+            Err(error) => tracing::error!(error = %with_sources(&error), "the next certificate cannot be stored"),
+        }
+    }
+
+    /// The server does not take the certificate that was shown: if it was the next one, the one before it counts.
+    fn fall_back(&mut self, failure: Failure) -> Failure {
+        match self.identity.fall_back(self.state) {
+            Ok(false) => return failure,
+            Ok(true) => {}
+            Err(error) => tracing::error!(error = %with_sources(&error), "a certificate of no use cannot be removed"),
+        }
+        Failure::NotRenewed { message: format!("The next certificate is not taken: {}", failure.message()) }
+    }
+
     fn after_session(&self, failure: &Failure, attempts: u32) -> (Next, Duration) {
         let decision = decide(failure, attempts, rand::random());
         let message = failure.message();
@@ -227,6 +321,7 @@ impl Uplink<'_> {
         let (next, wait, reason) = match decision {
             Decision::Retry { after, reason } => (Next::Link, after, reason),
             Decision::RefreshTrust { after, reason } => (Next::RefreshTrust, after, reason),
+            Decision::Recover { after, reason } => (Next::Recover, after, reason),
             Decision::Reenroll { after, reason } => (Next::Enroll, after, reason),
             Decision::Stop { reason } => {
                 tracing::error!(%reason, cause = %message, "link stopped; somebody has to act");
@@ -280,6 +375,7 @@ impl Uplink<'_> {
             spools: spools.to_vec(),
             incarnation: self.incarnation(),
             now_ms: now_ms(),
+            trust_bundle_version: self.trust.as_ref().map_or(0, TrustChain::version),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and nothing of what it does.
 
+mod ca;
 mod claim;
 mod context;
 mod device;
@@ -9,9 +10,10 @@ mod pair;
 mod target;
 mod token;
 
+pub(crate) use ca::{CaCommand, CaRotate, CaStep};
 pub(crate) use claim::{ClaimApprove, ClaimCommand, ClaimDeny};
 pub(crate) use context::{ContextCommand, ContextSet, Login};
-pub(crate) use device::{Delete, Describe, DeviceCommand, DeviceLabel, DeviceRename};
+pub(crate) use device::{Delete, Describe, DeviceCommand, DeviceExtend, DeviceLabel, DeviceRename, DeviceRevoke};
 pub(crate) use get::{DeviceFilter, Get, LinkWord};
 pub(crate) use pair::LabelChange;
 pub(crate) use target::Noun;
@@ -111,6 +113,9 @@ pub(crate) enum Command {
     /// Tokens that people and automation sign in with.
     #[command(subcommand)]
     ApiToken(ApiTokenCommand),
+    /// The certificate authorities for devices, and the change from one to the next.
+    #[command(subcommand)]
+    Ca(CaCommand),
     /// Keep a server's address and token under a name.
     Login(Login),
     /// Forget the token of a context.

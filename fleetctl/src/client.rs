@@ -1,5 +1,6 @@
 //! Calls to the control plane, each with the token, a time limit and an answer that is data or a [`Failure`].
 
+mod authorities;
 mod channel;
 mod claims;
 pub(crate) mod devices;

@@ -7,6 +7,7 @@ pub(crate) mod device;
 pub(crate) mod event;
 pub(crate) mod identity;
 pub(crate) mod installation;
+pub(crate) mod rotation;
 pub(crate) mod sample;
 pub(crate) mod token;
 mod word;

@@ -13,6 +13,8 @@ pub enum Rule {
     Anyone,
     /// A person or a token with at least this role, inside its own organization (public listener).
     Member(Role),
+    /// The same, of the organization that runs the control plane, for what belongs to all organizations (public listener).
+    Platform(Role),
 }
 
 /// One row.
@@ -32,6 +34,7 @@ const fn row(path: &'static str, rule: Rule) -> Row {
 pub const TABLE: &[Row] = &[
     row("/kaliun.enrollment.v1.EnrollmentService/GetTrustBundle", Rule::AnyPeer),
     row("/kaliun.enrollment.v1.EnrollmentService/Enroll", Rule::AnyPeer),
+    row("/kaliun.enrollment.v1.RecoveryService/Recover", Rule::AnyPeer),
     row("/kaliun.link.v1.LinkService/OpenLink", Rule::Device),
     row("/kaliun.fleet.v1.ServerService/GetVersion", Rule::Anyone),
     row("/kaliun.fleet.v1.AccountService/SignIn", Rule::Anyone),
@@ -42,6 +45,8 @@ pub const TABLE: &[Row] = &[
     row("/kaliun.fleet.v1.DeviceService/SummarizeDevices", Rule::Member(Role::Viewer)),
     row("/kaliun.fleet.v1.DeviceService/UpdateDevice", Rule::Member(Role::Operator)),
     row("/kaliun.fleet.v1.DeviceService/DeleteDevice", Rule::Member(Role::Operator)),
+    row("/kaliun.fleet.v1.DeviceService/RevokeDevice", Rule::Member(Role::Operator)),
+    row("/kaliun.fleet.v1.DeviceService/ExtendDevice", Rule::Member(Role::Operator)),
     row("/kaliun.fleet.v1.WatchService/Watch", Rule::Member(Role::Viewer)),
     row("/kaliun.fleet.v1.ClaimService/LookUpClaim", Rule::Member(Role::Operator)),
     row("/kaliun.fleet.v1.ClaimService/ApproveClaim", Rule::Member(Role::Operator)),
@@ -53,6 +58,11 @@ pub const TABLE: &[Row] = &[
     row("/kaliun.fleet.v1.ApiTokenService/ListApiTokens", Rule::Member(Role::Admin)),
     row("/kaliun.fleet.v1.ApiTokenService/RevokeApiToken", Rule::Member(Role::Admin)),
     row("/kaliun.fleet.v1.InstallationService/ListInstallations", Rule::Member(Role::Viewer)),
+    row("/kaliun.fleet.v1.AuthorityService/GetRotation", Rule::Platform(Role::Admin)),
+    row("/kaliun.fleet.v1.AuthorityService/StartRotation", Rule::Platform(Role::Admin)),
+    row("/kaliun.fleet.v1.AuthorityService/AdvanceRotation", Rule::Platform(Role::Admin)),
+    row("/kaliun.fleet.v1.AuthorityService/RollBackRotation", Rule::Platform(Role::Admin)),
+    row("/kaliun.fleet.v1.AuthorityService/ListStragglers", Rule::Platform(Role::Admin)),
     row("/kaliun.fleet.v1.HistoryService/QueryMetrics", Rule::Member(Role::Viewer)),
     row("/kaliun.fleet.v1.HistoryService/ListEvents", Rule::Member(Role::Viewer)),
 ];

@@ -20,6 +20,10 @@ pub struct Device {
     pub key_hash: Vec<u8>,
     /// End of its certificate's validity.
     pub certificate_expires_at: SystemTime,
+    /// Until when it may recover though its allowance is used up, as somebody set it.
+    pub recovery_extended_until: Option<SystemTime>,
+    /// Since when it may not connect any more.
+    pub revoked_at: Option<SystemTime>,
     /// When it got its first certificate.
     pub enrolled_at: SystemTime,
     /// Grows with each change by a person.
@@ -106,6 +110,8 @@ pub struct SessionStart {
     pub facts_hash: Option<Vec<u8>>,
     /// How the box shall report.
     pub settings: Option<ReportSettings>,
+    /// Number of the authority that signed the device's newest certificate.
+    pub certificate_authority: i32,
 }
 
 /// A place in one life of a spool.

@@ -10,6 +10,22 @@ pub const CODE_LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// How long a certificate is valid.
 pub const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// How long after its certificate ran out a device may still get a new one with its key: a box that slept in a drawer.
+pub const RECOVERY_ALLOWANCE: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Whether a device may recover now: within the allowance after its certificate's end, or until a time that somebody set.
+#[must_use]
+pub fn may_recover(certificate_expires_at: SystemTime, extended_until: Option<SystemTime>, now: SystemTime) -> bool {
+    now <= recoverable_until(certificate_expires_at, extended_until)
+}
+
+/// Until when it may.
+#[must_use]
+pub fn recoverable_until(certificate_expires_at: SystemTime, extended_until: Option<SystemTime>) -> SystemTime {
+    let allowed = certificate_expires_at + RECOVERY_ALLOWANCE;
+    extended_until.map_or(allowed, |until| until.max(allowed))
+}
+
 /// Whether a box may enrol with a join token now.
 ///
 /// # Errors
@@ -78,6 +94,25 @@ mod tests {
             expires_at: now + Duration::from_secs(1),
             revoked_at: None,
         }
+    }
+
+    #[test]
+    fn a_device_recovers_within_its_allowance() {
+        let day = Duration::from_secs(24 * 3600);
+        let end = SystemTime::UNIX_EPOCH + 1_000 * day;
+        let check = |days: u32, extended: Option<u32>, expected: bool| {
+            let now = end + days * day;
+            let until = extended.map(|days| end + days * day);
+            assert_eq!(may_recover(end, until, now), expected, "{days} days after the end, extended {extended:?}");
+        };
+        assert!(may_recover(end, None, end - day), "before its end too: its authority may be gone");
+        check(0, None, true);
+        check(334, None, true);
+        check(365, None, true);
+        check(366, None, false);
+        check(366, Some(100), false);
+        check(700, Some(700), true);
+        check(701, Some(700), false);
     }
 
     #[test]

@@ -6,4 +6,5 @@ pub mod device;
 pub mod enrollment;
 pub mod event;
 pub mod role;
+pub mod rotation;
 pub mod token;

@@ -226,12 +226,13 @@ fn span_name(path: &str) -> String {
 
 async fn admit(gate: &PublicGate, request: &mut Request, path: &str, request_id: &str) -> Result<Admitted, Status> {
     let source = request.extensions().get::<Source>().copied();
-    let needed = match rule(path) {
+    let (needed, for_platform) = match rule(path) {
         Some(Rule::Anyone) => {
             let place = gate.strangers.take(share_of(source)).ok_or_else(|| super::status::busy(LOOK_UP_RETRY))?;
             return Ok(Admitted { body: STRANGER_BODY, _place: Some(place) });
         }
-        Some(Rule::Member(role)) => role,
+        Some(Rule::Member(role)) => (role, false),
+        Some(Rule::Platform(role)) => (role, true),
         // Device services are not served here.
         Some(Rule::AnyPeer | Rule::Device) | None => {
             return Err(Status::unimplemented("there is no such service on this address"));
@@ -246,6 +247,11 @@ async fn admit(gate: &PublicGate, request: &mut Request, path: &str, request_id:
             "this call needs the role {}; ask an admin of the organization",
             role_word(needed)
         )));
+    }
+    if for_platform && !signed_in.runs_platform {
+        return Err(Status::permission_denied(
+            "this call is about the control plane itself; ask an admin of the organization that runs it",
+        ));
     }
     let caller = Caller { signed_in, request_id: request_id.to_owned(), credential };
     request.extensions_mut().insert(caller);
@@ -302,7 +308,7 @@ pub(crate) async fn device_gate(request: Request, next: Next) -> Response {
     let refused = match (rule(request.uri().path()), peer) {
         (Some(Rule::AnyPeer), Some(_)) | (Some(Rule::Device), Some(Peer::Device { .. })) => None,
         (Some(Rule::Device), Some(Peer::Stranger(reason))) => Some(super::status::refusal(reason)),
-        (Some(Rule::Anyone | Rule::Member(_)), _) | (None, _) | (_, None) => {
+        (Some(Rule::Anyone | Rule::Member(_) | Rule::Platform(_)), _) | (None, _) | (_, None) => {
             Some(Status::unimplemented("there is no such service on this address"))
         }
     };

@@ -2,12 +2,12 @@
 
 use super::auth::Caller;
 use super::status;
+use crate::authority::Authority;
 use crate::clock;
 use crate::digest::{fingerprint, sha256};
 use crate::grpc::enrollment::Waiting;
 use crate::limiter::Limiter;
 use kaliun_domain::claim_code::ClaimCode;
-use kaliun_domain::enrollment::CERTIFICATE_LIFETIME;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::claim_service_server::ClaimService;
 use kaliun_proto::telemetry::v1::Facts;
@@ -22,6 +22,7 @@ use tonic::{Request, Response, Status};
 /// Finds, takes and turns away waiting boxes.
 pub(crate) struct Claims {
     store: SystemStore,
+    authority: Authority,
     waiting: Waiting,
     changes: crate::changes::Changes,
     /// Codes that nobody waits under, by who tried them: whoever reads a code off a screen is not held up.
@@ -29,8 +30,13 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    pub(crate) fn new(store: SystemStore, waiting: Waiting, changes: crate::changes::Changes) -> Self {
-        Self { store, waiting, changes, wrong: Limiter::new(30, Duration::from_secs(6)) }
+    pub(crate) fn new(
+        store: SystemStore,
+        authority: Authority,
+        waiting: Waiting,
+        changes: crate::changes::Changes,
+    ) -> Self {
+        Self { store, authority, waiting, changes, wrong: Limiter::new(30, Duration::from_secs(6)) }
     }
 
     fn code(&self, caller: &Caller, text: &str) -> Result<ClaimCode, Status> {
@@ -112,7 +118,7 @@ impl ClaimService for Claims {
             fallback_name: &DeviceName::from_hostname(&facts_of(&row).hostname),
             labels: &labels,
             facts_hash: &sha256(&row.facts),
-            certificate_expires_at: clock::now() + CERTIFICATE_LIFETIME,
+            certificate: self.authority.current().grant(clock::now()),
         };
         let (enrollment, enrolled) = self
             .store

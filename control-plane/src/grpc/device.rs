@@ -6,7 +6,7 @@ use super::page::{self, List, PageSeal};
 use super::status;
 use crate::changes::Changes;
 use crate::clock;
-use crate::sessions::registry::Registry;
+use crate::wakeups::Waker;
 use kaliun_domain::device::Device;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::device_service_server::DeviceService;
@@ -17,14 +17,17 @@ use kaliun_types::limits::LABELS_MAX;
 use kaliun_types::name::{DEVICE_NAME_MAX_CHARS, DeviceName};
 use kaliun_types::reason::ReasonCode;
 use kaliun_types::selector::Selector;
-use std::sync::Arc;
+use std::time::Duration;
 use tonic::{Request, Response, Status};
+
+/// For how long somebody may let a box recover: a minute to five years. Seconds.
+const EXTENSION_SECONDS: std::ops::RangeInclusive<u64> = 60..=5 * 365 * 24 * 3_600;
 
 /// Answers for devices.
 pub(crate) struct Devices {
     pub(crate) store: AppStore,
     pub(crate) seal: PageSeal,
-    pub(crate) registry: Arc<Registry>,
+    pub(crate) waker: Waker,
     pub(crate) changes: Changes,
 }
 
@@ -117,7 +120,7 @@ fn decode_position(order: DeviceOrder, text: &str) -> Option<DevicePosition> {
     let pair = text.split_once(' ');
     let time_and_id = || {
         let (nanos, id) = pair?;
-        let at = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_nanos(nanos.parse().ok()?))?;
+        let at = std::time::UNIX_EPOCH.checked_add(Duration::from_nanos(nanos.parse().ok()?))?;
         Some((at, id.parse().ok()?))
     };
     match order {
@@ -222,12 +225,46 @@ impl DeviceService for Devices {
         if !self.store.device_delete(caller.scope(), &caller.actor(), id).await.map_err(status::store)? {
             return Err(status::not_found("device"));
         }
-        // Another replica's sweeper finds it within seconds; this one need not wait.
-        if let Some(session) = self.registry.get(id) {
-            session.close(ReasonCode::PeerDeviceDeleted);
-        }
+        self.waker.close(id, ReasonCode::PeerDeviceDeleted).await;
         self.changes.tell(caller.scope().organization(), id);
         Ok(Response::new(proto::DeleteDeviceResponse {}))
+    }
+
+    async fn revoke_device(
+        &self,
+        request: Request<proto::RevokeDeviceRequest>,
+    ) -> Result<Response<proto::RevokeDeviceResponse>, Status> {
+        let caller = Caller::of(&request)?.clone();
+        let id = device_id(&request.into_inner().id)?;
+        if !self.store.device_revoke(caller.scope(), &caller.actor(), id).await.map_err(status::store)? {
+            return Err(status::not_found("device"));
+        }
+        self.waker.close(id, ReasonCode::PeerDeviceRevoked).await;
+        self.changes.tell(caller.scope().organization(), id);
+        let device = self.store.device_get(caller.scope(), id).await.map_err(status::store)?;
+        let device = device.ok_or_else(|| status::not_found("device"))?;
+        Ok(Response::new(proto::RevokeDeviceResponse { device: Some(device_to_proto(device, clock::now())) }))
+    }
+
+    async fn extend_device(
+        &self,
+        request: Request<proto::ExtendDeviceRequest>,
+    ) -> Result<Response<proto::ExtendDeviceResponse>, Status> {
+        let caller = Caller::of(&request)?.clone();
+        let request = request.into_inner();
+        let id = device_id(&request.id)?;
+        if !EXTENSION_SECONDS.contains(&request.seconds) {
+            return Err(status::invalid("seconds", "must be 60 to 157680000: a minute to five years"));
+        }
+        let until = clock::now() + Duration::from_secs(request.seconds);
+        let extended = self.store.device_extend(caller.scope(), &caller.actor(), id, until).await;
+        if !extended.map_err(status::store)? {
+            return Err(status::not_found("device"));
+        }
+        self.changes.tell(caller.scope().organization(), id);
+        let device = self.store.device_get(caller.scope(), id).await.map_err(status::store)?;
+        let device = device.ok_or_else(|| status::not_found("device"))?;
+        Ok(Response::new(proto::ExtendDeviceResponse { device: Some(device_to_proto(device, clock::now())) }))
     }
 }
 

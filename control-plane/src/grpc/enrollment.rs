@@ -4,7 +4,7 @@ mod waiting;
 
 use super::convert::link::check_facts;
 use super::status;
-use crate::authority::{Authority, CheckedRequest};
+use crate::authority::{Authority, CheckedRequest, Credentials};
 use crate::changes::Changes;
 use crate::clock;
 use crate::digest::{random, sha256};
@@ -15,7 +15,7 @@ use crate::listen::source::limited_as;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use kaliun_domain::claim_code::ClaimCode;
-use kaliun_domain::enrollment::{CERTIFICATE_LIFETIME, CODE_LIFETIME, EnrollmentState};
+use kaliun_domain::enrollment::{CODE_LIFETIME, EnrollmentState};
 use kaliun_proto::enrollment::v1 as proto;
 use kaliun_proto::enrollment::v1::enrollment_service_server::EnrollmentService;
 use kaliun_proto::enrollment::v1::{enroll_request, enroll_response};
@@ -56,7 +56,7 @@ pub(crate) struct Enrollments {
 
 struct Inner {
     store: SystemStore,
-    authority: Arc<Authority>,
+    authority: Authority,
     waiting: Waiting,
     changes: Changes,
     metrics: Arc<Metrics>,
@@ -103,7 +103,7 @@ impl Enrollments {
     #[expect(clippy::too_many_arguments, reason = "the parts of the server that enrolment touches")]
     pub(crate) fn new(
         store: SystemStore,
-        authority: Arc<Authority>,
+        authority: Authority,
         waiting: Waiting,
         changes: Changes,
         metrics: Arc<Metrics>,
@@ -123,7 +123,7 @@ impl EnrollmentService for Enrollments {
         &self,
         request: Request<proto::GetTrustBundleRequest>,
     ) -> Result<Response<proto::GetTrustBundleResponse>, Status> {
-        let bundles = self.inner.authority.bundles_from(request.into_inner().from_version);
+        let bundles = self.inner.authority.current().bundles_from(request.into_inner().from_version);
         Ok(Response::new(proto::GetTrustBundleResponse { bundles }))
     }
 
@@ -211,12 +211,13 @@ impl Inner {
         let proved = prove(inbound, steps).await?;
         let facts = proved.facts.encode_to_vec();
         let now = clock::now();
+        let credentials = self.authority.current();
         let new = NewDevice {
             key_hash: &proved.request.key_hash,
             name: &DeviceName::from_hostname(&proved.facts.hostname),
             facts: &facts,
             facts_hash: &sha256(&facts),
-            certificate_expires_at: now + CERTIFICATE_LIFETIME,
+            certificate: credentials.grant(now),
         };
         let enrolled = if proved.join_token.is_empty() {
             let _place = self.places.take(limited_as(source)).ok_or(Ended::Refused(ReasonCode::EnrollmentBusy))?;
@@ -227,11 +228,17 @@ impl Inner {
             let secret_hash = sha256(token.secret().expose().as_bytes());
             self.store.enroll_by_token(&secret_hash, &new, now).await?.map_err(Ended::Refused)?
         };
-        self.issue(&proved.request, enrolled, steps).await
+        self.issue(&credentials, &proved.request, enrolled, steps).await
     }
 
-    async fn issue(&self, request: &CheckedRequest, enrolled: Enrolled, steps: &Steps) -> Result<(), Ended> {
-        let chain = self.authority.issue_device(request, enrolled.device, clock::now()).map_err(|error| {
+    async fn issue(
+        &self,
+        credentials: &Credentials,
+        request: &CheckedRequest,
+        enrolled: Enrolled,
+        steps: &Steps,
+    ) -> Result<(), Ended> {
+        let chain = credentials.issue_device(request, enrolled.device, clock::now()).map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "certificate could not be issued");
             Status::internal("the certificate could not be made; the box tries again")
         })?;
@@ -344,7 +351,7 @@ async fn prove(inbound: &mut Streaming<proto::EnrollRequest>, steps: &Steps) -> 
 
 /// What a refused box is told.
 #[expect(clippy::wildcard_enum_match_arm, reason = "a refusal that time does not heal is not repeated")]
-fn refused(reason: ReasonCode) -> enroll_response::Refused {
+pub(super) fn refused(reason: ReasonCode) -> enroll_response::Refused {
     let (retryable, retry_after) = match reason {
         ReasonCode::EnrollmentBusy => (true, Duration::from_secs(5)),
         ReasonCode::EnrollmentProofInvalid => (true, Duration::from_secs(60)),

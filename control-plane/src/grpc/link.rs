@@ -4,12 +4,14 @@
 pub(crate) mod codec;
 
 use super::status;
+use crate::authority::Authority;
 use crate::clock;
 use crate::limiter::Limiter;
 use crate::listen::PeerConnection;
 use crate::listen::peer::Peer;
 use crate::sessions::handle::SessionHandle;
 use crate::sessions::ingest::CREDIT_BYTES;
+use crate::sessions::renewals::tell_bundles;
 use crate::sessions::stream::{SessionStream, Shared};
 use crate::sessions::sweeper::Patience;
 use codec::{Frame, LinkCodec};
@@ -45,6 +47,7 @@ const OPENS_MAX: usize = 250_000;
 #[derive(Clone)]
 pub(crate) struct Links {
     shared: Arc<Shared>,
+    authority: Authority,
     patience: Patience,
     incarnation: i64,
     opens: Arc<Limiter<DeviceId>>,
@@ -101,9 +104,9 @@ impl StreamingService<Frame> for OpenLink {
 }
 
 impl Links {
-    pub(crate) fn new(shared: Arc<Shared>, patience: Patience, incarnation: i64) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, authority: Authority, patience: Patience, incarnation: i64) -> Self {
         let opens = Arc::new(Limiter::for_many(OPENS_MAX, OPENS_BURST, OPENS_INTERVAL));
-        Self { shared, patience, incarnation, opens }
+        Self { shared, authority, patience, incarnation, opens }
     }
 
     async fn open(&self, request: Request<Streaming<Frame>>) -> Result<Response<SessionStream>, Status> {
@@ -123,6 +126,7 @@ impl Links {
             device,
             boot_id: uuid::Uuid::try_parse(&hello.boot_id).map_err(|_| protocol_error())?,
             agent_version: hello.agent_version.clone(),
+            trust_version: i64::try_from(hello.trust_bundle_version).map_err(|_| protocol_error())?,
         };
         let too_soon = |wait| status::refusal_retry_after(ReasonCode::LinkBusy, wait);
         self.opens.take(&device, Instant::now()).map_err(too_soon)?;
@@ -137,6 +141,11 @@ impl Links {
         session.send(Message::Welcome(self.welcome(&hello, &start)));
         if let Some(settings) = settings(&hello, &start) {
             session.send(Message::Settings(settings));
+        }
+        let credentials = self.authority.current();
+        tell_bundles(&session, &credentials.bundles_from(hello.trust_bundle_version));
+        if start.certificate_authority != credentials.rotation().issuing() {
+            session.send(Message::RenewCertificate(proto::RenewCertificate {}));
         }
         // From here on the stream's end ends the session, whatever happens.
         let stream = SessionStream::new(Arc::clone(&session), inbound, Arc::clone(&self.shared), &start);

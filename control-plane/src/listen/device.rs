@@ -5,7 +5,7 @@
 //! it is known: handshakes in flight, strangers, and the connections of one device are bounded, in all and for each source,
 //! and none stays that asks nothing.
 
-use crate::authority::{Authority, AuthorityError};
+use crate::authority::{Authority, AuthorityError, Credentials};
 use crate::clock;
 use crate::listen::accept::{InRoom, accept};
 use crate::listen::activity::Activity;
@@ -69,6 +69,9 @@ const HEADERS_MAX_BYTES: u32 = 8 * 1024;
 /// Response bytes that may wait in one stream; a message is at most 32 kB.
 const SEND_BUFFER_BYTES: usize = 32 * 1024;
 
+/// The label of what a stranger proves itself by, as the contract says.
+const RECOVERY_LABEL: &[u8] = b"EXPORTER-kaliun-recovery";
+
 /// The listener could not be set up.
 #[derive(Debug, Error)]
 pub(crate) enum DeviceListenerError {
@@ -85,47 +88,68 @@ pub(crate) enum DeviceListenerError {
 
 /// TLS parameters that can be replaced while the listener runs.
 pub(crate) struct DeviceTls {
-    authority: Arc<Authority>,
+    authority: Authority,
     names: Vec<String>,
     provider: Arc<CryptoProvider>,
+    current: RwLock<Arc<Secrets>>,
+}
+
+/// What a handshake is made with, and what judges it: always of the same moment.
+struct Secrets {
+    acceptor: TlsAcceptor,
     judge: PeerJudge,
-    current: RwLock<Arc<ServerConfig>>,
 }
 
 impl DeviceTls {
-    pub(crate) fn new(authority: Arc<Authority>, names: Vec<String>) -> Result<Self, DeviceListenerError> {
+    pub(crate) fn new(authority: Authority, names: Vec<String>) -> Result<Self, DeviceListenerError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let judge = PeerJudge::new(&[authority.certificate().clone()], Arc::clone(&provider))?;
-        let current = RwLock::new(server_config(&authority, &names, &provider)?);
-        Ok(Self { authority, names, provider, judge, current })
+        let current = RwLock::new(Arc::new(Secrets::new(&authority.current(), &names, &provider)?));
+        Ok(Self { authority, names, provider, current })
     }
 
-    /// Makes a new certificate for the listener. Connections keep theirs.
+    /// Takes over what changed of the authorities, here or at another replica. Answers what counted before and what counts now.
+    pub(crate) async fn refresh(&self) -> Result<Option<(Arc<Credentials>, Arc<Credentials>)>, DeviceListenerError> {
+        let before = self.authority.current();
+        let Some(now) = self.authority.newer().await? else { return Ok(None) };
+        // The listener first: whoever is told of the change finds that it holds.
+        self.show(&now)?;
+        self.authority.take_over(Arc::clone(&now));
+        Ok(Some((before, now)))
+    }
+
+    /// Makes a new certificate for the listener, and believes whom the authority believes now. Connections keep what they have.
     pub(crate) fn renew(&self) -> Result<(), DeviceListenerError> {
-        let renewed = server_config(&self.authority, &self.names, &self.provider)?;
+        self.show(&self.authority.current())
+    }
+
+    fn show(&self, credentials: &Credentials) -> Result<(), DeviceListenerError> {
+        let renewed = Arc::new(Secrets::new(credentials, &self.names, &self.provider)?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = renewed;
         Ok(())
     }
 
-    fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
+    fn current(&self) -> Arc<Secrets> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn server_config(
-    authority: &Authority,
-    names: &[String],
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<ServerConfig>, DeviceListenerError> {
-    let (chain, key) = authority.issue_server(names, clock::now())?;
-    let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(Arc::new(AnyClient::new(provider)))
-        .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    config.send_tls13_tickets = 0;
-    config.session_storage = Arc::new(NoSessions);
-    Ok(Arc::new(config))
+impl Secrets {
+    fn new(
+        credentials: &Credentials,
+        names: &[String],
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, DeviceListenerError> {
+        let (chain, key) = credentials.issue_server(names, clock::now())?;
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_client_cert_verifier(Arc::new(AnyClient::new(provider)))
+            .with_single_cert(chain, key)?;
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoSessions);
+        let judge = PeerJudge::new(credentials.trusted(), Arc::clone(provider))?;
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), judge })
+    }
 }
 
 /// Stores no TLS sessions: there is no resumption here.
@@ -203,7 +227,7 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, other_end: IpAddr, room: 
             let activity = Activity::new();
             match shared.devices.add(device, handle.clone(), activity.clone()) {
                 Some(held) => {
-                    let connection = PeerConnection { peer, source, connection: handle };
+                    let connection = PeerConnection { peer, source, connection: handle, exporter: None };
                     serve_device(shared, stream, connection, activity, held).await;
                 }
                 None => {
@@ -241,8 +265,8 @@ async fn secure(shared: Arc<Shared>, mut stream: TcpStream, other_end: IpAddr) -
         tracing::debug!(%source, "too many handshakes of this source wait");
         return None;
     };
-    let tls = &shared.listener.tls;
-    match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await {
+    let tls = shared.listener.tls.current();
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             let peer = tls.judge.judge(stream.get_ref().1.peer_certificates(), clock::now());
             Some((Box::new(stream), peer, source))
@@ -291,7 +315,8 @@ async fn serve_stranger(
     source: IpAddr,
     _place: Place<IpAddr>,
 ) {
-    let connection = PeerConnection { peer, source, connection: ConnectionHandle::new() };
+    let exporter = stream.get_ref().1.export_keying_material([0; 32], RECOVERY_LABEL, None).ok().map(Arc::new);
+    let connection = PeerConnection { peer, source, connection: ConnectionHandle::new(), exporter };
     let listener = &shared.listener;
     let stopping = listener.tasks.stopping();
     let activity = Activity::new();

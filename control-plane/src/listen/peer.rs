@@ -29,6 +29,8 @@ pub(crate) struct PeerConnection {
     pub(crate) peer: Peer,
     pub(crate) source: IpAddr,
     pub(crate) connection: ConnectionHandle,
+    /// What only the two ends of this connection know (RFC 8446 section 7.5), for strangers, who may prove themselves by it.
+    pub(crate) exporter: Option<Arc<[u8; 32]>>,
 }
 
 /// Takes every client certificate whose key the client has proved, so that what is wrong with it can be said afterwards.

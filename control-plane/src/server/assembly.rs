@@ -12,6 +12,7 @@ use crate::grpc::auth::{PublicGate, device_gate};
 use crate::grpc::enrollment::{Enrollments, Waiting};
 use crate::grpc::link::Links;
 use crate::grpc::page::PageSeal;
+use crate::grpc::recovery::{self, Recoveries};
 use crate::limiter::Limiter;
 use crate::listen::device::{DeviceListener, DeviceTls};
 use crate::listen::internal::{self, Probes};
@@ -21,10 +22,13 @@ use crate::reconcile;
 use crate::sessions::ingest::Ingest;
 use crate::sessions::opener::Opener;
 use crate::sessions::registry::Registry;
+use crate::sessions::renewals::{Renewals, follow_authorities};
 use crate::sessions::stream::Shared;
 use crate::sessions::sweeper::{self, Patience};
 use crate::tasks::Tasks;
+use crate::wakeups::{self, Waker};
 use kaliun_proto::enrollment::v1::enrollment_service_server::EnrollmentServiceServer;
+use kaliun_proto::enrollment::v1::recovery_service_server::RecoveryServiceServer;
 use kaliun_proto::fleet::v1 as fleet;
 use kaliun_store::Store;
 use kaliun_types::id::ReplicaId;
@@ -52,12 +56,12 @@ pub(super) struct Assembled {
 pub(super) async fn assemble(
     config: &Config,
     sockets: Sockets,
-    authority: Arc<Authority>,
     public_tls: Option<Arc<ServerConfig>>,
     tasks: &Tasks,
     store: &Store,
 ) -> Result<Assembled, ServerError> {
     let addresses = sockets.addresses(config);
+    let authority = Authority::open(store.system.clone(), &config.state_dir, &config.authority_key_file).await?;
     let first_password = bootstrap::bootstrap(config, &store.system).await?;
 
     let metrics = Arc::new(Metrics::new());
@@ -72,6 +76,7 @@ pub(super) async fn assemble(
         registry: Arc::clone(&registry),
         opener: Opener::start(tasks, store.system.clone(), replica, changes.clone()),
         ingest: Ingest::start(tasks, store.system.clone(), changes.clone(), Arc::clone(&metrics)),
+        renewals: Renewals::start(tasks, store.system.clone(), authority.clone(), changes.clone()),
         metrics: Arc::clone(&metrics),
     });
     let patience = Patience::new(config.heartbeat_interval_ms);
@@ -83,10 +88,10 @@ pub(super) async fn assemble(
     let draining = Arc::new(AtomicBool::new(false));
     let parts = Parts { tasks, store, changes: &changes, metrics: &metrics, authority: &authority, seal: &seal };
 
-    let tls = DeviceTls::new(Arc::clone(&authority), config.device_names())
+    let tls = DeviceTls::new(authority.clone(), config.device_names())
         .map(Arc::new)
         .map_err(|error| ServerError::Device(Box::new(error)))?;
-    let links = Links::new(Arc::clone(&shared), patience, incarnation);
+    let links = Links::new(Arc::clone(&shared), authority.clone(), patience, incarnation);
     let device = DeviceListener {
         tls: Arc::clone(&tls),
         routes: device_routes(&parts, links, waiting.clone(), public_url.clone(), !config.device_sources_hidden),
@@ -100,14 +105,21 @@ pub(super) async fn assemble(
     let accounts = Accounts::new(store.gate.clone(), cookie, sources_are_known, public_url);
     let public = PublicListener {
         tls: public_tls,
-        services: public_routes(&parts, &registry, waiting.clone(), accounts),
+        services: public_routes(
+            &parts,
+            Waker::new(store.system.clone(), Arc::clone(&registry)),
+            waiting.clone(),
+            accounts,
+        ),
         gate: Arc::new(PublicGate::new(store.gate.clone(), cookie.name, sources_are_known)),
         origins,
         sources_are_known,
         proxies: config.public_proxies.clone(),
         tasks: tasks.clone(),
     };
-    reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting, tls);
+    reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting);
+    wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry));
+    follow_authorities(tasks, &authority, tls, Arc::clone(&registry));
     device.start(sockets.device);
     public.start(sockets.public);
     let probes = Probes { store: store.system.clone(), metrics, draining: Arc::clone(&draining) };
@@ -122,7 +134,7 @@ pub(super) async fn assemble(
             "behind_tls_proxy is set without public_proxies: nothing is limited by source for people; list the proxies"
         );
     }
-    Ok(Assembled { shared, replica, draining, trust_hash: authority.trust_hash(), first_password })
+    Ok(Assembled { shared, replica, draining, trust_hash: authority.current().trust_hash(), first_password })
 }
 
 /// The origins of our own pages. On loopback people type either name of it.
@@ -157,7 +169,7 @@ struct Parts<'a> {
     store: &'a Store,
     changes: &'a Changes,
     metrics: &'a Arc<Metrics>,
-    authority: &'a Arc<Authority>,
+    authority: &'a Authority,
     seal: &'a PageSeal,
 }
 
@@ -170,7 +182,7 @@ fn device_routes(
 ) -> axum::Router {
     let enrollments = Enrollments::new(
         parts.store.system.clone(),
-        Arc::clone(parts.authority),
+        parts.authority.clone(),
         waiting,
         parts.changes.clone(),
         Arc::clone(parts.metrics),
@@ -178,15 +190,26 @@ fn device_routes(
         public_url,
         sources_are_known.then(|| Limiter::new(ENROLL_BURST, ENROLL_INTERVAL)),
     );
+    let recoveries = Recoveries {
+        inner: Arc::new(recovery::Inner {
+            store: parts.store.system.clone(),
+            authority: parts.authority.clone(),
+            changes: parts.changes.clone(),
+            metrics: Arc::clone(parts.metrics),
+            tasks: parts.tasks.clone(),
+            by_source: sources_are_known.then(|| Limiter::new(ENROLL_BURST, ENROLL_INTERVAL)),
+        }),
+    };
     let mut routes = Routes::builder();
     routes
         .add_service(EnrollmentServiceServer::new(enrollments).max_decoding_message_size(16 * 1024))
+        .add_service(RecoveryServiceServer::new(recoveries).max_decoding_message_size(16 * 1024))
         .add_service(links);
     routes.routes().into_axum_router().layer(axum::middleware::from_fn(device_gate))
 }
 
-fn public_routes(parts: &Parts<'_>, registry: &Arc<Registry>, waiting: Waiting, accounts: Accounts) -> axum::Router {
-    let Store { app, system, gate } = parts.store;
+fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Accounts) -> axum::Router {
+    let Store { app, system, gate, wakeups: _ } = parts.store;
     let changes = parts.changes;
     let mut routes = Routes::builder();
     routes
@@ -195,7 +218,7 @@ fn public_routes(parts: &Parts<'_>, registry: &Arc<Registry>, waiting: Waiting, 
         .add_service(fleet::device_service_server::DeviceServiceServer::new(grpc::device::Devices {
             store: app.clone(),
             seal: parts.seal.clone(),
-            registry: Arc::clone(registry),
+            waker,
             changes: changes.clone(),
         }))
         .add_service(fleet::watch_service_server::WatchServiceServer::new(grpc::watch::Watches::new(
@@ -207,16 +230,23 @@ fn public_routes(parts: &Parts<'_>, registry: &Arc<Registry>, waiting: Waiting, 
         )))
         .add_service(fleet::claim_service_server::ClaimServiceServer::new(grpc::claim::Claims::new(
             system.clone(),
+            parts.authority.clone(),
             waiting,
             changes.clone(),
         )))
         .add_service(fleet::join_token_service_server::JoinTokenServiceServer::new(grpc::join_token::JoinTokens {
             store: app.clone(),
             seal: parts.seal.clone(),
-            trust_hash: parts.authority.trust_hash(),
+            trust_hash: parts.authority.current().trust_hash(),
         }))
         .add_service(fleet::api_token_service_server::ApiTokenServiceServer::new(grpc::api_token::ApiTokens {
             store: app.clone(),
+            seal: parts.seal.clone(),
+        }))
+        .add_service(fleet::authority_service_server::AuthorityServiceServer::new(grpc::authority::Authorities {
+            authority: parts.authority.clone(),
+            store: app.clone(),
+            system: system.clone(),
             seal: parts.seal.clone(),
         }))
         .add_service(fleet::installation_service_server::InstallationServiceServer::new(

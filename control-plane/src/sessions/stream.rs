@@ -1,6 +1,7 @@
 //! One session as a stream of messages to the device. Reading from the device happens while the stream is polled, so a
 //! session needs no task and no channel of its own.
 
+use crate::authority::CheckedRequest;
 use crate::grpc::convert::link::{InvalidItem, events_from_proto, facts_from_proto, samples_from_proto};
 use crate::grpc::link::codec::Frame;
 use crate::grpc::status;
@@ -10,6 +11,7 @@ use crate::sessions::handle::{Next, Pending, SessionHandle, uptime_ms};
 use crate::sessions::ingest::Ingest;
 use crate::sessions::opener::Opener;
 use crate::sessions::registry::Registry;
+use crate::sessions::renewals::Renewals;
 use futures_util::Stream;
 use kaliun_domain::device::{SessionStart, SpoolMark};
 use kaliun_proto::link::v1::{EventBatch, ItemClass, SampleBatch, ServerMessage, device_message::Message};
@@ -22,11 +24,15 @@ use tonic::{Code, Status, Streaming};
 /// Most messages taken in before other streams of this thread get their turn.
 const MESSAGES_PER_POLL: usize = 16;
 
+/// Longest signing request that is looked at, bytes, as the contract says.
+const CERTIFICATE_REQUEST_MAX_BYTES: usize = 4 * 1024;
+
 /// What all sessions share.
 pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) opener: Opener,
     pub(crate) ingest: Arc<Ingest>,
+    pub(crate) renewals: Renewals,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -90,6 +96,19 @@ impl SessionStream {
                 if let Some(failure) = applied.failure.filter(|failure| is_code(&failure.code)) {
                     tracing::info!(device.id = %self.session.device, code = failure.code, "device could not apply its settings");
                 }
+                Ok(())
+            }
+            Some(Message::CertificateRequest(request)) => {
+                let request =
+                    Some(request.certificate_request).filter(|der| der.len() <= CERTIFICATE_REQUEST_MAX_BYTES);
+                let request =
+                    request.and_then(|der| CheckedRequest::parse(&der)).ok_or(ReasonCode::LinkProtocolError)?;
+                self.shared.renewals.renew(&self.session, request);
+                Ok(())
+            }
+            Some(Message::TrustHeld(held)) => {
+                let version = i64::try_from(held.version).map_err(|_too_large| ReasonCode::LinkProtocolError)?;
+                self.shared.renewals.trust_held(&self.session, version);
                 Ok(())
             }
             Some(Message::Hello(_)) => Err(ReasonCode::LinkProtocolError),

@@ -23,6 +23,8 @@ pub struct SignedIn {
     pub scope: OrganizationScope,
     /// Name of the organization.
     pub organization_name: String,
+    /// Whether it is the organization that runs the control plane.
+    pub runs_platform: bool,
     /// What they may do there.
     pub role: Role,
     /// A person's address; none for a token.
@@ -40,6 +42,7 @@ impl SignedIn {
         Ok(Self {
             scope: OrganizationScope::authenticated(organization),
             organization_name: column(row, "organization", "organization_name")?,
+            runs_platform: column(row, "organization", "runs_platform")?,
             role: Role::from_number(role).ok_or_else(|| StoreError::Inconsistent {
                 table: "membership",
                 column: "role",
@@ -95,7 +98,7 @@ impl SystemStore {
                      SELECT $1, organization_id, $2, $3, $4 FROM home
                      RETURNING organization_id, account_id, expires_at
                  )
-                 SELECT s.organization_id, o.name AS organization_name, m.role, a.email, NULL::text AS api_token_name, s.expires_at
+                 SELECT s.organization_id, o.name AS organization_name, o.runs_platform, m.role, a.email, NULL::text AS api_token_name, s.expires_at
                  FROM opened s
                  JOIN organization o ON o.id = s.organization_id
                  JOIN account a ON a.id = s.account_id
@@ -117,7 +120,7 @@ impl SystemStore {
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         let row = txn
             .row_opt(
-                "SELECT s.organization_id, o.name AS organization_name, m.role, a.email, NULL::text AS api_token_name, s.expires_at
+                "SELECT s.organization_id, o.name AS organization_name, o.runs_platform, m.role, a.email, NULL::text AS api_token_name, s.expires_at
                  FROM browser_session s
                  JOIN organization o ON o.id = s.organization_id
                  JOIN account a ON a.id = s.account_id

@@ -54,7 +54,7 @@ impl SystemStore {
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         let row = txn
             .row_opt(
-                "SELECT t.organization_id, o.name AS organization_name, t.role, NULL::text AS email, t.name AS api_token_name,
+                "SELECT t.organization_id, o.name AS organization_name, o.runs_platform, t.role, NULL::text AS email, t.name AS api_token_name,
                         t.expires_at
                  FROM api_token t JOIN organization o ON o.id = t.organization_id
                  WHERE t.secret_hash = $1 AND t.expires_at > now() AND t.revoked_at IS NULL",

@@ -68,7 +68,7 @@ macro_rules! device_query {
     ($tail:literal) => {
         concat!(
             "SELECT d.id, d.name, d.labels, d.installation_id, i.name AS installation_name, d.key_hash,
-                    d.certificate_expires_at, d.enrolled_at, d.version, s.online, s.link_since, s.link_reason,
+                    d.certificate_expires_at, d.recoverable_until, d.revoked_at, d.enrolled_at, d.version, s.online, s.link_since, s.link_reason,
                     s.agent_version, s.sampled_at, s.sample_stored_at, s.sample_values, s.verdict, s.reasons, f.facts,
                     device_health_rank(s.verdict, s.sample_stored_at) AS health_rank
              FROM device d
@@ -117,6 +117,8 @@ fn from_row(row: &Row) -> Result<Device, StoreError> {
         installation: installation_id.zip(installation_name),
         key_hash: column(row, TABLE, "key_hash")?,
         certificate_expires_at: column(row, TABLE, "certificate_expires_at")?,
+        recovery_extended_until: column(row, TABLE, "recoverable_until")?,
+        revoked_at: column(row, TABLE, "revoked_at")?,
         enrolled_at: column(row, TABLE, "enrolled_at")?,
         version: column(row, TABLE, "version")?,
         link: Link {
@@ -363,6 +365,82 @@ impl AppStore {
         };
         audit_insert_in_txn(&txn, scope, actor, entry).await?;
         event_insert_in_txn(&txn, scope, actor, id, ReasonCode::DeviceChanged, "Name or labels were changed.").await?;
+        txn.commit().await?;
+        Ok(true)
+    }
+
+    /// Lets a device recover until a time. Answers whether there is such a device.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn device_extend(
+        &self,
+        scope: &OrganizationScope,
+        actor: &Actor,
+        id: DeviceId,
+        until: SystemTime,
+    ) -> Result<bool, StoreError> {
+        const OPERATION: &str = "device_extend";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
+        let changed = txn
+            .execute(
+                "UPDATE device SET recoverable_until = $3, version = version + 1
+                 WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL",
+                &[&id, &scope.organization(), &until],
+            )
+            .await?;
+        if changed == 0 {
+            return Ok(false);
+        }
+        let until_ms = until.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+        let entry = AuditEntry {
+            action: "device.extend",
+            target: format!("device/{id}"),
+            before: None,
+            after: Some(json!({ "recoverable_until_ms": u64::try_from(until_ms).unwrap_or(u64::MAX) })),
+        };
+        audit_insert_in_txn(&txn, scope, actor, entry).await?;
+        let message = "The box may get a new certificate by proving its key, for some time.";
+        event_insert_in_txn(&txn, scope, actor, id, ReasonCode::DeviceChanged, message).await?;
+        txn.commit().await?;
+        Ok(true)
+    }
+
+    /// Takes a device's right to connect away. It stays on the list. Answers whether there is such a device; harmless when it is
+    /// revoked already.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn device_revoke(
+        &self,
+        scope: &OrganizationScope,
+        actor: &Actor,
+        id: DeviceId,
+    ) -> Result<bool, StoreError> {
+        const OPERATION: &str = "device_revoke";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
+        let row = txn
+            .row_opt(
+                "SELECT revoked_at IS NOT NULL AS revoked FROM device
+                 WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL FOR UPDATE",
+                &[&id, &scope.organization()],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(false) };
+        if column(&row, "device", "revoked")? {
+            return Ok(true);
+        }
+        txn.execute(
+            "UPDATE device SET revoked_at = now(), version = version + 1 WHERE id = $1 AND organization_id = $2",
+            &[&id, &scope.organization()],
+        )
+        .await?;
+        let entry = AuditEntry { action: "device.revoke", target: format!("device/{id}"), before: None, after: None };
+        audit_insert_in_txn(&txn, scope, actor, entry).await?;
+        let message = "The device was revoked: nothing that its key proves counts any more.";
+        event_insert_in_txn(&txn, scope, actor, id, ReasonCode::DeviceRevoked, message).await?;
         txn.commit().await?;
         Ok(true)
     }

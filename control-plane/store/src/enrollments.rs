@@ -4,6 +4,7 @@
 //! an argument and is where the device goes.
 
 use crate::audit::Actor;
+use crate::certificates::{CertificateCause, CertificateGrant, certificate_insert_in_txn};
 use crate::error::StoreError;
 use crate::join_tokens::{from_row as token_from_row, labels_to_json};
 use crate::pool::{SystemStore, Txn, column};
@@ -29,8 +30,8 @@ pub struct NewDevice<'a> {
     pub facts: &'a [u8],
     /// SHA-256 of that.
     pub facts_hash: &'a [u8],
-    /// Until when the certificate that it gets now is valid.
-    pub certificate_expires_at: SystemTime,
+    /// The certificate that it gets now.
+    pub certificate: CertificateGrant,
 }
 
 /// A device that may have its certificate now.
@@ -86,8 +87,8 @@ pub struct Approval<'a> {
     pub labels: &'a Labels,
     /// SHA-256 of the facts.
     pub facts_hash: &'a [u8],
-    /// Until when the certificate that it gets now is valid.
-    pub certificate_expires_at: SystemTime,
+    /// The certificate that it gets now.
+    pub certificate: CertificateGrant,
 }
 
 fn from_row(row: &Row) -> Result<EnrollmentRow, StoreError> {
@@ -109,23 +110,28 @@ fn from_row(row: &Row) -> Result<EnrollmentRow, StoreError> {
     })
 }
 
-/// The device with this key that is not deleted.
-async fn live_device_by_key(txn: &Txn<'_>, key_hash: &[u8]) -> Result<Option<Enrolled>, StoreError> {
+/// The device with this key that is not deleted; or why its key counts for nothing.
+async fn live_device_by_key(
+    txn: &Txn<'_>,
+    key_hash: &[u8],
+) -> Result<Result<Option<Enrolled>, ReasonCode>, StoreError> {
     let row = txn
         .row_opt(
-            "SELECT id, name, organization_id FROM device WHERE key_hash = $1 AND deleted_at IS NULL FOR UPDATE",
+            "SELECT id, name, organization_id, revoked_at IS NOT NULL AS revoked FROM device
+             WHERE key_hash = $1 AND deleted_at IS NULL FOR UPDATE",
             &[&key_hash],
         )
         .await?;
-    row.map(|row| {
-        Ok(Enrolled {
-            device: column(&row, "device", "id")?,
-            name: column(&row, "device", "name")?,
-            organization: column(&row, "device", "organization_id")?,
-            is_new: false,
-        })
-    })
-    .transpose()
+    let Some(row) = row else { return Ok(Ok(None)) };
+    if column(&row, "device", "revoked")? {
+        return Ok(Err(ReasonCode::PeerDeviceRevoked));
+    }
+    Ok(Ok(Some(Enrolled {
+        device: column(&row, "device", "id")?,
+        name: column(&row, "device", "name")?,
+        organization: column(&row, "device", "organization_id")?,
+        is_new: false,
+    })))
 }
 
 /// Notes that a device gets its certificate once more: the answer of its first try was lost, or its folder was.
@@ -133,10 +139,15 @@ async fn reissue(
     txn: &Txn<'_>,
     device: DeviceId,
     organization: OrganizationId,
-    expires_at: SystemTime,
+    certificate: CertificateGrant,
     actor: &str,
 ) -> Result<(), StoreError> {
-    txn.execute("UPDATE device SET certificate_expires_at = $2 WHERE id = $1", &[&device, &expires_at]).await?;
+    txn.execute(
+        "UPDATE device SET certificate_expires_at = $2, certificate_authority = $3 WHERE id = $1",
+        &[&device, &certificate.expires_at, &certificate.authority],
+    )
+    .await?;
+    certificate_insert_in_txn(txn, organization, device, certificate, CertificateCause::GivenAgain).await?;
     txn.execute(
         "INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
          VALUES ($1, $2, $3, 'The box proved its key and got a certificate again.', $4, now())",
@@ -165,8 +176,9 @@ async fn device_insert(
     let device = DeviceId::new();
     let name = free_name(txn, organization, new.name).await?;
     txn.execute(
-        "INSERT INTO device (id, organization_id, installation_id, name, labels, key_hash, certificate_expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO device
+             (id, organization_id, installation_id, name, labels, key_hash, certificate_expires_at, certificate_authority)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         &[
             &device,
             &organization,
@@ -174,10 +186,12 @@ async fn device_insert(
             &name,
             &labels_to_json(labels),
             &new.key_hash,
-            &new.certificate_expires_at,
+            &new.certificate.expires_at,
+            &new.certificate.authority,
         ],
     )
     .await?;
+    certificate_insert_in_txn(txn, organization, device, new.certificate, CertificateCause::Enrolled).await?;
     txn.execute("INSERT INTO device_status (device_id, organization_id) VALUES ($1, $2)", &[&device, &organization])
         .await?;
     txn.execute(
@@ -258,7 +272,11 @@ impl SystemStore {
         };
         let organization: OrganizationId = column(&row, "join_token", "organization_id")?;
         let token = token_from_row(&row)?;
-        if let Some(existing) = live_device_by_key(&txn, new.key_hash).await? {
+        let known = match live_device_by_key(&txn, new.key_hash).await? {
+            Ok(known) => known,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        if let Some(existing) = known {
             if existing.organization != organization {
                 return Ok(Err(ReasonCode::EnrollmentKeyInUse));
             }
@@ -266,7 +284,7 @@ impl SystemStore {
                 return Ok(Err(ReasonCode::EnrollmentTokenRevoked));
             }
             let actor = format!("join-token:{}", token.id);
-            reissue(&txn, existing.device, organization, new.certificate_expires_at, &actor).await?;
+            reissue(&txn, existing.device, organization, new.certificate, &actor).await?;
             txn.commit().await?;
             return Ok(Ok(existing));
         }
@@ -312,10 +330,13 @@ impl SystemStore {
             return Err(StoreError::Inconsistent { table: "enrollment", column: "id", id: "new row".to_owned() });
         };
         let enrollment = from_row(&row)?;
-        let live = live_device_by_key(&txn, new.key_hash).await?;
+        let live = match live_device_by_key(&txn, new.key_hash).await? {
+            Ok(live) => live,
+            Err(reason) => return Ok(Err(reason)),
+        };
         match (enrollment.state, live) {
             (EnrollmentState::Approved, Some(device)) => {
-                reissue(&txn, device.device, device.organization, new.certificate_expires_at, "enrollment").await?
+                reissue(&txn, device.device, device.organization, new.certificate, "enrollment").await?
             }
             // Its device was deleted since: begin again.
             (EnrollmentState::Approved, None) => {
@@ -485,7 +506,7 @@ impl SystemStore {
             name: approval.name.unwrap_or(approval.fallback_name),
             facts: &waiting.facts,
             facts_hash: approval.facts_hash,
-            certificate_expires_at: approval.certificate_expires_at,
+            certificate: approval.certificate,
         };
         let enrolled = device_insert(
             &txn,

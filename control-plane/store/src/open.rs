@@ -82,7 +82,7 @@ impl Store {
                     config.user(name);
                     config
                 };
-                Ok(Self::new(&role("kaliun_app"), &role("kaliun_system"), None)?)
+                Ok(Self::new(&role("kaliun_app"), &role("kaliun_system"), &role("kaliun_system"), None)?)
             }
             DatabaseAccess::Given { url, direct_url, ca } => {
                 let (mut url, mut direct_url) = (url.config().clone(), direct_url.config().clone());
@@ -95,7 +95,7 @@ impl Store {
                     direct_url.ssl_mode(SslMode::Require);
                 }
                 bring_up(&direct_url, tls.clone(), Logins::AsTheyAre).await?;
-                Ok(Self::new(&url, &url, tls)?)
+                Ok(Self::new(&url, &url, &direct_url, tls)?)
             }
         }
     }

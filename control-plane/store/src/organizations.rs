@@ -50,8 +50,11 @@ impl SystemStore {
         }
         let organization = OrganizationId::new();
         let account = AccountId::new();
-        txn.execute("INSERT INTO organization (id, name) VALUES ($1, $2)", &[&organization, &first.organization_name])
-            .await?;
+        txn.execute(
+            "INSERT INTO organization (id, name, runs_platform) VALUES ($1, $2, true)",
+            &[&organization, &first.organization_name],
+        )
+        .await?;
         txn.execute(
             "INSERT INTO installation (id, organization_id, name) VALUES ($1, $2, $3)",
             &[&InstallationId::new(), &organization, &first.installation_name],

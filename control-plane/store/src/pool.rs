@@ -2,6 +2,7 @@
 
 use crate::error::StoreError;
 use crate::scope::OrganizationScope;
+use crate::wakeups::WakeupSource;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Transaction};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub struct Store {
     pub system: SystemStore,
     /// For finding out who somebody is.
     pub gate: SystemStore,
+    /// What other replicas tell.
+    pub wakeups: WakeupSource,
 }
 
 /// Acts as `kaliun_app`, always inside one organization.
@@ -59,17 +62,19 @@ pub struct SystemStore {
 }
 
 impl Store {
-    /// Makes the pools for the application's role and the system role. Opens no connection yet. Both may be the same login: each
+    /// Makes the pools for the application's role and the system role, and remembers how to connect past a pooler. Opens no connection yet. Both may be the same login: each
     /// transaction takes its role.
     pub(crate) fn new(
         app: &Config,
         system: &Config,
+        direct: &Config,
         tls: Option<rustls::ClientConfig>,
     ) -> Result<Self, deadpool_postgres::BuildError> {
         Ok(Self {
             app: AppStore { pool: pool(app, APP_CONNECTIONS, tls.clone())? },
             system: SystemStore { pool: pool(system, SYSTEM_CONNECTIONS, tls.clone())? },
-            gate: SystemStore { pool: pool(system, GATE_CONNECTIONS, tls)? },
+            gate: SystemStore { pool: pool(system, GATE_CONNECTIONS, tls.clone())? },
+            wakeups: WakeupSource::new(direct, tls),
         })
     }
 

@@ -16,6 +16,8 @@ pub struct SessionOpen {
     pub boot_id: uuid::Uuid,
     /// Version of its agent.
     pub agent_version: String,
+    /// The trust bundle that it holds; 0 for none.
+    pub trust_version: i64,
 }
 
 /// What a hello leads to.
@@ -54,6 +56,7 @@ impl SystemStore {
         let devices: Vec<DeviceId> = opens.iter().map(|open| open.device).collect();
         let boots: Vec<uuid::Uuid> = opens.iter().map(|open| open.boot_id).collect();
         let versions: Vec<&str> = opens.iter().map(|open| open.agent_version.as_str()).collect();
+        let trust: Vec<i64> = opens.iter().map(|open| open.trust_version).collect();
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         // Rows are locked in the order of their ids, here and in ingest, so that two batches never wait for each other.
@@ -64,24 +67,27 @@ impl SystemStore {
         .await?;
         txn.execute(
             "WITH request AS (
-                 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS r (device_id, boot_id, agent_version)
+                 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $6::bigint[])
+                     AS r (device_id, boot_id, agent_version, trust_version)
              ), opened AS (
                  UPDATE device_status s SET session_epoch = s.session_epoch + 1, replica_id = $4,
                      link_since = CASE WHEN s.online THEN s.link_since ELSE now() END,
-                     online = true, link_reason = $5, boot_id = r.boot_id, agent_version = r.agent_version
-                 FROM request r JOIN device d ON d.id = r.device_id AND d.deleted_at IS NULL
+                     online = true, link_reason = $5, boot_id = r.boot_id, agent_version = r.agent_version,
+                     trust_version = r.trust_version
+                 FROM request r JOIN device d ON d.id = r.device_id AND d.deleted_at IS NULL AND d.revoked_at IS NULL
                  WHERE s.device_id = r.device_id
                  RETURNING s.organization_id, s.device_id
              )
              INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
              SELECT organization_id, device_id, $5, 'The box connected.', 'control-plane', now() FROM opened",
-            &[&devices, &boots, &versions, &replica, &ReasonCode::LinkConnected.code()],
+            &[&devices, &boots, &versions, &replica, &ReasonCode::LinkConnected.code(), &trust],
         )
         .await?;
         // A statement of its own: it sees what an older session of the device stored before we had the lock.
         let rows = txn
             .rows(
-                "SELECT d.id AS device_id, d.organization_id, d.deleted_at IS NOT NULL AS deleted, s.session_epoch,
+                "SELECT d.id AS device_id, d.organization_id, d.deleted_at IS NOT NULL AS deleted,
+                        d.revoked_at IS NOT NULL AS revoked, d.certificate_authority, s.session_epoch,
                         s.sample_spool_id, s.sample_sequence, s.event_spool_id, s.event_sequence, f.facts_hash,
                         r.generation, r.document
                  FROM device d
@@ -98,6 +104,8 @@ impl SystemStore {
             let device: DeviceId = column(row, TABLE, "device_id")?;
             let answer = if column(row, TABLE, "deleted")? {
                 SessionOpened::Refused(ReasonCode::PeerDeviceDeleted)
+            } else if column(row, TABLE, "revoked")? {
+                SessionOpened::Refused(ReasonCode::PeerDeviceRevoked)
             } else {
                 SessionOpened::Started(column(row, TABLE, "organization_id")?, start_from_row(row)?)
             };
@@ -167,7 +175,8 @@ impl SystemStore {
                 "SELECT h.device_id FROM unnest($1::uuid[], $2::bigint[]) AS h (device_id, session_epoch)
                  WHERE NOT EXISTS (
                      SELECT FROM device_status s JOIN device d ON d.id = s.device_id
-                     WHERE s.device_id = h.device_id AND s.session_epoch = h.session_epoch AND s.online AND d.deleted_at IS NULL)",
+                     WHERE s.device_id = h.device_id AND s.session_epoch = h.session_epoch AND s.online
+                       AND d.deleted_at IS NULL AND d.revoked_at IS NULL)",
                 &[&devices, &epochs],
             )
             .await?;
@@ -204,5 +213,6 @@ fn start_from_row(row: &tokio_postgres::Row) -> Result<SessionStart, StoreError>
         events: event_spool.map(|spool_id| SpoolMark { spool_id, sequence: event_sequence }),
         facts_hash: column(row, "device_facts", "facts_hash")?,
         settings: generation.zip(document).map(|(generation, document)| ReportSettings { generation, document }),
+        certificate_authority: column(row, "device", "certificate_authority")?,
     })
 }

@@ -76,14 +76,14 @@ async fn the_table_holds_for_every_rpc_and_every_role() -> Result<()> {
         let bogus = call(&public, &path, Some("kat1.bogus")).await?.err().map(|status| status.code());
         match rule {
             Some(Rule::Anyone) => assert_ne!(without, Some(Code::Unauthenticated), "{path}"),
-            Some(Rule::Member(_)) => {
+            Some(Rule::Member(_) | Rule::Platform(_)) => {
                 assert_eq!(without, Some(Code::Unauthenticated), "{path}");
                 assert_eq!(bogus, Some(Code::Unauthenticated), "{path}");
             }
             Some(Rule::AnyPeer | Rule::Device) | None => assert_eq!(without, Some(Code::Unimplemented), "{path}"),
         }
         for (role, token) in &tokens {
-            let Some(Rule::Member(needed)) = rule else { continue };
+            let Some(Rule::Member(needed) | Rule::Platform(needed)) = rule else { continue };
             // A stream that answers is as good as an answer: only the refusal matters here.
             let code = call(&public, &path, Some(token)).await?.err().map(|status| status.code());
             let denied = matches!(code, Some(Code::PermissionDenied | Code::Unauthenticated));
@@ -97,7 +97,7 @@ async fn the_table_holds_for_every_rpc_and_every_role() -> Result<()> {
 async fn people_are_not_served_where_boxes_are_and_the_other_way_round() -> Result<()> {
     let fixture = Fixture::start().await?;
     let device = TestBox::enroll(&fixture, "cellar").await?.channel().await?;
-    for row in TABLE.iter().filter(|row| matches!(row.rule, Rule::Anyone | Rule::Member(_))) {
+    for row in TABLE.iter().filter(|row| matches!(row.rule, Rule::Anyone | Rule::Member(_) | Rule::Platform(_))) {
         let code = call(&device, row.path, None).await?.err().map(|status| status.code());
         assert_eq!(code, Some(Code::Unimplemented), "{}", row.path);
     }

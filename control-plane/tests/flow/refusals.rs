@@ -53,7 +53,7 @@ async fn strangers_are_refused_each_with_its_own_reason() -> Result<()> {
     let stranger = device_channel(known.address, &known.roots, Some((vec![forged], &known.key))).await?;
     check(&refusal(stranger).await?, ReasonCode::PeerUnknownIssuer);
 
-    let own = fixture.own_issuer()?;
+    let own = fixture.own_issuer().await?;
     let expired = certificate(&known.device_id, &own, &known.key, now - 2 * day, now - day)?;
     let late = device_channel(known.address, &known.roots, Some((vec![expired], &known.key))).await?;
     check(&refusal(late).await?, ReasonCode::PeerExpired);

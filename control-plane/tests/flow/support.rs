@@ -1,15 +1,19 @@
 //! A server, and clients for it.
 
+mod anybody;
+
+use anybody::Anybody;
 use anyhow::{Context, Result, ensure};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use kaliun_cluster::testing::TestDatabase;
+use kaliun_control_plane::authority::KeyFile;
 use kaliun_control_plane::config::{Config, Database};
 use kaliun_control_plane::server::Server;
 use kaliun_proto::enrollment::v1::enroll_request::{Begin, Proof, Step};
 use kaliun_proto::enrollment::v1::enroll_response::{Issued, Step as Answer};
 use kaliun_proto::enrollment::v1::enrollment_service_client::EnrollmentServiceClient;
-use kaliun_proto::enrollment::v1::{EnrollRequest, GetTrustBundleRequest, TrustBundle};
+use kaliun_proto::enrollment::v1::{EnrollRequest, GetTrustBundleRequest, SignedTrustBundle, TrustBundle};
 use kaliun_proto::fleet::v1 as fleet;
 use kaliun_proto::link::v1::device_message::Message as DeviceWord;
 use kaliun_proto::link::v1::link_service_client::LinkServiceClient;
@@ -84,6 +88,11 @@ impl Fixture {
         Ok(())
     }
 
+    /// How the server was configured.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The folder of this test, gone with it.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
@@ -111,11 +120,16 @@ impl Fixture {
     }
 
     /// The server's own authority, to make certificates that it would not.
-    pub(crate) fn own_issuer(&self) -> Result<rcgen::Issuer<'static, KeyPair>> {
-        use rustls::pki_types::pem::PemObject;
-        let folder = self.folder.join("authority");
-        let key = KeyPair::from_pem(&std::fs::read_to_string(folder.join("ca.key"))?)?;
-        Ok(rcgen::Issuer::from_ca_cert_der(&CertificateDer::from_pem_file(folder.join("ca.crt"))?, key)?)
+    pub(crate) async fn own_issuer(&self) -> Result<rcgen::Issuer<'static, KeyPair>> {
+        let keys = KeyFile::open(&self.config.authority_key_file)?.context("there is a key file")?;
+        let row = self
+            .admin()
+            .await?
+            .query_one("SELECT certificate, sealed_key FROM authority WHERE number = 1", &[])
+            .await?;
+        let key = keys.unseal("authority 1", row.get(1))?;
+        let key = KeyPair::try_from(&PrivatePkcs8KeyDer::from(key.as_slice()))?;
+        Ok(rcgen::Issuer::from_ca_cert_der(&CertificateDer::from(row.get::<_, Vec<u8>>(0)), key)?)
     }
 
     /// A join token for many boxes.
@@ -134,6 +148,7 @@ fn config(database: &TestDatabase, state_dir: PathBuf, token_file: PathBuf) -> C
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let url = DatabaseUrl::from(database.admin_config());
     Config {
+        authority_key_file: state_dir.join("authority.key"),
         state_dir,
         replica_name: "test".to_owned(),
         device_listen: any,
@@ -188,6 +203,19 @@ pub(crate) struct TestBox {
 
 /// What a box shows of itself: its certificates, and the key that proves them.
 pub(crate) type Shown<'a> = Option<(Vec<CertificateDer<'static>>, &'a KeyPair)>;
+
+/// How a box does TLS before it knows its server.
+async fn unverified_channel(address: SocketAddr) -> Result<Channel> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let connector = TlsConnector::from(Arc::new(config));
+    channel_over(Endpoint::from_static("http://localhost"), move || TcpStream::connect(address), connector).await
+}
 
 /// How a box does TLS.
 fn connector(roots: &[CertificateDer<'static>], identity: Shown<'_>) -> Result<TlsConnector> {
@@ -248,7 +276,17 @@ pub(crate) async fn device_channel_by<F>(
 where
     F: Future<Output = std::io::Result<TcpStream>> + Send + 'static,
 {
-    let connector = connector(roots, identity)?;
+    channel_over(endpoint, dial, connector(roots, identity)?).await
+}
+
+async fn channel_over<F>(
+    endpoint: Endpoint,
+    dial: impl Fn() -> F + Send + 'static,
+    connector: TlsConnector,
+) -> Result<Channel>
+where
+    F: Future<Output = std::io::Result<TcpStream>> + Send + 'static,
+{
     let connect = tower::service_fn(move |_uri: Uri| {
         let (connector, dialled) = (connector.clone(), dial());
         async move {
@@ -260,20 +298,21 @@ where
     Ok(endpoint.connect_with_connector(connect).await?)
 }
 
-/// The authorities, learned as a box learns them but for the hash, which the caller knows.
+/// The chain of trust bundles, asked for as a box does that knows nobody yet.
+pub(crate) async fn bundles(fixture: &Fixture) -> Result<Vec<SignedTrustBundle>> {
+    let channel = unverified_channel(fixture.device_address()).await?;
+    let answer =
+        EnrollmentServiceClient::new(channel).get_trust_bundle(GetTrustBundleRequest { from_version: 0 }).await?;
+    Ok(answer.into_inner().bundles)
+}
+
+/// The authorities, learned as a box learns them.
 pub(crate) async fn learn_roots(fixture: &Fixture) -> Result<Vec<CertificateDer<'static>>> {
-    // The server's own file stands for the image or the token that a real box has it from.
-    use rustls::pki_types::pem::PemObject;
-    let root = CertificateDer::from_pem_file(fixture.folder.join("authority").join("ca.crt"))?;
-    let channel = device_channel(fixture.device_address(), std::slice::from_ref(&root), None).await?;
-    let bundles = EnrollmentServiceClient::new(channel)
-        .get_trust_bundle(GetTrustBundleRequest { from_version: 0 })
-        .await?
-        .into_inner()
-        .bundles;
+    let bundles = bundles(fixture).await?;
     let first = bundles.first().context("there is a first bundle")?;
     ensure!(digest(&SHA256, &first.bundle).as_ref() == fixture.server.trust_hash(), "the hash is of the first bundle");
-    let bundle = TrustBundle::decode(first.bundle.as_slice())?;
+    let newest = bundles.last().context("there is a newest bundle")?;
+    let bundle = TrustBundle::decode(newest.bundle.as_slice())?;
     Ok(bundle.certificate_authorities.into_iter().map(CertificateDer::from).collect())
 }
 
@@ -337,11 +376,16 @@ pub(crate) async fn enroll_over(
 }
 
 fn prove(prover: &KeyPair, key: &KeyPair, nonce: &[u8]) -> Result<Vec<u8>> {
-    let signer = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &prover.serialize_der())
-        .map_err(|error| anyhow::anyhow!("{error}"))?;
     let key_hash = digest(&SHA256, &key.subject_public_key_info());
     let message = [b"kaliun enrollment v1\0", nonce, key_hash.as_ref()].concat();
-    let signature = signer.sign(&aws_lc_rs::rand::SystemRandom::new(), &message);
+    sign(prover, &message)
+}
+
+/// Signs as a box does.
+pub(crate) fn sign(key: &KeyPair, message: &[u8]) -> Result<Vec<u8>> {
+    let signer = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &key.serialize_der())
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    let signature = signer.sign(&aws_lc_rs::rand::SystemRandom::new(), message);
     Ok(signature.map_err(|error| anyhow::anyhow!("{error}"))?.as_ref().to_vec())
 }
 

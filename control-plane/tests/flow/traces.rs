@@ -72,6 +72,8 @@ async fn a_call_and_its_statements_are_spans_with_the_request_s_id() -> Result<(
         .arg(format!("--otlp-endpoint=http://{}", collector.address))
         .arg("--state-dir")
         .arg(fixture.folder().join("program"))
+        .arg("--authority-key-file")
+        .arg(&fixture.config().authority_key_file)
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;

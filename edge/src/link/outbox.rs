@@ -11,7 +11,8 @@ use crate::journal::{Class, Journal};
 use crate::spool::{Batch, SpoolError, SpoolId};
 use kaliun_proto::link::v1::device_message::Message as Outgoing;
 use kaliun_proto::link::v1::{
-    Acknowledged, DeviceEvent, DeviceMessage, EventBatch, FactsReport, Heartbeat, SampleBatch, SettingsApplied, Welcome,
+    Acknowledged, CertificateRequest, DeviceEvent, DeviceMessage, EventBatch, FactsReport, Heartbeat, SampleBatch,
+    SettingsApplied, TrustHeld, Welcome,
 };
 use kaliun_proto::telemetry::v1::Sample;
 use kaliun_types::limits::LINK_MESSAGE_MAX_BYTES;
@@ -33,6 +34,8 @@ const SEQUENCE_MAX: u64 = i64::MAX as u64;
 pub struct Outbox {
     heartbeat_is_due: bool,
     settings_applied: Option<SettingsApplied>,
+    certificate_request: Option<CertificateRequest>,
+    trust_held: Option<TrustHeld>,
     /// Hash of the facts that the server has or was sent; `None` when it asked for them.
     facts_told: Option<[u8; 32]>,
     /// When facts that changed may be told.
@@ -65,6 +68,8 @@ impl Outbox {
         Ok(Self {
             heartbeat_is_due: false,
             settings_applied: None,
+            certificate_request: None,
+            trust_held: None,
             facts_told: (!welcome.send_facts).then_some(facts_in_hello),
             facts_from: now,
             pace: Pace::begin(now),
@@ -94,6 +99,16 @@ impl Outbox {
         self.settings_applied = Some(applied);
     }
 
+    /// The server is to be asked for the next certificate.
+    pub fn want_certificate(&mut self, certificate_request: Vec<u8>) {
+        self.certificate_request = Some(CertificateRequest { certificate_request });
+    }
+
+    /// The server is to be told which trust bundle is held.
+    pub fn want_trust_held(&mut self, version: u64) {
+        self.trust_held = Some(TrustHeld { version });
+    }
+
     /// Takes an acknowledgement.
     ///
     /// # Errors
@@ -118,8 +133,9 @@ impl Outbox {
     /// When something may go that is held back now. `None` when nothing is.
     #[must_use]
     pub fn held_until(&self, journal: &Journal, now: Instant) -> Option<Instant> {
-        let settings_from = self.settings_applied.as_ref().map(|_| now);
-        let from = settings_from.into_iter().chain(self.facts_due_from(journal, now)).min()?;
+        let is_due = self.settings_applied.is_some() || self.certificate_request.is_some() || self.trust_held.is_some();
+        let due_from = is_due.then_some(now);
+        let from = due_from.into_iter().chain(self.facts_due_from(journal, now)).min()?;
         Some(from.max(now + self.pace.wait(now)))
     }
 
@@ -157,6 +173,12 @@ impl Outbox {
     fn next_paced(&mut self, journal: &Journal, now: Instant) -> Option<DeviceMessage> {
         if let Some(applied) = self.settings_applied.take() {
             return Some(control(Outgoing::SettingsApplied(applied)));
+        }
+        if let Some(held) = self.trust_held.take() {
+            return Some(control(Outgoing::TrustHeld(held)));
+        }
+        if let Some(request) = self.certificate_request.take() {
+            return Some(control(Outgoing::CertificateRequest(request)));
         }
         if self.facts_due_from(journal, now).is_none_or(|from| from > now) {
             return None;

@@ -3,10 +3,13 @@
 use super::outbox::Outbox;
 use super::settings::{HeldSettings, Verdict};
 use super::state::Failure;
-use super::transport::{OpenStream, ended};
+use super::transport::{OpenStream, ended, with_sources};
 use crate::clock::now_ms;
+use crate::identity::{DeviceRecord, Identity};
 use crate::journal::{Class, Journal};
 use crate::state_dir::StateDir;
+use crate::trust::TrustChain;
+use kaliun_proto::enrollment::v1::SignedTrustBundle;
 use kaliun_proto::link::v1::server_message::Message as Incoming;
 use kaliun_proto::link::v1::{DeviceMessage, ServerMessage, Welcome};
 use std::time::Duration;
@@ -18,6 +21,11 @@ use tonic::Streaming;
 /// How long an orderly end waits for the server to see it.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How often the clock is looked at for the time of renewal: boxes without a battery set theirs after the start.
+const RENEWAL_LOOK: Duration = Duration::from_secs(3600);
+/// A certificate that was asked for and did not come is asked for again after this long.
+const RENEWAL_RETRY: Duration = Duration::from_secs(600);
+
 /// What a session works with. Borrowed from the agent, which outlives it.
 #[derive(Debug)]
 pub struct Session<'a, F> {
@@ -27,6 +35,10 @@ pub struct Session<'a, F> {
     pub state: &'a StateDir,
     /// The settings in force.
     pub settings: &'a mut HeldSettings,
+    /// The box's key and certificates.
+    pub identity: &'a mut Identity,
+    /// Whom the box believes.
+    pub trust: &'a mut TrustChain,
     /// Told when something changed that others may want to know.
     pub on_change: F,
 }
@@ -76,8 +88,8 @@ impl<F: FnMut(Change)> Session<'_, F> {
                 SessionEnd::Stopped
             }
             Err(failure) => {
-                // After a drain the server waits for our side to end; after anything else nobody is there.
-                if matches!(failure, Failure::Drained { .. }) {
+                // After a drain, and when it was our wish, the server waits for our side to end; else nobody is there.
+                if matches!(failure, Failure::Drained { .. } | Failure::Renewed) {
                     stream.close(CLOSE_PATIENCE).await;
                 }
                 SessionEnd::Failed(failure)
@@ -98,8 +110,18 @@ impl<F: FnMut(Change)> Session<'_, F> {
         let mut heard_at = Instant::now();
         let mut sent_at = Instant::now();
         let mut pending = None;
+        let mut renews_at = self.renews_at();
         loop {
             let now = Instant::now();
+            if now >= renews_at {
+                // By the clock, which may have been set meanwhile.
+                renews_at = self.renews_at();
+                if now >= renews_at {
+                    self.want_certificate(outbox);
+                    // Not answered, it is asked again.
+                    renews_at = now + RENEWAL_RETRY;
+                }
+            }
             if pending.is_none() {
                 pending = outbox.next(self.journal, now_ms(), now)?;
             }
@@ -129,7 +151,7 @@ impl<F: FnMut(Change)> Session<'_, F> {
                     Err(_) => return Err(last_word(incoming, silence_ends).await),
                 },
                 () = self.journal.changed(), if pending.is_none() => {}
-                () = tokio::time::sleep_until(silence_ends.min(heartbeat_at).min(look_again_at)) => {
+                () = tokio::time::sleep_until(silence_ends.min(heartbeat_at).min(look_again_at).min(renews_at)) => {
                     let now = Instant::now();
                     if now >= silence_ends {
                         return Err(Failure::Idle);
@@ -156,6 +178,17 @@ impl<F: FnMut(Change)> Session<'_, F> {
                 }
             }
             Incoming::SendFacts(_) => outbox.want_facts(),
+            Incoming::RenewCertificate(_) => self.want_certificate(outbox),
+            Incoming::Certificate(certificate) => {
+                match self.identity.take_candidate(self.state, certificate.certificate_chain) {
+                    Ok(()) => return Err(Failure::Renewed),
+                    Err(error) => tracing::error!(error = %with_sources(&error), "the next certificate was not taken"),
+                }
+            }
+            Incoming::TrustBundles(told) => {
+                self.take_bundles(told.bundles);
+                outbox.want_trust_held(self.trust.version());
+            }
             Incoming::Settings(settings) => {
                 let failure = self.take_settings(settings);
                 outbox.want_settings_applied(self.settings.report(failure, now_ms()));
@@ -169,13 +202,44 @@ impl<F: FnMut(Change)> Session<'_, F> {
         Ok(())
     }
 
+    /// When the next certificate is to be asked for.
+    fn renews_at(&self) -> Instant {
+        let renews_at_ms = self.identity.record.as_ref().map(DeviceRecord::renews_at_ms);
+        let left_ms = renews_at_ms.map_or(i64::MAX, |at_ms| at_ms.saturating_sub(now_ms()).max(0));
+        Instant::now() + Duration::from_millis(left_ms.unsigned_abs()).min(RENEWAL_LOOK)
+    }
+
+    fn want_certificate(&self, outbox: &mut Outbox) {
+        match self.identity.key.certificate_request() {
+            Ok(request) => outbox.want_certificate(request),
+            Err(error) => tracing::error!(error = %with_sources(&error), "the next certificate cannot be asked for"),
+        }
+    }
+
+    /// Adds newer bundles to the chain, and stores it before it counts.
+    fn take_bundles(&mut self, bundles: Vec<SignedTrustBundle>) {
+        let mut longer = self.trust.clone();
+        match longer.extend_by_newer(bundles) {
+            Ok(false) => return,
+            Ok(true) => {}
+            Err(error) => return tracing::error!(%error, "newer trust bundles do not hold and are passed over"),
+        }
+        match longer.store(self.state) {
+            Ok(()) => {
+                tracing::info!(version = longer.version(), "trust bundle taken");
+                *self.trust = longer;
+            }
+            Err(error) => tracing::error!(error = %with_sources(&error), "trust bundles cannot be stored"),
+        }
+    }
+
     /// Stores settings, then applies them. Gives why they were not taken.
     fn take_settings(&mut self, settings: kaliun_proto::link::v1::Settings) -> Option<String> {
         let problem = match self.settings.judge(settings) {
             Verdict::Held => return None,
             Verdict::Refused(problem) => problem,
             Verdict::Apply(new) => match new.store(self.state) {
-                Err(error) => format!("They cannot be stored: {}.", super::transport::with_sources(&error)),
+                Err(error) => format!("They cannot be stored: {}.", with_sources(&error)),
                 Ok(()) => {
                     tracing::info!(generation = new.generation(), "settings applied");
                     (self.on_change)(Change::SampleInterval(new.sample_interval()));

@@ -47,6 +47,13 @@ pub enum Failure {
         /// Come back after this long.
         reconnect_after: Duration,
     },
+    /// The box ended the session to begin one with its next certificate.
+    Renewed,
+    /// The server does not take the box's next certificate; the one before it counts again.
+    NotRenewed {
+        /// What was wrong with it.
+        message: String,
+    },
     /// The server sent what the protocol does not allow.
     BrokenProtocol {
         /// What it was.
@@ -76,7 +83,14 @@ pub enum Decision {
         /// Why the link is down.
         reason: ReasonCode,
     },
-    /// The certificate is of no use any more: enrol again with the same key.
+    /// The certificate is of no use any more: prove the key and get a new one.
+    Recover {
+        /// After this long.
+        after: Duration,
+        /// Why.
+        reason: ReasonCode,
+    },
+    /// The server does not know this box: enrol again with the same key.
     Reenroll {
         /// After this long.
         after: Duration,
@@ -100,12 +114,14 @@ pub fn decide(failure: &Failure, attempts: u32, jitter: f64) -> Decision {
             Decision::Retry { after: soon, reason: ReasonCode::LinkLost }
         }
         Failure::Closed => Decision::Retry { after: soon, reason: ReasonCode::LinkClosed },
+        Failure::NotRenewed { .. } => Decision::Retry { after: soon, reason: ReasonCode::PeerInvalid },
+        Failure::Renewed => Decision::Retry { after: Duration::ZERO, reason: ReasonCode::CertificateRenewed },
         Failure::Idle => Decision::Retry { after: soon, reason: ReasonCode::LinkTimeout },
         Failure::BrokenProtocol { .. } => Decision::Retry { after: later, reason: ReasonCode::LinkProtocolError },
         Failure::UntrustedServer { .. } => {
             Decision::RefreshTrust { after: soon, reason: ReasonCode::PeerUnknownIssuer }
         }
-        Failure::UnusableIdentity { .. } => Decision::Reenroll { after: soon, reason: ReasonCode::PeerInvalid },
+        Failure::UnusableIdentity { .. } => Decision::Recover { after: soon, reason: ReasonCode::PeerInvalid },
         Failure::Drained { reconnect_after } => {
             Decision::Retry { after: hinted(*reconnect_after, jitter), reason: ReasonCode::LinkServerStopped }
         }
@@ -123,18 +139,22 @@ fn decide_refusal(refusal: &Refusal, soon: Duration, later: Duration) -> Decisio
         let is_grave = matches!(refusal.code, Code::Unimplemented | Code::Unauthenticated | Code::PermissionDenied);
         return Decision::Retry { after: if is_grave { later } else { soon }, reason };
     };
-    if matches!(reason, ReasonCode::PeerDeviceDeleted | ReasonCode::LinkUnsupportedProtocol) {
+    if matches!(
+        reason,
+        ReasonCode::PeerDeviceDeleted | ReasonCode::PeerDeviceRevoked | ReasonCode::LinkUnsupportedProtocol
+    ) {
         return Decision::Stop { reason };
     }
-    let wants_certificate = matches!(
+    if matches!(
         reason,
         ReasonCode::PeerNoCertificate
             | ReasonCode::PeerUnknownIssuer
             | ReasonCode::PeerExpired
             | ReasonCode::PeerInvalid
-            | ReasonCode::PeerDeviceUnknown
-    );
-    if wants_certificate {
+    ) {
+        return Decision::Recover { after: soon, reason };
+    }
+    if reason == ReasonCode::PeerDeviceUnknown {
         return Decision::Reenroll { after: soon, reason };
     }
     // Another process lives under this identity, or this agent and the server do not understand each other.
@@ -157,6 +177,34 @@ fn hinted(hint: Duration, jitter: f64) -> Duration {
 }
 
 impl Failure {
+    /// Whether the server did not take what the box showed of itself.
+    #[must_use]
+    pub fn is_about_certificate(&self) -> bool {
+        let reason = match self {
+            Self::UnusableIdentity { .. } => return true,
+            Self::Ended(refusal) => refusal.reason,
+            Self::Unreachable { .. }
+            | Self::UntrustedServer { .. }
+            | Self::Closed
+            | Self::Idle
+            | Self::Drained { .. }
+            | Self::Renewed
+            | Self::NotRenewed { .. }
+            | Self::BrokenProtocol { .. }
+            | Self::Disk { .. } => None,
+        };
+        matches!(
+            reason,
+            Some(
+                ReasonCode::PeerNoCertificate
+                    | ReasonCode::PeerUnknownIssuer
+                    | ReasonCode::PeerExpired
+                    | ReasonCode::PeerNotYetValid
+                    | ReasonCode::PeerInvalid
+            )
+        )
+    }
+
     /// One sentence for a person.
     #[must_use]
     pub fn message(&self) -> String {
@@ -164,9 +212,11 @@ impl Failure {
             Self::Unreachable { message }
             | Self::UntrustedServer { message }
             | Self::UnusableIdentity { message }
+            | Self::NotRenewed { message }
             | Self::Disk { message } => message.clone(),
             Self::Ended(refusal) => refusal.message.clone(),
             Self::Closed => "The control plane ended the connection.".to_owned(),
+            Self::Renewed => "The box has its next certificate and connects again with it.".to_owned(),
             Self::Idle => "Nothing was heard from the control plane for the agreed time.".to_owned(),
             Self::Drained { reconnect_after } => {
                 format!("The control plane asked to reconnect after {:.1} s.", reconnect_after.as_secs_f64())
@@ -222,11 +272,14 @@ mod tests {
             ReasonCode::PeerUnknownIssuer,
             ReasonCode::PeerExpired,
             ReasonCode::PeerInvalid,
-            ReasonCode::PeerDeviceUnknown,
         ] {
-            check(refused(Code::Unauthenticated, Some(reason), None), 1, Decision::Reenroll { after: SECOND, reason });
+            check(refused(Code::Unauthenticated, Some(reason), None), 1, Decision::Recover { after: SECOND, reason });
         }
-        for reason in [ReasonCode::PeerDeviceDeleted, ReasonCode::LinkUnsupportedProtocol] {
+        let reason = ReasonCode::PeerDeviceUnknown;
+        check(refused(Code::PermissionDenied, Some(reason), None), 1, Decision::Reenroll { after: SECOND, reason });
+        for reason in
+            [ReasonCode::PeerDeviceDeleted, ReasonCode::PeerDeviceRevoked, ReasonCode::LinkUnsupportedProtocol]
+        {
             check(refused(Code::PermissionDenied, Some(reason), None), 1, Decision::Stop { reason });
         }
         for (reason, after) in [

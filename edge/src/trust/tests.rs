@@ -18,6 +18,36 @@ fn signed(version: u64, own: &KeyPair, signer: &KeyPair) -> SignedTrustBundle {
     SignedTrustBundle { bundle, signature }
 }
 
+/// So many versions, each signed by the one before.
+pub(crate) fn bundles(versions: u64) -> Vec<SignedTrustBundle> {
+    let mut signer = key();
+    let mut bundles = vec![signed(1, &signer, &signer)];
+    for version in 2..=versions {
+        let own = key();
+        bundles.push(signed(version, &own, &signer));
+        signer = own;
+    }
+    bundles
+}
+
+/// A chain of so many versions.
+pub(crate) fn chain(versions: u64) -> TrustChain {
+    let bundles = bundles(versions);
+    TrustChain::begin(sha256(&bundles[0].bundle), bundles).unwrap()
+}
+
+#[test]
+fn only_newer_bundles_are_taken() {
+    let all = bundles(4);
+    let mut held = TrustChain::begin(sha256(&all[0].bundle), all[..2].to_vec()).unwrap();
+    assert_eq!(held.extend_by_newer(all[..2].to_vec()), Ok(false));
+    assert_eq!(held.extend_by_newer(all[3..].to_vec()), Err(UntrustedChain::Gap));
+    assert_eq!((held.extend_by_newer(all.clone()), held.version()), (Ok(true), 4));
+    // Another fleet's bundles are not a continuation, whatever their numbers.
+    assert_eq!(held.extend_by_newer(bundles(5)[4..].to_vec()), Err(UntrustedChain::Signature(5)));
+    assert_eq!(held.version(), 4);
+}
+
 #[test]
 fn a_chain_is_followed_from_its_hash() {
     let (one, two, three) = (key(), key(), key());

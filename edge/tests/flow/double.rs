@@ -6,8 +6,12 @@ use kaliun_edge::tasks::{Spawner, Tasks};
 use kaliun_proto::enrollment::v1::enroll_request::Step as EnrollStep;
 use kaliun_proto::enrollment::v1::enroll_response::{Challenge, Issued, Pending, Refused, Step};
 use kaliun_proto::enrollment::v1::enrollment_service_server::{EnrollmentService, EnrollmentServiceServer};
+use kaliun_proto::enrollment::v1::recover_request::Step as RecoverStep;
+use kaliun_proto::enrollment::v1::recover_response::Step as Recovered;
+use kaliun_proto::enrollment::v1::recovery_service_server::{RecoveryService, RecoveryServiceServer};
 use kaliun_proto::enrollment::v1::{
-    EnrollRequest, EnrollResponse, GetTrustBundleRequest, GetTrustBundleResponse, SignedTrustBundle, TrustBundle,
+    EnrollRequest, EnrollResponse, GetTrustBundleRequest, GetTrustBundleResponse, RecoverRequest, RecoverResponse,
+    SignedTrustBundle, TrustBundle,
 };
 use kaliun_proto::link::v1::link_service_server::{LinkService, LinkServiceServer};
 use kaliun_proto::link::v1::{DeviceMessage, ServerMessage};
@@ -44,6 +48,8 @@ pub(crate) enum Answer {
 
 /// One box that asked to open the link. The test answers.
 pub(crate) struct Attempt {
+    /// The certificate that it showed.
+    pub(crate) shown: CertificateDer<'static>,
     pub(crate) inbound: Streaming<DeviceMessage>,
     answer: oneshot::Sender<Result<mpsc::Receiver<Result<ServerMessage, Status>>, Status>>,
 }
@@ -61,6 +67,8 @@ pub(crate) struct Double {
     pub(crate) answer: watch::Sender<Answer>,
     pub(crate) attempts: mpsc::Receiver<Attempt>,
     pub(crate) begun: mpsc::Receiver<Begun>,
+    /// Boxes that proved their key once more, by its SubjectPublicKeyInfo.
+    pub(crate) proved: mpsc::Receiver<Vec<u8>>,
     shared: Arc<Shared>,
     bundle_key: KeyPair,
     _tasks: Tasks,
@@ -73,6 +81,7 @@ struct Shared {
     answer: watch::Receiver<Answer>,
     attempts: mpsc::Sender<Attempt>,
     begun: mpsc::Sender<Begun>,
+    proved: mpsc::Sender<Vec<u8>>,
     spawner: Spawner,
 }
 
@@ -82,7 +91,7 @@ struct Authority {
 }
 
 #[derive(Clone)]
-struct Service(Arc<Shared>);
+struct Service(Arc<Shared>, Option<CertificateDer<'static>>, [u8; 32]);
 
 impl Double {
     pub(crate) async fn start() -> Self {
@@ -94,6 +103,7 @@ impl Double {
         let (answer, answer_receiver) = watch::channel(Answer::Issue);
         let (attempts_sender, attempts) = mpsc::channel(ATTEMPTS_MAX);
         let (begun_sender, begun) = mpsc::channel(ATTEMPTS_MAX);
+        let (proved_sender, proved) = mpsc::channel(ATTEMPTS_MAX);
         let tasks = Tasks::new();
         let shared = Arc::new(Shared {
             bundles: Mutex::new(vec![first]),
@@ -102,10 +112,11 @@ impl Double {
             answer: answer_receiver,
             attempts: attempts_sender,
             begun: begun_sender,
+            proved: proved_sender,
             spawner: tasks.spawner(),
         });
         tasks.spawner().spawn(accept(listener, shared.clone()));
-        Self { url, answer, attempts, begun, shared, bundle_key, _tasks: tasks }
+        Self { url, answer, attempts, begun, proved, shared, bundle_key, _tasks: tasks }
     }
 
     /// SHA-256 of trust bundle version 1.
@@ -126,6 +137,24 @@ impl Double {
         let shared = self.shared.clone();
         // Called, it makes the bundle known.
         move || shared.bundles.lock().unwrap().push(bundle)
+    }
+
+    /// A certificate for the key of a signing request.
+    pub(crate) fn issue(&self, certificate_request: Vec<u8>) -> Vec<Vec<u8>> {
+        let request = CertificateSigningRequestDer::from(certificate_request);
+        let request = CertificateSigningRequestParams::from_der(&request).unwrap();
+        self.shared.authority.issue(request).certificate_chain
+    }
+
+    /// A certificate for a key that is nobody's here.
+    pub(crate) fn issue_to_another(&self) -> Vec<Vec<u8>> {
+        let request = CertificateParams::default().serialize_request(&key()).unwrap();
+        self.issue(request.der().to_vec())
+    }
+
+    /// Version 2 of the trust bundle.
+    pub(crate) fn second_bundle(&self) -> SignedTrustBundle {
+        signed_bundle(2, &self.shared.authority, &self.bundle_key, &self.bundle_key)
     }
 
     /// The next box that opens the link.
@@ -157,7 +186,8 @@ impl LinkService for Service {
     ) -> Result<Response<Self::OpenLinkStream>, Status> {
         let (answer, answered) = oneshot::channel();
         let inbound = request.into_inner();
-        self.0.attempts.send(Attempt { inbound, answer }).await.map_err(|_| Status::unavailable("no test"))?;
+        let shown = self.1.clone().ok_or_else(|| Status::unauthenticated("peer.no_certificate: No."))?;
+        self.0.attempts.send(Attempt { shown, inbound, answer }).await.map_err(|_| Status::unavailable("no test"))?;
         let outbound = answered.await.map_err(|_| Status::unavailable("no test"))??;
         Ok(Response::new(ReceiverStream::new(outbound)))
     }
@@ -188,7 +218,62 @@ impl EnrollmentService for Service {
     }
 }
 
+#[tonic::async_trait]
+impl RecoveryService for Service {
+    type RecoverStream = ReceiverStream<Result<RecoverResponse, Status>>;
+
+    async fn recover(
+        &self,
+        request: Request<Streaming<RecoverRequest>>,
+    ) -> Result<Response<Self::RecoverStream>, Status> {
+        let (sender, receiver) = mpsc::channel(8);
+        let (shared, exporter) = (self.0.clone(), self.2);
+        self.0.spawner.spawn(async move {
+            if let Err(status) = shared.recover(request.into_inner(), &sender, exporter).await {
+                let _gone = sender.send(Err(status)).await;
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
 impl Shared {
+    async fn recover(
+        &self,
+        mut inbound: Streaming<RecoverRequest>,
+        sender: &mpsc::Sender<Result<RecoverResponse, Status>>,
+        exporter: [u8; 32],
+    ) -> Result<(), Status> {
+        let say = |step| async move {
+            sender.send(Ok(RecoverResponse { step: Some(step) })).await.map_err(|_| Status::cancelled("gone"))
+        };
+        let Some(RecoverStep::Begin(begin)) = inbound.message().await?.and_then(|message| message.step) else {
+            return Err(Status::invalid_argument("expected begin"));
+        };
+        let request = CertificateSigningRequestDer::from(begin.certificate_request);
+        let request = CertificateSigningRequestParams::from_der(&request).unwrap();
+        let public_key_info = request.public_key.subject_public_key_info();
+        let nonce = vec![8; 32];
+        say(Recovered::Challenge(Challenge { nonce: nonce.clone() })).await?;
+        let Some(RecoverStep::Proof(proof)) = inbound.message().await?.and_then(|message| message.step) else {
+            return Err(Status::invalid_argument("expected proof"));
+        };
+        let message = [b"kaliun recovery v1\0".as_slice(), &nonce, &sha256(&public_key_info), &exporter].concat();
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, request.public_key.der_bytes())
+            .verify(&message, &proof.signature)
+            .map_err(|_| Status::unauthenticated("enrollment.proof_invalid: No."))?;
+        self.proved.send(public_key_info).await.unwrap();
+        let answer = self.answer.borrow().clone();
+        match answer {
+            Answer::Refuse { reason, retry_after_ms } => {
+                let (retryable, retry_after_ms) = (retry_after_ms.is_some(), retry_after_ms.unwrap_or(0));
+                say(Recovered::Refused(Refused { reason, message: "No.".to_owned(), retryable, retry_after_ms })).await
+            }
+            Answer::Issue | Answer::Pend(_) => say(Recovered::Issued(self.authority.issue(request))).await,
+            Answer::Break => Ok(()),
+        }
+    }
+
     async fn enroll(
         &self,
         mut inbound: Streaming<EnrollRequest>,
@@ -288,10 +373,14 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             let Ok(stream) = TlsAcceptor::from(tls).accept(socket).await else {
                 return;
             };
-            let service = Service(shared.clone());
-            let mut routes = tonic::service::Routes::new(EnrollmentServiceServer::new(service.clone()));
+            let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+            let connection = stream.get_ref().1;
+            let exporter = connection.export_keying_material([0; 32], b"EXPORTER-kaliun-recovery", None).unwrap();
+            let service = Service(shared.clone(), shown.map(|leaf| leaf.clone().into_owned()), exporter);
+            let mut routes = tonic::service::Routes::new(EnrollmentServiceServer::new(service.clone()))
+                .add_service(RecoveryServiceServer::new(service.clone()));
             // The link is for boxes with a certificate only.
-            if stream.get_ref().1.peer_certificates().is_some() {
+            if service.1.is_some() {
                 routes = routes.add_service(LinkServiceServer::new(service));
             }
             let _ended = hyper::server::conn::http2::Builder::new(shared.spawner.clone())

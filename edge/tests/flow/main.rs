@@ -7,6 +7,7 @@ mod double;
 mod enrolling;
 mod linking;
 mod refusals;
+mod renewal;
 mod settings;
 
 use std::future::Future;

@@ -1,5 +1,5 @@
 use crate::boxed::{RunningBox, config};
-use crate::double::Double;
+use crate::double::{Answer, Double};
 use crate::linking::{Session, offline_for, welcome};
 use crate::within;
 use kaliun_edge::agent_state::LinkState;
@@ -10,17 +10,60 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 
 #[tokio::test]
-async fn a_useless_certificate_leads_back_to_enrolment() {
+async fn a_useless_certificate_is_replaced_by_proving_the_key() {
     let mut double = Double::start().await;
     let folder = tempfile::tempdir().unwrap();
     let running = RunningBox::start(folder.path(), config(&double));
     let first = within(double.begun.recv()).await.unwrap();
-    for reason in ["peer.no_certificate", "peer.certificate_expired", "peer.device_unknown"] {
+    let mut shown = Vec::new();
+    for reason in ["peer.no_certificate", "peer.certificate_expired", "peer.unknown_issuer"] {
         let attempt = double.attempt().await;
+        shown.push(attempt.shown.to_vec());
         attempt.refuse(Status::unauthenticated(format!("{reason}: Not you.")));
         running.until(reason, offline_for(reason)).await;
-        assert_eq!(within(double.begun.recv()).await.unwrap(), first, "it enrols again with the same key");
+        assert_eq!(within(double.proved.recv()).await.unwrap(), first.public_key_info, "it proves the same key");
     }
+    shown.dedup();
+    assert_eq!(shown.len(), 3, "each time it came with the certificate that it had got");
+    let _session = Session::open(&mut double, welcome(9)).await;
+    running.until("online", |state| state.online_epoch() == Some(9)).await;
+    assert!(double.begun.try_recv().is_err(), "it did not enrol again");
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_box_that_was_away_too_long_waits_for_somebody_and_keeps_its_key() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), config(&double));
+    let first = within(double.begun.recv()).await.unwrap();
+    let attempt = double.attempt().await;
+    double.answer.send_replace(Answer::Refuse { reason: "peer.recovery_expired".to_owned(), retry_after_ms: None });
+    attempt.refuse(Status::unauthenticated("peer.certificate_expired: Not you."));
+    assert_eq!(within(double.proved.recv()).await.unwrap(), first.public_key_info);
+    let state = running.until("stopped", |state| matches!(state.link, LinkState::Stopped { .. })).await;
+    let LinkState::Stopped { reason, .. } = state.link else { panic!("stopped") };
+    assert_eq!(reason, "peer.recovery_expired");
+    running.until("samples", |state| state.samples.pending >= 3).await;
+    assert!(double.begun.try_recv().is_err() && double.proved.try_recv().is_err(), "it does not hammer");
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_box_that_the_server_does_not_know_enrols_again() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), config(&double));
+    let first = within(double.begun.recv()).await.unwrap();
+    double.attempt().await.refuse(Status::permission_denied("peer.device_unknown: Not you."));
+    assert_eq!(within(double.begun.recv()).await.unwrap(), first, "with the same key");
+    // Also when only the recovery finds that out.
+    let attempt = double.attempt().await;
+    double.answer.send_replace(Answer::Refuse { reason: "peer.device_unknown".to_owned(), retry_after_ms: None });
+    attempt.refuse(Status::unauthenticated("peer.certificate_expired: Not you."));
+    within(double.proved.recv()).await.unwrap();
+    double.answer.send_replace(Answer::Issue);
+    assert_eq!(within(double.begun.recv()).await.unwrap(), first);
     let _session = Session::open(&mut double, welcome(9)).await;
     running.until("online", |state| state.online_epoch() == Some(9)).await;
     running.stop().await.unwrap();

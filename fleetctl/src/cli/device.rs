@@ -1,10 +1,11 @@
 //! `fleetctl describe`, `device label`, `device rename` and `delete`.
 
-use super::Output;
 use super::pair::{LabelChange, parse_change};
 use super::target::parse_device;
+use super::{Output, duration};
 use clap::{Args, Subcommand};
 use kaliun_types::name::DeviceName;
+use std::time::Duration;
 
 /// Show all about one device.
 #[derive(Debug, Args)]
@@ -26,6 +27,36 @@ pub(crate) enum DeviceCommand {
     Label(DeviceLabel),
     /// Give a device another name.
     Rename(DeviceRename),
+    /// Take a box's right to connect away, for example of a stolen one; its link is cut at once.
+    Revoke(DeviceRevoke),
+    /// Let a box that was away for too long come back by itself.
+    Extend(DeviceExtend),
+}
+
+/// Take a box's right to connect away.
+#[derive(Debug, Args)]
+pub(crate) struct DeviceRevoke {
+    /// The device, as device/NAME or device/ID.
+    #[arg(value_name = "device/NAME", value_parser = parse_deletable)]
+    pub(crate) device: String,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Let a box that was away for too long come back by itself.
+#[derive(Debug, Args)]
+pub(crate) struct DeviceExtend {
+    /// The device, by name or id.
+    #[arg(value_name = "device/NAME", value_parser = parse_device)]
+    pub(crate) device: String,
+    /// For so long from now on, for example 12h or 30d.
+    #[arg(long = "for", value_name = "TIME", default_value = "30d", value_parser = duration::parse)]
+    pub(crate) time: Duration,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// Set and remove labels.
@@ -65,10 +96,10 @@ pub(crate) struct Delete {
     pub(crate) yes: bool,
 }
 
-/// Deleting wants the noun spelled out: a bare word could have been meant for another kind of thing.
+/// What cannot be taken back wants the noun spelled out: a bare word could have been meant for another kind of thing.
 fn parse_deletable(text: &str) -> Result<String, String> {
     if !text.contains('/') {
-        return Err(format!("write device/{text} to delete the device of that name"));
+        return Err(format!("write device/{text} to mean the device of that name"));
     }
     parse_device(text)
 }

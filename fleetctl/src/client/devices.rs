@@ -5,8 +5,8 @@ use super::{ANSWER_MAX_BYTES, Client, SignedChannel, missing};
 use crate::failure::Failure;
 use kaliun_proto::fleet::v1::device_service_client::DeviceServiceClient;
 use kaliun_proto::fleet::v1::{
-    DeleteDeviceRequest, Device, DeviceOrder, GetDeviceRequest, LinkState, ListDevicesRequest, UpdateDeviceRequest,
-    get_device_request,
+    DeleteDeviceRequest, Device, DeviceOrder, ExtendDeviceRequest, GetDeviceRequest, LinkState, ListDevicesRequest,
+    RevokeDeviceRequest, UpdateDeviceRequest, get_device_request,
 };
 
 /// Which devices, in which order.
@@ -61,6 +61,24 @@ impl Client {
         let mut client = self.devices();
         let answer =
             self.call(&format!("change device/{name}"), change, |request| client.update_device(request)).await?;
+        answer.device.ok_or_else(|| missing("device"))
+    }
+
+    /// Takes a device's right to connect away.
+    pub(crate) async fn device_revoke(&self, device: &Device) -> Result<Device, Failure> {
+        let mut client = self.devices();
+        let message = RevokeDeviceRequest { id: device.id.clone() };
+        let doing = format!("revoke device/{}", device.name);
+        let answer = self.call(&doing, message, |request| client.revoke_device(request)).await?;
+        answer.device.ok_or_else(|| missing("device"))
+    }
+
+    /// Lets a device recover for so many seconds from now on.
+    pub(crate) async fn device_extend(&self, device: &Device, seconds: u64) -> Result<Device, Failure> {
+        let mut client = self.devices();
+        let message = ExtendDeviceRequest { id: device.id.clone(), seconds };
+        let doing = format!("extend device/{}", device.name);
+        let answer = self.call(&doing, message, |request| client.extend_device(request)).await?;
         answer.device.ok_or_else(|| missing("device"))
     }
 

@@ -1,7 +1,7 @@
 //! `fleetctl device` and `fleetctl delete`.
 
 use crate::Program;
-use crate::cli::{Delete, DeviceCommand, DeviceLabel, DeviceRename, Global, LabelChange};
+use crate::cli::{Delete, DeviceCommand, DeviceExtend, DeviceLabel, DeviceRename, DeviceRevoke, Global, LabelChange};
 use crate::client::Client;
 use crate::failure::{Failure, Kind, Tally};
 use crate::output::print_one;
@@ -13,6 +13,8 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: DeviceC
     match command {
         DeviceCommand::Label(arguments) => label(program, global, arguments).await,
         DeviceCommand::Rename(arguments) => rename(program, global, arguments).await,
+        DeviceCommand::Revoke(arguments) => revoke(program, global, arguments).await,
+        DeviceCommand::Extend(arguments) => extend(program, global, arguments).await,
     }
 }
 
@@ -46,6 +48,28 @@ async fn rename(program: &mut Program, global: &Global, arguments: DeviceRename)
     };
     let changed = client.device_update(&device.name, change).await?;
     print_one(program, arguments.output.output, Device::from(changed))
+}
+
+async fn revoke(program: &mut Program, global: &Global, arguments: DeviceRevoke) -> Result<(), Failure> {
+    let client = Client::open(program, global).await?;
+    let device = client.device(&arguments.device).await?;
+    if !arguments.yes {
+        program.console.confirm(&format!(
+            "Revoke device/{}? It is cut off at once and cannot come back with its key; this cannot be taken back.",
+            device.name
+        ))?;
+    }
+    let revoked = client.device_revoke(&device).await?;
+    program.console.talk(&format!("Revoked device/{}. It is cut off, and is told why.", device.name));
+    print_one(program, arguments.output.output, Device::from(revoked))
+}
+
+async fn extend(program: &mut Program, global: &Global, arguments: DeviceExtend) -> Result<(), Failure> {
+    let client = Client::open(program, global).await?;
+    let device = client.device(&arguments.device).await?;
+    let extended = client.device_extend(&device, arguments.time.as_secs()).await?;
+    program.console.talk("When the box is switched on, it gets a new certificate by itself.");
+    print_one(program, arguments.output.output, Device::from(extended))
 }
 
 /// Forgets devices, each after a question of its own unless told not to ask.

@@ -29,6 +29,8 @@ pub(crate) struct Device {
     pub(crate) last_sample: Option<Sample>,
     pub(crate) enrolled_at: Option<Time>,
     pub(crate) certificate_expires_at: Option<Time>,
+    pub(crate) recoverable_until: Option<Time>,
+    pub(crate) revoked_at: Option<Time>,
     pub(crate) key_fingerprint: Option<String>,
     pub(crate) version: u64,
 }
@@ -87,6 +89,8 @@ impl From<proto::Device> for Device {
             last_sample: device.last_sample.map(|sample| Sample::new(sample, device.last_sample_stored_at_ms)),
             enrolled_at: Time::from_ms(device.enrolled_at_ms),
             certificate_expires_at: Time::from_ms(device.certificate_expires_at_ms),
+            recoverable_until: Time::from_ms(device.recoverable_until_ms),
+            revoked_at: Time::from_ms(device.revoked_at_ms),
             key_fingerprint: some_text(device.key_fingerprint),
             version: device.version,
         }

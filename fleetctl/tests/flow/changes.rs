@@ -39,6 +39,28 @@ async fn a_device_is_renamed() {
 }
 
 #[tokio::test]
+async fn revoking_asks_first() {
+    let double = fleet().await;
+    let workbench = Workbench::at(&double);
+    let ended = workbench.run("device revoke cellar-1 --yes").await;
+    assert!(ended.code == 2 && ended.error.contains("device/cellar-1"), "{}", ended.error);
+    let ended = workbench.run("device revoke device/cellar-1").await;
+    assert!(ended.code == 2 && ended.error.contains("add --yes"), "{}", ended.error);
+    let output = workbench.output("device revoke device/cellar-1 --yes -o json").await;
+    let device: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(device["revoked_at"], "2026-11-22T12:00:00.000Z");
+}
+
+#[tokio::test]
+async fn a_box_that_was_away_is_let_back() {
+    let double = fleet().await;
+    let output = Workbench::at(&double).output("device extend cellar-1 --for 12h -o json").await;
+    let device: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(device["recoverable_until"], "2026-11-23T00:00:00.000Z");
+    assert_eq!(double.calls().last().map(String::as_str), Some("extend_device: 43200 s"));
+}
+
+#[tokio::test]
 async fn deleting_asks_first() {
     let double = fleet().await;
     let mut workbench = Workbench::at(&double);

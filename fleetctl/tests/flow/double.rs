@@ -1,5 +1,6 @@
 //! A control plane's double: the public services over real gRPC, answering from lists that a test fills.
 
+mod authorities;
 mod devices;
 mod people;
 mod tokens;
@@ -7,6 +8,7 @@ mod tokens;
 use futures_util::stream::Stream;
 use kaliun_proto::fleet::v1::account_service_server::AccountServiceServer;
 use kaliun_proto::fleet::v1::api_token_service_server::ApiTokenServiceServer;
+use kaliun_proto::fleet::v1::authority_service_server::AuthorityServiceServer;
 use kaliun_proto::fleet::v1::claim_service_server::ClaimServiceServer;
 use kaliun_proto::fleet::v1::device_service_server::DeviceServiceServer;
 use kaliun_proto::fleet::v1::history_service_server::{HistoryService, HistoryServiceServer};
@@ -38,6 +40,8 @@ pub(crate) struct World {
     pub(crate) installations: Vec<Installation>,
     pub(crate) join_tokens: Vec<JoinToken>,
     pub(crate) api_tokens: Vec<ApiToken>,
+    pub(crate) rotation: Rotation,
+    pub(crate) stragglers: Vec<Straggler>,
     /// Every call, as `rpc` or `rpc: what matters of it`.
     pub(crate) calls: Vec<String>,
     /// Answers to all calls when set.
@@ -76,6 +80,7 @@ impl Double {
         let router = tonic::transport::Server::builder()
             .add_service(AccountServiceServer::new(services.clone()))
             .add_service(ApiTokenServiceServer::new(services.clone()))
+            .add_service(AuthorityServiceServer::new(services.clone()))
             .add_service(ClaimServiceServer::new(services.clone()))
             .add_service(DeviceServiceServer::new(services.clone()))
             .add_service(HistoryServiceServer::new(services.clone()))

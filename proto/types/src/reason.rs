@@ -51,7 +51,9 @@ reasons! {
     PeerExpired "peer.certificate_expired" "The certificate has run out; enrol the box again.";
     PeerNotYetValid "peer.certificate_not_yet_valid" "Set the clock of the box or of the control plane.";
     PeerInvalid "peer.certificate_invalid" "The certificate does not name a device of this kind; enrol the box again.";
+    PeerRecoveryExpired "peer.recovery_expired" "The box was away for longer than it may be; allow it with `fleetctl device extend device/NAME`, and it comes back by itself.";
     PeerDeviceDeleted "peer.device_deleted" "The device was deleted; enrol the box again to bring it back.";
+    PeerDeviceRevoked "peer.device_revoked" "Somebody took this box's right to connect away; ask them, delete the device and enrol the box anew.";
     PeerDeviceUnknown "peer.device_unknown" "No such device is known here; enrol the box again.";
 
     EnrollmentTokenInvalid "enrollment.token_invalid" "Check that the join token was copied whole, or make a new one.";
@@ -86,6 +88,9 @@ reasons! {
 
     DeviceEnrolled "device.enrolled" "Nothing to do.";
     DeviceReissued "device.reissued" "Nothing to do, if the box was enrolled again just now; delete the device if it was not.";
+    DeviceRecovered "device.recovered" "Nothing to do, if the box was away; delete the device if it was not.";
+    CertificateRenewed "certificate.renewed" "Nothing to do.";
+    DeviceRevoked "device.revoked" "Nothing to do.";
     DeviceDeleted "device.deleted" "Nothing to do.";
     DeviceChanged "device.changed" "Nothing to do.";
     AgentStarted "agent.started" "Nothing to do.";

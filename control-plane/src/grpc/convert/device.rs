@@ -3,6 +3,7 @@
 use crate::clock;
 use crate::digest::fingerprint;
 use kaliun_domain::device::{Device, Report, Summary, effective_verdict};
+use kaliun_domain::enrollment::recoverable_until;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::telemetry::v1::{Facts, Health, HealthVerdict, Reason, Sample, SampleValues};
 use kaliun_types::health::Verdict;
@@ -40,6 +41,11 @@ pub(crate) fn device_to_proto(device: Device, now: SystemTime) -> proto::Device 
         }),
         enrolled_at_ms: clock::to_ms(device.enrolled_at),
         certificate_expires_at_ms: clock::to_ms(device.certificate_expires_at),
+        revoked_at_ms: device.revoked_at.map_or(0, clock::to_ms),
+        recoverable_until_ms: clock::to_ms(recoverable_until(
+            device.certificate_expires_at,
+            device.recovery_extended_until,
+        )),
         version: device.version.unsigned_abs(),
         key_fingerprint: fingerprint(&device.key_hash),
     }

@@ -252,6 +252,8 @@ mod tests {
             installation: None,
             key_hash: vec![7; 32],
             certificate_expires_at: SystemTime::UNIX_EPOCH,
+            recovery_extended_until: None,
+            revoked_at: None,
             enrolled_at: SystemTime::UNIX_EPOCH,
             version: 1,
             link: Link { online: true, since: SystemTime::UNIX_EPOCH, reason: "link.connected".to_owned() },

@@ -19,7 +19,12 @@ async fn people_are_let_in_while_ingest_waits_for_the_database() -> Result<()> {
     let mut busy = JoinSet::new();
     for _ in 0..SYSTEM_CONNECTIONS * 2 {
         let system = fixture.store.system.clone();
-        let open = SessionOpen { device: DeviceId::new(), boot_id: uuid::Uuid::nil(), agent_version: "1".to_owned() };
+        let open = SessionOpen {
+            device: DeviceId::new(),
+            boot_id: uuid::Uuid::nil(),
+            agent_version: "1".to_owned(),
+            trust_version: 0,
+        };
         busy.spawn(async move { system.sessions_open(ReplicaId::new(), &[open]).await });
     }
     let began = Instant::now();

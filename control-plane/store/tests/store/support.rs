@@ -4,7 +4,8 @@ use anyhow::{Context, Result};
 use kaliun_cluster::testing::TestDatabase;
 use kaliun_domain::enrollment::CERTIFICATE_LIFETIME;
 use kaliun_store::{
-    Actor, DatabaseAccess, DatabaseUrl, Enrolled, FirstStart, NewDevice, NewJoinToken, OrganizationScope, Store,
+    Actor, CertificateGrant, DatabaseAccess, DatabaseUrl, Enrolled, FirstStart, NewDevice, NewJoinToken,
+    OrganizationScope, Store,
 };
 use kaliun_types::id::{ApiTokenId, JoinTokenId, OrganizationId};
 use kaliun_types::name::DeviceName;
@@ -92,7 +93,7 @@ pub(crate) fn new_device<'a>(key_hash: &'a [u8], name: &'a DeviceName) -> NewDev
         name,
         facts: b"facts",
         facts_hash: b"hash of facts",
-        certificate_expires_at: SystemTime::now() + CERTIFICATE_LIFETIME,
+        certificate: CertificateGrant { authority: 1, expires_at: SystemTime::now() + CERTIFICATE_LIFETIME },
     }
 }
 

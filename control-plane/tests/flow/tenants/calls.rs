@@ -1,5 +1,6 @@
 //! Every call that people can make, with handles in every place where one fits.
 
+mod authorities;
 mod claims;
 mod devices;
 mod history;
@@ -55,6 +56,8 @@ impl<'a> Caller<'a> {
             "DeviceService/SummarizeDevices" => self.summarize_devices(handles).await,
             "DeviceService/UpdateDevice" => self.update_device(handles).await?,
             "DeviceService/DeleteDevice" => vec![self.delete_device(handles).await],
+            "DeviceService/RevokeDevice" => vec![self.revoke_device(handles).await],
+            "DeviceService/ExtendDevice" => vec![self.extend_device(handles).await],
             "WatchService/Watch" => self.watch(handles).await,
             "ClaimService/LookUpClaim" => vec![self.look_up_claim(handles).await],
             "ClaimService/ApproveClaim" => self.approve_claim(handles).await,
@@ -66,6 +69,11 @@ impl<'a> Caller<'a> {
             "ApiTokenService/ListApiTokens" => self.list_api_tokens(handles).await,
             "ApiTokenService/RevokeApiToken" => vec![self.revoke_api_token(handles).await],
             "InstallationService/ListInstallations" => self.list_installations(handles).await,
+            "AuthorityService/GetRotation" => vec![self.get_rotation().await],
+            "AuthorityService/StartRotation" => vec![self.start_rotation().await],
+            "AuthorityService/AdvanceRotation" => vec![self.advance_rotation().await],
+            "AuthorityService/RollBackRotation" => vec![self.roll_back_rotation().await],
+            "AuthorityService/ListStragglers" => self.list_stragglers(handles).await,
             "HistoryService/QueryMetrics" => vec![self.query_metrics(handles).await?],
             "HistoryService/ListEvents" => self.list_events(handles).await,
             _ => bail!("no case for {path}: what could a stranger put into it?"),

@@ -50,6 +50,8 @@ fn kind(message: Option<&Outgoing>) -> &'static str {
         Some(Outgoing::SampleBatch(_)) => "samples",
         Some(Outgoing::EventBatch(_)) => "events",
         Some(Outgoing::SettingsApplied(_)) => "settings",
+        Some(Outgoing::CertificateRequest(_)) => "certificate request",
+        Some(Outgoing::TrustHeld(_)) => "trust",
     }
 }
 

@@ -1,6 +1,8 @@
 use super::*;
+use crate::identity::record;
 use crate::journal::JournalLimits;
 use crate::state_dir::Durability;
+use crate::trust::tests::chain;
 use bytes::Bytes;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
@@ -76,6 +78,11 @@ fn hostname(text: String) -> Facts {
 
 /// Runs a session beside a script for its server, until the script ends.
 async fn with_session<T>(script: impl AsyncFnOnce(&Journal, Server) -> T) -> T {
+    with_session_of(None, script).await
+}
+
+/// The same for a box with a certificate.
+async fn with_session_of<T>(record: Option<DeviceRecord>, script: impl AsyncFnOnce(&Journal, Server) -> T) -> T {
     let folder = tempfile::tempdir().unwrap();
     let state = StateDir::open(folder.path(), Durability::PageCache).unwrap();
     let journal = Journal::open(&state, JournalLimits::default(), "boot", Facts::default()).unwrap();
@@ -87,7 +94,16 @@ async fn with_session<T>(script: impl AsyncFnOnce(&Journal, Server) -> T) -> T {
     let (server, outgoing, mut incoming) = Server::halves();
     let mut outbox = Outbox::begin(&journal, &welcome, journal.facts_hash(), Instant::now()).unwrap();
     let mut settings = HeldSettings::default();
-    let mut session = Session { journal: &journal, state: &state, settings: &mut settings, on_change: |_| {} };
+    let mut identity = Identity { record, ..Identity::load_or_create(&state).unwrap() };
+    let mut trust = chain(1);
+    let mut session = Session {
+        journal: &journal,
+        state: &state,
+        settings: &mut settings,
+        identity: &mut identity,
+        trust: &mut trust,
+        on_change: |_| {},
+    };
     let stop = CancellationToken::new();
     tokio::select! {
         ended = session.exchange(&outgoing, &mut incoming, &mut outbox, &welcome, &stop) => panic!("it ended: {ended:?}"),
@@ -116,7 +132,9 @@ async fn facts_that_flap_stay_within_what_a_server_allows() {
                         other @ (Outgoing::Hello(_)
                         | Outgoing::SampleBatch(_)
                         | Outgoing::EventBatch(_)
-                        | Outgoing::SettingsApplied(_)) => panic!("{other:?}"),
+                        | Outgoing::SettingsApplied(_)
+                        | Outgoing::CertificateRequest(_)
+                        | Outgoing::TrustHeld(_)) => panic!("{other:?}"),
                     }
                 }
             }
@@ -161,4 +179,27 @@ async fn a_server_that_asks_over_and_over_is_answered_within_what_it_allows() {
         assert_eq!(journal.facts().facts, Facts::default());
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_box_asks_for_its_next_certificate_when_it_is_time_and_again_when_it_does_not_come() {
+    const HOUR_MS: i64 = 3_600_000;
+    let requests_in = async |server: &mut Server, time: Duration| {
+        let (until, mut requests) = (Instant::now() + time, Vec::new());
+        while let Ok(heard) = tokio::time::timeout_at(until, server.hear.recv()).await {
+            if let Some(Outgoing::CertificateRequest(request)) = heard.unwrap().message {
+                requests.push(request.certificate_request);
+            }
+        }
+        requests
+    };
+    let due = record(1, now_ms() - 70 * HOUR_MS, now_ms() + 30 * HOUR_MS);
+    let requests =
+        with_session_of(Some(due), async |_, mut server| requests_in(&mut server, 1_500 * SECOND).await).await;
+    assert_eq!(requests.len(), 3, "at once, and each ten minutes");
+    assert!(requests.iter().all(|der| !der.is_empty()));
+    let young = record(1, now_ms() - HOUR_MS, now_ms() + 99 * HOUR_MS);
+    let requests =
+        with_session_of(Some(young), async |_, mut server| requests_in(&mut server, 7_200 * SECOND).await).await;
+    assert_eq!(requests.len(), 0);
 }

@@ -1,6 +1,7 @@
 //! Devices and the stream of their changes.
 
 use super::{Services, page};
+use crate::things::NOW_MS;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use kaliun_proto::fleet::v1::device_service_server::DeviceService;
 use kaliun_proto::fleet::v1::watch_service_server::WatchService;
@@ -80,6 +81,31 @@ impl DeviceService for Services {
         device.labels.extend(update.set_labels);
         device.labels.retain(|key, _| !update.remove_labels.contains(key));
         Ok(Response::new(UpdateDeviceResponse { device: Some(device.clone()) }))
+    }
+
+    async fn revoke_device(
+        &self,
+        request: Request<RevokeDeviceRequest>,
+    ) -> Result<Response<RevokeDeviceResponse>, Status> {
+        self.enter(&request, "revoke_device").await?;
+        let mut world = self.world();
+        let device = world.devices.iter_mut().find(|device| device.id == request.get_ref().id);
+        let device = device.ok_or_else(|| Status::not_found("There is no such device."))?;
+        device.revoked_at_ms = NOW_MS;
+        Ok(Response::new(RevokeDeviceResponse { device: Some(device.clone()) }))
+    }
+
+    async fn extend_device(
+        &self,
+        request: Request<ExtendDeviceRequest>,
+    ) -> Result<Response<ExtendDeviceResponse>, Status> {
+        let extend = request.get_ref().clone();
+        self.enter(&request, format!("extend_device: {} s", extend.seconds)).await?;
+        let mut world = self.world();
+        let device = world.devices.iter_mut().find(|device| device.id == extend.id);
+        let device = device.ok_or_else(|| Status::not_found("There is no such device."))?;
+        device.recoverable_until_ms = NOW_MS + i64::try_from(extend.seconds).unwrap() * 1_000;
+        Ok(Response::new(ExtendDeviceResponse { device: Some(device.clone()) }))
     }
 
     async fn delete_device(

@@ -95,4 +95,14 @@ impl Caller<'_> {
         let request = fleet::DeleteDeviceRequest { id: handles.device_id.clone() };
         Answer::unary("by id", self.devices().delete_device(self.request(request)).await, |_| "done".to_owned())
     }
+
+    pub(super) async fn extend_device(&self, handles: &Handles) -> Answer {
+        let request = fleet::ExtendDeviceRequest { id: handles.device_id.clone(), seconds: 60 };
+        Answer::unary("by id", self.devices().extend_device(self.request(request)).await, |_| "done".to_owned())
+    }
+
+    pub(super) async fn revoke_device(&self, handles: &Handles) -> Answer {
+        let request = fleet::RevokeDeviceRequest { id: handles.device_id.clone() };
+        Answer::unary("by id", self.devices().revoke_device(self.request(request)).await, |_| "done".to_owned())
+    }
 }

@@ -1,0 +1,32 @@
+//! The chain of trust bundles by which boxes know this server: version n+1 is signed by the key that version n names.
+
+use super::AuthorityError;
+use super::signer::Signer;
+use crate::clock;
+use kaliun_proto::enrollment::v1::{SignedTrustBundle, TrustBundle};
+use prost::Message;
+use rustls::pki_types::CertificateDer;
+
+/// What is signed for a trust bundle begins with this, so that the signature fits nothing else.
+const DOMAIN: &[u8] = b"kaliun trust bundle v1\0";
+
+/// Signs a version. `next_key` is the public key that will sign the one after it; the first is signed by that key itself.
+///
+/// # Errors
+/// The key cannot be used.
+pub(super) fn sign(
+    version: u64,
+    authorities: &[CertificateDer<'_>],
+    signer: &dyn Signer,
+    next_key: &[u8],
+) -> Result<SignedTrustBundle, AuthorityError> {
+    let bundle = TrustBundle {
+        version,
+        certificate_authorities: authorities.iter().map(|certificate| certificate.to_vec()).collect(),
+        bundle_key: next_key.to_vec(),
+        created_at_ms: clock::to_ms(clock::now()),
+    }
+    .encode_to_vec();
+    let signature = signer.sign(&[DOMAIN, &bundle].concat())?;
+    Ok(SignedTrustBundle { bundle, signature })
+}

@@ -1,0 +1,123 @@
+//! The certificates that an authority makes: its own, those of boxes, and that of the device listener.
+
+use super::AuthorityError;
+use super::request::CheckedRequest;
+use super::signer::{CertificateKey, Signer};
+use crate::digest::random;
+use kaliun_domain::enrollment::CERTIFICATE_LIFETIME;
+use kaliun_types::id::{DeviceId, device_uri};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType, SerialNumber,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// An authority is valid this long; rotation comes long before.
+const AUTHORITY_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// The device listener's own certificate is made anew at each start and once a day.
+const SERVER_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
+/// Certificates begin this long before they are made, for boxes whose clock is behind.
+const BACKDATE: Duration = Duration::from_secs(3600);
+
+/// An authority at work.
+pub(super) struct CertificateAuthority {
+    issuer: Issuer<'static, CertificateKey>,
+    pub(super) certificate: CertificateDer<'static>,
+}
+
+impl CertificateAuthority {
+    /// Signs with a key for the authority of a certificate.
+    ///
+    /// # Errors
+    /// The certificate cannot be read.
+    pub(super) fn new(certificate: CertificateDer<'static>, signer: Arc<dyn Signer>) -> Result<Self, AuthorityError> {
+        let issuer = Issuer::from_ca_cert_der(&certificate, CertificateKey(signer))?;
+        Ok(Self { issuer, certificate })
+    }
+
+    /// Makes a device's certificate for the key of a request; the chain ends with the authority.
+    ///
+    /// # Errors
+    /// The library refused, or the key cannot be used.
+    pub(super) fn issue_device(
+        &self,
+        request: &CheckedRequest,
+        device: DeviceId,
+        now: SystemTime,
+    ) -> Result<Vec<CertificateDer<'static>>, AuthorityError> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = common_name(&device.to_string());
+        params.subject_alt_names =
+            vec![SanType::URI(device_uri(device).try_into().map_err(|_error| AuthorityError::Key)?)];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        leaf(&mut params, now, now + CERTIFICATE_LIFETIME);
+        let certificate = params.signed_by(&request.request.public_key, &self.issuer)?;
+        Ok(vec![certificate.der().clone(), self.certificate.clone()])
+    }
+
+    /// Makes a certificate for the device listener with a new key.
+    ///
+    /// # Errors
+    /// A name is no DNS name, the library refused, or the key cannot be used.
+    pub(super) fn issue_server(
+        &self,
+        names: &[String],
+        now: SystemTime,
+    ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), AuthorityError> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name = common_name("Kaliun Fleet device listener");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        leaf(&mut params, now, now + SERVER_LIFETIME);
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        Ok((vec![certificate.der().clone(), self.certificate.clone()], key))
+    }
+}
+
+/// Makes the certificate of a new authority, signed by itself.
+///
+/// # Errors
+/// The library refused, or the key cannot be used.
+pub(super) fn authority(
+    number: i32,
+    signer: Arc<dyn Signer>,
+    now: SystemTime,
+) -> Result<CertificateDer<'static>, AuthorityError> {
+    let mut params = CertificateParams::default();
+    // Told apart by their names: whoever verifies looks for an issuer by name first.
+    params.distinguished_name = common_name(&format!("Kaliun Fleet device authority {number}"));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.not_before = (now - BACKDATE).into();
+    params.not_after = (now + AUTHORITY_LIFETIME).into();
+    params.serial_number = Some(serial());
+    Ok(params.self_signed(&CertificateKey(signer))?.der().clone())
+}
+
+fn common_name(name: &str) -> DistinguishedName {
+    let mut distinguished = DistinguishedName::new();
+    distinguished.push(DnType::CommonName, name);
+    distinguished
+}
+
+/// What all certificates for keys that sign no others have in common.
+fn leaf(params: &mut CertificateParams, now: SystemTime, until: SystemTime) {
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.use_authority_key_identifier_extension = true;
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.not_before = (now - BACKDATE).into();
+    params.not_after = until.into();
+    params.serial_number = Some(serial());
+}
+
+/// 127 random bits: positive in DER (RFC 5280 section 4.1.2.2 wants at most 20 octets, the linters at least 64 bits).
+fn serial() -> SerialNumber {
+    let mut bytes = random::<16>();
+    if let Some(first) = bytes.first_mut() {
+        *first = (*first & 0x7f) | 0x40;
+    }
+    SerialNumber::from_slice(&bytes)
+}

@@ -1,0 +1,117 @@
+//! What replicas tell each other so that nobody has to wait for a look: hints, and the rows are the truth.
+
+use crate::sessions::registry::Registry;
+use crate::tasks::Tasks;
+use kaliun_store::{SystemStore, WakeupSource};
+use kaliun_types::id::DeviceId;
+use kaliun_types::reason::ReasonCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a broken connection waits before it is made anew. Meanwhile others are found by looking, within seconds.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// One hint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wakeup {
+    /// A device's session is to end, wherever it is.
+    Close(DeviceId, ReasonCode),
+}
+
+impl Wakeup {
+    fn encode(self) -> String {
+        match self {
+            Self::Close(device, reason) => format!("close {device} {}", reason.code()),
+        }
+    }
+
+    /// None for what a newer version says.
+    fn decode(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        match (words.next()?, words.next(), words.next(), words.next()) {
+            ("close", Some(device), Some(reason), None) => {
+                Some(Self::Close(device.parse().ok()?, ReasonCode::from_code(reason)?))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Tells all replicas.
+#[derive(Clone)]
+pub(crate) struct Waker {
+    store: SystemStore,
+    registry: Arc<Registry>,
+}
+
+impl Waker {
+    pub(crate) fn new(store: SystemStore, registry: Arc<Registry>) -> Self {
+        Self { store, registry }
+    }
+
+    /// Ends a device's session, here at once and at the other replicas within a moment.
+    pub(crate) async fn close(&self, device: DeviceId, reason: ReasonCode) {
+        heed(&self.registry, Wakeup::Close(device, reason));
+        if let Err(error) = self.store.wake(&Wakeup::Close(device, reason).encode()).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(device.id = %device, error, "other replicas were not told; they find out within seconds");
+        }
+    }
+}
+
+/// Does what a hint says.
+fn heed(registry: &Registry, wakeup: Wakeup) {
+    match wakeup {
+        Wakeup::Close(device, reason) => {
+            if let Some(session) = registry.get(device) {
+                session.close(reason);
+            }
+        }
+    }
+}
+
+/// Heeds what other replicas tell.
+pub(crate) fn start(tasks: &Tasks, source: WakeupSource, registry: Arc<Registry>) {
+    let stopping = tasks.stopping();
+    tasks.spawn("wakeups", async move {
+        let listen = async {
+            loop {
+                let ended = match source.connect().await {
+                    Ok(mut wakeups) => loop {
+                        match wakeups.next().await {
+                            Ok(text) => match Wakeup::decode(&text) {
+                                Some(wakeup) => heed(&registry, wakeup),
+                                None => tracing::debug!(text, "a wake-up that this version does not know"),
+                            },
+                            Err(error) => break error,
+                        }
+                    },
+                    Err(error) => error,
+                };
+                tracing::warn!(
+                    error = &ended as &dyn std::error::Error,
+                    "wake-ups of other replicas do not come; what they change is found by looking"
+                );
+                tokio::time::sleep(RETRY).await;
+            }
+        };
+        tokio::select! {
+            () = listen => {}
+            () = stopping.cancelled() => {}
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wakeups_read_back_and_newer_ones_are_passed_over() {
+        let close = Wakeup::Close(DeviceId::new(), ReasonCode::PeerDeviceRevoked);
+        assert_eq!(Wakeup::decode(&close.encode()), Some(close));
+        for text in ["", "close", "close x peer.device_revoked", "explode now", &format!("{} more", close.encode())] {
+            assert_eq!(Wakeup::decode(text), None, "{text:?}");
+        }
+    }
+}

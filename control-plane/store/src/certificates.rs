@@ -1,0 +1,167 @@
+//! The certificates that devices get: each is noted, in the transaction of whatever led to it.
+
+use crate::enrollments::Enrolled;
+use crate::error::StoreError;
+use crate::pool::{SystemStore, Txn, column};
+use kaliun_domain::enrollment::may_recover;
+use kaliun_types::id::{DeviceId, OrganizationId, SessionEpoch};
+use kaliun_types::reason::ReasonCode;
+use std::time::SystemTime;
+
+/// A certificate that is about to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CertificateGrant {
+    /// Number of the authority that signs it.
+    pub authority: i32,
+    /// Until when it is valid.
+    pub expires_at: SystemTime,
+}
+
+/// Why a device gets a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CertificateCause {
+    /// It was enrolled.
+    Enrolled,
+    /// The answer to its first try was lost.
+    GivenAgain,
+    /// It asked for the next one over its link.
+    Renewed,
+    /// It proved its key after its certificate had become useless.
+    Recovered,
+}
+
+impl CertificateCause {
+    const fn number(self) -> i16 {
+        match self {
+            Self::Enrolled => 1,
+            Self::GivenAgain => 2,
+            Self::Renewed => 3,
+            Self::Recovered => 4,
+        }
+    }
+}
+
+/// Notes that a device gets a certificate.
+pub(crate) async fn certificate_insert_in_txn(
+    txn: &Txn<'_>,
+    organization: OrganizationId,
+    device: DeviceId,
+    grant: CertificateGrant,
+    cause: CertificateCause,
+) -> Result<(), StoreError> {
+    txn.execute(
+        "INSERT INTO device_certificate (organization_id, device_id, authority, cause, expires_at) VALUES ($1, $2, $3, $4, $5)",
+        &[&organization, &device, &grant.authority, &cause.number(), &grant.expires_at],
+    )
+    .await?;
+    Ok(())
+}
+
+impl SystemStore {
+    /// Grants a device its next certificate, in its newest session and for the key that it enrolled with. Answers whose it is; none
+    /// when the session is over, the device was deleted, or the key is another one.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn certificate_renew(
+        &self,
+        device: DeviceId,
+        epoch: SessionEpoch,
+        key_hash: &[u8],
+        grant: CertificateGrant,
+    ) -> Result<Option<OrganizationId>, StoreError> {
+        const OPERATION: &str = "certificate_renew";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let row = txn
+            .row_opt(
+                "UPDATE device d SET certificate_expires_at = $4, certificate_authority = $5
+                 FROM device_status s
+                 WHERE d.id = $1 AND s.device_id = d.id AND s.session_epoch = $2 AND s.online
+                   AND d.key_hash = $3 AND d.deleted_at IS NULL AND d.revoked_at IS NULL
+                 RETURNING d.organization_id",
+                &[&device, &epoch.0, &key_hash, &grant.expires_at, &grant.authority],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let organization: OrganizationId = column(&row, "device", "organization_id")?;
+        certificate_insert_in_txn(&txn, organization, device, grant, CertificateCause::Renewed).await?;
+        txn.execute(
+            "INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
+             VALUES ($1, $2, $3, 'The box got its next certificate.', 'control-plane', now())",
+            &[&organization, &device, &ReasonCode::CertificateRenewed.code()],
+        )
+        .await?;
+        txn.commit().await?;
+        Ok(Some(organization))
+    }
+
+    /// Grants a device a certificate for a key that it has proved, if its allowance is not used up.
+    ///
+    /// # Errors
+    /// The database failed. A refusal is `Ok(Err(reason))`.
+    pub async fn certificate_recover(
+        &self,
+        key_hash: &[u8],
+        grant: CertificateGrant,
+        now: SystemTime,
+    ) -> Result<Result<Enrolled, ReasonCode>, StoreError> {
+        const OPERATION: &str = "certificate_recover";
+        const TABLE: &str = "device";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        // A key may have tombstones before the device that lives.
+        let row = txn
+            .row_opt(
+                "SELECT id, name, organization_id, certificate_expires_at, recoverable_until, deleted_at IS NOT NULL AS deleted,
+                        revoked_at IS NOT NULL AS revoked
+                 FROM device WHERE key_hash = $1 ORDER BY deleted_at DESC NULLS FIRST LIMIT 1 FOR UPDATE",
+                &[&key_hash],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(Err(ReasonCode::PeerDeviceUnknown)) };
+        if column(&row, TABLE, "deleted")? {
+            return Ok(Err(ReasonCode::PeerDeviceDeleted));
+        }
+        if column(&row, TABLE, "revoked")? {
+            return Ok(Err(ReasonCode::PeerDeviceRevoked));
+        }
+        if !may_recover(column(&row, TABLE, "certificate_expires_at")?, column(&row, TABLE, "recoverable_until")?, now)
+        {
+            return Ok(Err(ReasonCode::PeerRecoveryExpired));
+        }
+        let device: DeviceId = column(&row, TABLE, "id")?;
+        let organization: OrganizationId = column(&row, TABLE, "organization_id")?;
+        txn.execute(
+            "UPDATE device SET certificate_expires_at = $2, certificate_authority = $3 WHERE id = $1",
+            &[&device, &grant.expires_at, &grant.authority],
+        )
+        .await?;
+        certificate_insert_in_txn(&txn, organization, device, grant, CertificateCause::Recovered).await?;
+        txn.execute(
+            "INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
+             VALUES ($1, $2, $3, 'The box proved its key and got a certificate in place of one that was of no use any more.',
+                     'control-plane', now())",
+            &[&organization, &device, &ReasonCode::DeviceRecovered.code()],
+        )
+        .await?;
+        txn.commit().await?;
+        Ok(Ok(Enrolled { device, name: column(&row, TABLE, "name")?, organization, is_new: false }))
+    }
+
+    /// Notes which trust bundle a device holds, in its newest session.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn trust_held(&self, device: DeviceId, epoch: SessionEpoch, version: i64) -> Result<(), StoreError> {
+        const OPERATION: &str = "trust_held";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        txn.execute(
+            "UPDATE device_status SET trust_version = $3 WHERE device_id = $1 AND session_epoch = $2",
+            &[&device, &epoch.0, &version],
+        )
+        .await?;
+        txn.commit().await
+    }
+}

@@ -1,0 +1,108 @@
+//! A stolen box: its link is cut wherever it is, and nothing that its key proves counts any more.
+
+use crate::support::{Fixture, TestBox, enroll, with_token};
+use anyhow::{Context, Result, ensure};
+use kaliun_control_plane::server::Server;
+use kaliun_proto::enrollment::v1::enroll_response::Step as Answer;
+use kaliun_proto::fleet::v1 as fleet;
+use kaliun_proto::fleet::v1::device_service_client::DeviceServiceClient;
+use rcgen::KeyPair;
+use tonic::{Code, Status};
+
+async fn at(replica: &Server, known: TestBox) -> TestBox {
+    TestBox { address: replica.addresses().device, ..known }
+}
+
+async fn refused(known: &TestBox) -> Result<Status> {
+    let error = known.open().await.err().context("it may still connect")?;
+    error.downcast::<Status>().context("a status")
+}
+
+#[tokio::test]
+async fn revoking_at_one_replica_cuts_the_link_at_another() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let replica = fixture.replica().await?;
+    let known = at(&replica, TestBox::enroll(&fixture, "cellar").await?).await;
+    let neighbour = at(&replica, TestBox::enroll(&fixture, "attic").await?).await;
+    let mut session = known.open().await?;
+    let mut others = neighbour.open().await?;
+    let mut devices = fixture.devices().await?;
+    let request = fleet::RevokeDeviceRequest { id: known.device_id.clone() };
+    let revoked = devices.revoke_device(with_token(request)).await?.into_inner().device.context("a device")?;
+    ensure!(revoked.revoked_at_ms > 0, "{revoked:?}");
+
+    // With the reason that was told: who finds out by looking ends a session as fenced.
+    let status = session.end().await?;
+    ensure!(status.message().starts_with("peer.device_revoked"), "{status:?}");
+    for known in [known_at(&known, fixture.device_address())?, known_at(&known, known.address)?] {
+        let status = refused(&known).await?;
+        ensure!(
+            status.code() == Code::PermissionDenied && status.message().starts_with("peer.device_revoked"),
+            "{status:?}"
+        );
+    }
+    // Nor does the key get in by another door.
+    let token = fixture.join_token().await?;
+    let answer = enroll(&fixture, &known.roots, &known.key, &token, "cellar", async |_| {}).await?;
+    let Answer::Refused(answer) = answer else { anyhow::bail!("{answer:?}") };
+    assert_eq!(answer.reason, "peer.device_revoked");
+
+    others.send(kaliun_proto::link::v1::device_message::Message::SampleBatch(crate::support::samples(1, 1))).await?;
+    others.acknowledged(1).await?;
+    let listed = devices.list_devices(with_token(fleet::ListDevicesRequest::default())).await?.into_inner();
+    assert_eq!(listed.devices.len(), 2, "it stays on the list");
+    replica.stop().await;
+    fixture.stop().await
+}
+
+fn known_at(known: &TestBox, address: std::net::SocketAddr) -> Result<TestBox> {
+    Ok(TestBox {
+        key: KeyPair::try_from(known.key.serialize_der())?,
+        roots: known.roots.clone(),
+        chain: known.chain.clone(),
+        device_id: known.device_id.clone(),
+        address,
+    })
+}
+
+/// A wake-up is a hint. Lost ones are found by looking.
+#[tokio::test]
+async fn a_replica_that_hears_nothing_finds_out_by_looking() -> Result<()> {
+    // Nobody is given up for being silent here.
+    let fixture = Fixture::start_with(|config| config.heartbeat_interval_ms = 60_000).await?;
+    let known = TestBox::enroll(&fixture, "cellar").await?;
+    let mut session = known.open().await?;
+    // As if another replica had revoked it and could tell nobody.
+    let changed = "UPDATE device SET revoked_at = now() WHERE id::text = $1";
+    assert_eq!(fixture.admin().await?.execute(changed, &[&known.device_id]).await?, 1);
+    let status = session.end().await?;
+    ensure!(status.message().starts_with("link.fenced"), "{status:?}");
+    let status = refused(&known).await?;
+    ensure!(status.message().starts_with("peer.device_revoked"), "{status:?}");
+    fixture.stop().await
+}
+
+/// The connection that brings wake-ups is made anew when it breaks.
+#[tokio::test]
+async fn wakeups_come_again_after_their_connection_broke() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let replica = fixture.replica().await?;
+    let admin = fixture.admin().await?;
+    let listeners = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
+    let began = std::time::Instant::now();
+    while admin.query_one(listeners, &[]).await?.get::<_, i64>(0) < 2 {
+        ensure!(began.elapsed() < crate::support::PATIENCE, "two replicas listen");
+    }
+    let still = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND state = 'idle'";
+    while admin.query_one(still, &[]).await?.get::<_, i64>(0) < 2 {
+        ensure!(began.elapsed() < crate::support::PATIENCE, "they listen again");
+    }
+    let known = at(&replica, TestBox::enroll(&fixture, "cellar").await?).await;
+    let mut session = known.open().await?;
+    let mut devices = DeviceServiceClient::new(fixture.public().await?);
+    devices.delete_device(with_token(fleet::DeleteDeviceRequest { id: known.device_id.clone() })).await?;
+    let status = session.end().await?;
+    ensure!(status.message().starts_with("peer.device_deleted"), "{status:?}");
+    replica.stop().await;
+    fixture.stop().await
+}

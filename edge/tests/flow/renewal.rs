@@ -1,0 +1,112 @@
+use crate::boxed::{RunningBox, config};
+use crate::double::Double;
+use crate::linking::{Session, welcome};
+use kaliun_proto::link::v1::device_message::Message as FromBox;
+use kaliun_proto::link::v1::server_message::Message as ToBox;
+use kaliun_proto::link::v1::{Certificate, RenewCertificate, TrustBundles};
+use tonic::Status;
+
+/// Lets a box ask for its next certificate.
+async fn asked(session: &mut Session) -> Vec<u8> {
+    session.say(ToBox::RenewCertificate(RenewCertificate {})).await;
+    loop {
+        if let FromBox::CertificateRequest(request) = session.next().await {
+            return request.certificate_request;
+        }
+    }
+}
+
+async fn give(session: &Session, certificate_chain: Vec<Vec<u8>>) {
+    session.say(ToBox::Certificate(Certificate { certificate_chain })).await;
+}
+
+#[tokio::test]
+async fn the_next_certificate_counts_once_a_session_began_with_it() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), config(&double));
+    let attempt = double.attempt().await;
+    let first = attempt.shown.to_vec();
+    let mut session = Session::hear(attempt).await;
+    session.say(ToBox::Welcome(welcome(1))).await;
+
+    // A certificate for another key is none for this box, and the session goes on.
+    let request = asked(&mut session).await;
+    give(&session, double.issue_to_another()).await;
+    session.next_samples().await;
+    let next = double.issue(request);
+    give(&session, next.clone()).await;
+
+    // The box comes back by itself with the new one. Killed before the welcome, it tries the new one once more.
+    let attempt = double.attempt().await;
+    assert_eq!(attempt.shown.to_vec(), next[0]);
+    running.kill().await;
+    let running = RunningBox::start(folder.path(), config(&double));
+    let attempt = double.attempt().await;
+    assert_eq!(attempt.shown.to_vec(), next[0]);
+    let mut session = Session::hear(attempt).await;
+    session.say(ToBox::Welcome(welcome(2))).await;
+    session.next_samples().await;
+    running.kill().await;
+
+    // Now it is the only one.
+    let running = RunningBox::start(folder.path(), config(&double));
+    let attempt = double.attempt().await;
+    assert_eq!(attempt.shown.to_vec(), next[0]);
+    attempt.refuse(Status::unavailable("link.busy: Come back."));
+    let attempt = double.attempt().await;
+    assert_ne!(attempt.shown.to_vec(), first);
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_box_whose_next_certificate_is_refused_comes_back_with_the_old_one() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), config(&double));
+    let attempt = double.attempt().await;
+    double.begun.recv().await.unwrap();
+    let first = attempt.shown.to_vec();
+    let mut session = Session::hear(attempt).await;
+    session.say(ToBox::Welcome(welcome(1))).await;
+    let request = asked(&mut session).await;
+    let next = double.issue(request);
+    give(&session, next.clone()).await;
+
+    let attempt = double.attempt().await;
+    assert_eq!(attempt.shown.to_vec(), next[0]);
+    attempt.refuse(Status::unauthenticated("peer.unknown_issuer: Not one of ours."));
+    let attempt = double.attempt().await;
+    assert_eq!(attempt.shown.to_vec(), first);
+    let mut session = Session::hear(attempt).await;
+    session.say(ToBox::Welcome(welcome(2))).await;
+    session.next_samples().await;
+    assert!(double.begun.try_recv().is_err(), "it did not enrol again");
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn newer_trust_is_taken_over_the_link_and_kept() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), config(&double));
+    let mut session = Session::open(&mut double, welcome(1)).await;
+    assert_eq!(session.hello.trust_bundle_version, 1);
+    let foreign = Double::start().await.second_bundle();
+    for (bundles, expected) in
+        [(vec![foreign], 1), (vec![double.second_bundle()], 2), (vec![double.second_bundle()], 2), (vec![], 2)]
+    {
+        session.say(ToBox::TrustBundles(TrustBundles { bundles })).await;
+        let held = loop {
+            if let FromBox::TrustHeld(held) = session.next().await {
+                break held;
+            }
+        };
+        assert_eq!(held.version, expected);
+    }
+    running.kill().await;
+    let running = RunningBox::start(folder.path(), config(&double));
+    let session = Session::open(&mut double, welcome(2)).await;
+    assert_eq!(session.hello.trust_bundle_version, 2);
+    running.stop().await.unwrap();
+}

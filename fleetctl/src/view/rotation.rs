@@ -1,0 +1,126 @@
+//! The certificate authorities and the change from one to the next.
+
+use crate::output::listed::{Listed, Moment};
+use crate::output::style::Tone;
+use crate::output::table::{Cell, Column};
+use crate::output::time::Time;
+use kaliun_proto::fleet::v1 as proto;
+use serde::Serialize;
+
+/// A rotation as programs read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Rotation {
+    pub(crate) phase: &'static str,
+    pub(crate) phase_since: Option<Time>,
+    pub(crate) current_authority: u32,
+    /// Null when no rotation is under way.
+    pub(crate) next_authority: Option<u32>,
+    pub(crate) trust_bundle_version: u64,
+    pub(crate) device_count: u64,
+    pub(crate) ready_count: u64,
+}
+
+/// A device that has not come along, as programs read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Straggler {
+    pub(crate) device_id: String,
+    pub(crate) device_name: String,
+    pub(crate) online: bool,
+    pub(crate) link_since: Option<Time>,
+    pub(crate) trust_bundle_version: u64,
+    pub(crate) certificate_authority: u32,
+}
+
+/// A phase as a word.
+pub(crate) fn phase(phase: proto::RotationPhase) -> &'static str {
+    match phase {
+        proto::RotationPhase::Steady => "steady",
+        proto::RotationPhase::Trust => "trust",
+        proto::RotationPhase::Issue => "issue",
+        proto::RotationPhase::Drain => "drain",
+        proto::RotationPhase::Unspecified => "unknown",
+    }
+}
+
+impl From<proto::Rotation> for Rotation {
+    fn from(rotation: proto::Rotation) -> Self {
+        Self {
+            phase: phase(rotation.phase()),
+            phase_since: Time::from_ms(rotation.phase_since_ms),
+            current_authority: rotation.current_authority,
+            next_authority: Some(rotation.next_authority).filter(|number| *number > 0),
+            trust_bundle_version: rotation.trust_bundle_version,
+            device_count: rotation.device_count,
+            ready_count: rotation.ready_count,
+        }
+    }
+}
+
+impl Rotation {
+    /// What the phase is about, and what comes next: lines for a person.
+    pub(crate) fn lines(&self, now_ms: i64) -> Vec<String> {
+        let since = self.phase_since.map(|since| since.relative(now_ms)).unwrap_or_default();
+        let mut lines = vec![format!("Phase:        {} for {since}", self.phase)];
+        lines.push(format!("Authority:    {}", self.current_authority));
+        if let Some(next) = self.next_authority {
+            lines.push(format!("Next:         {next}"));
+        }
+        lines.push(format!("Trust bundle: version {}", self.trust_bundle_version));
+        let what = match self.phase {
+            "trust" => "believe the next authority",
+            "issue" => "have a certificate of the next authority",
+            "drain" => "believe the next authority and have its certificate",
+            _ => "hold the newest trust bundle",
+        };
+        lines.push(format!("Devices:      {} of {} {what}", self.ready_count, self.device_count));
+        let next = match (self.phase, self.ready_count >= self.device_count) {
+            ("steady", _) => "fleetctl ca rotate start",
+            (_, true) => "fleetctl ca rotate advance",
+            (_, false) => "fleetctl ca stragglers",
+        };
+        lines.push(format!("Then:         {next}"));
+        lines
+    }
+}
+
+impl From<proto::Straggler> for Straggler {
+    fn from(straggler: proto::Straggler) -> Self {
+        Self {
+            device_id: straggler.device_id,
+            device_name: straggler.device_name,
+            online: straggler.is_online,
+            link_since: Time::from_ms(straggler.link_since_ms),
+            trust_bundle_version: straggler.trust_bundle_version,
+            certificate_authority: straggler.certificate_authority,
+        }
+    }
+}
+
+impl Listed for Straggler {
+    const NOUN: &'static str = "device";
+    const PLURAL: &'static str = "stragglers";
+    const COLUMNS: &'static [Column] = &[
+        Column::new("NAME").elastic(),
+        Column::new("LINK"),
+        Column::new("SINCE"),
+        Column::new("BUNDLE").right(),
+        Column::new("AUTHORITY").right(),
+        Column::new("ID").wide(),
+    ];
+
+    fn reference(&self) -> &str {
+        &self.device_name
+    }
+
+    fn row(&self, moment: Moment) -> Vec<Cell> {
+        let link = if self.online { Cell::toned("online", Tone::Good) } else { Cell::toned("offline", Tone::Bad) };
+        vec![
+            Cell::new(&self.device_name),
+            link,
+            moment.cell(self.link_since),
+            Cell::new(self.trust_bundle_version.to_string()),
+            Cell::new(self.certificate_authority.to_string()),
+            Cell::new(&self.device_id),
+        ]
+    }
+}

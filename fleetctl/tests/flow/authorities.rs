@@ -1,0 +1,71 @@
+//! `fleetctl ca`.
+
+use crate::double::{Double, World};
+use crate::things::{NOW_MS, id};
+use crate::workbench::Workbench;
+use insta::assert_snapshot;
+use kaliun_proto::fleet::v1::{Rotation, RotationPhase, Straggler};
+
+async fn fleet() -> Double {
+    let rotation = Rotation {
+        phase: RotationPhase::Steady.into(),
+        phase_since_ms: NOW_MS - 3 * 24 * 3_600_000,
+        current_authority: 1,
+        trust_bundle_version: 1,
+        device_count: 3,
+        ready_count: 3,
+        ..Rotation::default()
+    };
+    let stragglers = vec![Straggler {
+        device_id: id(7),
+        device_name: "attic".to_owned(),
+        is_online: false,
+        link_since_ms: NOW_MS - 7_200_000,
+        trust_bundle_version: 1,
+        certificate_authority: 1,
+    }];
+    Double::start(World { rotation, stragglers, ..World::default() }).await
+}
+
+#[tokio::test]
+async fn the_rotation_is_a_document() {
+    let double = fleet().await;
+    let workbench = Workbench::at(&double);
+    assert_snapshot!("status", workbench.output("ca status").await);
+    workbench.output("ca rotate start --yes").await;
+    assert_snapshot!("status_of_a_rotation", workbench.output("ca status").await);
+    assert_snapshot!("status_json", workbench.output("ca status -o json").await);
+    assert_snapshot!("stragglers", workbench.output("ca stragglers").await);
+    assert_snapshot!("stragglers_json", workbench.output("ca stragglers -o json").await);
+}
+
+#[tokio::test]
+async fn each_step_is_asked_about_and_names_the_phase_it_leaves() {
+    let double = fleet().await;
+    let mut workbench = Workbench::at(&double);
+    let ended = workbench.run("ca rotate start").await;
+    assert!(ended.code == 2 && ended.error.contains("add --yes"), "{}", ended.error);
+    workbench.output("ca rotate start --yes").await;
+    workbench.output("ca rotate advance --yes").await;
+    workbench.output("ca rotate advance --yes --force").await;
+    workbench.output("ca rotate rollback --yes").await;
+    workbench.output("ca rotate advance --yes").await;
+    let steps: Vec<String> = double.calls().into_iter().filter(|call| !call.starts_with("get_rotation")).collect();
+    assert_eq!(
+        steps,
+        [
+            "start_rotation",
+            "advance_rotation: Trust, force false",
+            "advance_rotation: Issue, force true",
+            "roll_back_rotation: Drain, force false",
+            "advance_rotation: Issue, force false",
+        ]
+    );
+    // What cannot be taken back is said so.
+    workbench.can_ask = true;
+    workbench.input = "n\n".to_owned();
+    let ended = workbench.run("ca rotate advance").await;
+    assert_eq!(ended.code, 1);
+    assert!(ended.error.contains("Authority 1 is not believed any more then"), "{}", ended.error);
+    assert_eq!(double.world().rotation.phase(), RotationPhase::Drain);
+}

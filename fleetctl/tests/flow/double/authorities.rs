@@ -1,0 +1,75 @@
+//! The certificate authorities: a rotation that goes where it is told, without any box.
+
+use super::{Services, page};
+use crate::things::NOW_MS;
+use kaliun_proto::fleet::v1::authority_service_server::AuthorityService;
+use kaliun_proto::fleet::v1::*;
+use tonic::{Request, Response, Status};
+
+impl Services {
+    /// Goes to the next phase or the one before.
+    fn step(&self, from: RotationPhase, by: i32) -> Result<Rotation, Status> {
+        let mut world = self.world();
+        if world.rotation.phase() != from {
+            return Err(Status::failed_precondition("the rotation is in another phase"));
+        }
+        world.rotation.phase += by;
+        Ok(world.rotation)
+    }
+}
+
+#[tonic::async_trait]
+impl AuthorityService for Services {
+    async fn get_rotation(
+        &self,
+        request: Request<GetRotationRequest>,
+    ) -> Result<Response<GetRotationResponse>, Status> {
+        self.enter(&request, "get_rotation").await?;
+        Ok(Response::new(GetRotationResponse { rotation: Some(self.world().rotation) }))
+    }
+
+    async fn start_rotation(
+        &self,
+        request: Request<StartRotationRequest>,
+    ) -> Result<Response<StartRotationResponse>, Status> {
+        self.enter(&request, "start_rotation").await?;
+        let mut world = self.world();
+        world.rotation = Rotation {
+            phase: RotationPhase::Trust.into(),
+            phase_since_ms: NOW_MS,
+            next_authority: 2,
+            trust_bundle_version: 2,
+            ready_count: 0,
+            ..world.rotation
+        };
+        Ok(Response::new(StartRotationResponse { rotation: Some(world.rotation) }))
+    }
+
+    async fn advance_rotation(
+        &self,
+        request: Request<AdvanceRotationRequest>,
+    ) -> Result<Response<AdvanceRotationResponse>, Status> {
+        let asked = *request.get_ref();
+        self.enter(&request, format!("advance_rotation: {:?}, force {}", asked.from(), asked.force)).await?;
+        Ok(Response::new(AdvanceRotationResponse { rotation: Some(self.step(asked.from(), 1)?) }))
+    }
+
+    async fn roll_back_rotation(
+        &self,
+        request: Request<RollBackRotationRequest>,
+    ) -> Result<Response<RollBackRotationResponse>, Status> {
+        let asked = *request.get_ref();
+        self.enter(&request, format!("roll_back_rotation: {:?}, force {}", asked.from(), asked.force)).await?;
+        Ok(Response::new(RollBackRotationResponse { rotation: Some(self.step(asked.from(), -1)?) }))
+    }
+
+    async fn list_stragglers(
+        &self,
+        request: Request<ListStragglersRequest>,
+    ) -> Result<Response<ListStragglersResponse>, Status> {
+        self.enter(&request, "list_stragglers").await?;
+        let list = request.into_inner();
+        let (stragglers, next_page_token) = page(&self.world().stragglers, list.page_size, &list.page_token)?;
+        Ok(Response::new(ListStragglersResponse { stragglers, next_page_token }))
+    }
+}
