@@ -88,15 +88,20 @@ async fn wakeups_come_again_after_their_connection_broke() -> Result<()> {
     let fixture = Fixture::start().await?;
     let replica = fixture.replica().await?;
     let admin = fixture.admin().await?;
-    let listeners = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
+    let listening = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND state = 'idle' AND pid <> ALL($1)";
     let began = std::time::Instant::now();
-    while admin.query_one(listeners, &[]).await?.get::<_, i64>(0) < 2 {
-        ensure!(began.elapsed() < crate::support::PATIENCE, "two replicas listen");
-    }
-    let still = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND state = 'idle'";
-    while admin.query_one(still, &[]).await?.get::<_, i64>(0) < 2 {
-        ensure!(began.elapsed() < crate::support::PATIENCE, "they listen again");
-    }
+    let others_than = async |known: &[i32]| -> Result<Vec<i32>> {
+        loop {
+            let rows = admin.query(listening, &[&known]).await?;
+            if rows.len() == 2 {
+                return Ok(rows.iter().map(|row| row.get(0)).collect());
+            }
+            ensure!(began.elapsed() < crate::support::PATIENCE, "{} of two replicas listen", rows.len());
+        }
+    };
+    let before = others_than(&[]).await?;
+    admin.execute("SELECT pg_terminate_backend(pid) FROM unnest($1::integer[]) AS pid", &[&before]).await?;
+    others_than(&before).await?;
     let known = at(&replica, TestBox::enroll(&fixture, "cellar").await?).await;
     let mut session = known.open().await?;
     let mut devices = DeviceServiceClient::new(fixture.public().await?);
