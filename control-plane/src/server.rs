@@ -14,6 +14,7 @@ use database::{Database, DatabaseError};
 use kaliun_proto::link::v1::Drain;
 use kaliun_proto::link::v1::server_message::Message;
 use kaliun_store::StoreError;
+use kaliun_types::id::ReplicaId;
 use kaliun_types::reason::ReasonCode;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -71,6 +72,7 @@ pub struct Server {
     tasks: Tasks,
     database: Database,
     addresses: Addresses,
+    replica: ReplicaId,
     parts: Assembled,
 }
 
@@ -103,15 +105,14 @@ impl Server {
         };
         let addresses = sockets.addresses(config);
         let database = Database::open(config).await?;
-        let tasks = Tasks::new();
-        match assembly::assemble(config, sockets, public_tls, &tasks, database.store()).await {
+        let (tasks, replica) = (Tasks::new(), ReplicaId::new());
+        match assembly::assemble(config, sockets, public_tls, &tasks, database.store(), replica).await {
             Ok(parts) => {
                 tracing::info!(device = %addresses.device, public = %addresses.public, internal = %addresses.internal, "listening");
-                Ok(Self { tasks, database, addresses, parts })
+                Ok(Self { tasks, database, addresses, replica, parts })
             }
             Err(error) => {
-                tasks.stop(STOP_PATIENCE).await;
-                database.close().await;
+                take_down(&tasks, database, replica).await;
                 Err(error)
             }
         }
@@ -138,13 +139,7 @@ impl Server {
     pub async fn stop(self) {
         self.parts.draining.store(true, Ordering::Relaxed);
         self.drain().await;
-        if !self.tasks.stop(STOP_PATIENCE).await {
-            tracing::warn!("some tasks did not end in time");
-        }
-        if let Err(error) = self.database.store().system.replica_delete(self.parts.replica).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "this process could not be signed off");
-        }
-        self.database.close().await;
+        take_down(&self.tasks, self.database, self.replica).await;
         tracing::info!("stopped");
     }
 
@@ -166,6 +161,17 @@ impl Server {
             session.connection.cut();
         }
     }
+}
+
+/// Ends all work, signs off, and stops a private database.
+async fn take_down(tasks: &Tasks, database: Database, replica: ReplicaId) {
+    if !tasks.stop(STOP_PATIENCE).await {
+        tracing::warn!("some tasks did not end in time");
+    }
+    if let Err(error) = database.store().system.replica_delete(replica).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "this process could not be signed off");
+    }
+    database.close().await;
 }
 
 /// The listeners' sockets, before anybody is served on them.

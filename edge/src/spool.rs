@@ -118,6 +118,8 @@ pub struct Spool {
     meta: Meta,
     segments: VecDeque<Segment>,
     next_sequence: u64,
+    /// The highest number that anybody can have heard of by this folder: used before it was opened, or read to be sent since.
+    known_max: u64,
     cursor: Option<Cursor>,
 }
 
@@ -130,7 +132,8 @@ impl Spool {
         let Some(mut meta) = Meta::load(&folder)? else {
             segment::remove_all(folder.path()).map_err(|source| SpoolError::Segment { operation: "remove", source })?;
             let meta = Meta::begin(boot_id);
-            return Ok(Self { folder, limits, meta, segments: VecDeque::new(), next_sequence: 1, cursor: None });
+            let segments = VecDeque::new();
+            return Ok(Self { folder, limits, meta, segments, next_sequence: 1, known_max: 0, cursor: None });
         };
         let scan =
             segment::open_all(folder.path()).map_err(|source| SpoolError::Segment { operation: "scan", source })?;
@@ -141,7 +144,8 @@ impl Spool {
         }
         let next_sequence = (last_written + 1).max(meta.next_floor);
         meta.dropped += scan.lost;
-        let mut spool = Self { folder, limits, meta, segments: scan.segments, next_sequence, cursor: None };
+        let known_max = next_sequence - 1;
+        let mut spool = Self { folder, limits, meta, segments: scan.segments, next_sequence, known_max, cursor: None };
         // A box whose disk is full must be able to say so. Nothing is lost by it: after another boot the next number is above
         // the reserved block, so that the description is written, or the record refused, before the number is used.
         spool.store_meta_if_possible();
@@ -228,6 +232,9 @@ impl Spool {
             match segment.read_after(after, self.cursor, items_max, bytes_max, overhead) {
                 Ok(read) => {
                     self.cursor = Some(read.cursor);
+                    if let Some(batch) = &read.batch {
+                        self.known_max = self.known_max.max(batch.last_sequence());
+                    }
                     return Ok(read.batch);
                 }
                 Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) => {
@@ -242,9 +249,10 @@ impl Spool {
 
     /// Forgets everything up to a sequence, for it is stored elsewhere.
     ///
-    /// A sequence that this spool has not reached yet means that the folder is older than what the server has: a backup of the box
-    /// was put back. What was recorded since has numbers that the server knows for other records, so the spool begins a new
-    /// life: what it keeps is sent once more under another id. The server may then have some records twice, and none too few.
+    /// A sequence that this spool cannot have sent, though it may have recorded as many since, means that the folder is older than what
+    /// the server has: a backup of the box was put back. What was recorded since has numbers that the server knows for other
+    /// records, so the spool begins a new life: what it keeps is sent once more under another id. The server may then have some
+    /// records twice, and none too few.
     ///
     /// # Errors
     /// A file cannot be removed or the description cannot be written.
@@ -252,7 +260,7 @@ impl Spool {
         if sequence <= self.meta.acknowledged {
             return Ok(());
         }
-        if sequence >= self.next_sequence {
+        if sequence > self.known_max {
             let before = std::mem::replace(&mut self.meta.spool_id, rand::random());
             // Used only once it is on the disk: after a crash the old id would be asked for again, and nothing would be lost.
             self.meta.store(&self.folder).inspect_err(|_| self.meta.spool_id = before)?;

@@ -1,21 +1,22 @@
 //! Who calls, and whether they may: one check before every handler, by the table in `kaliun-domain`.
 
+use super::body::{self, Bodies, BodyLimits, BodyPlace, with_whole_body};
 use crate::digest::{random, sha256};
 use crate::listen::PeerConnection;
 use crate::listen::peer::Peer;
 use crate::listen::places::{Place, Places};
 use crate::listen::source::limited_as;
-use crate::listen::turns::{TurnLimits, Turns};
+use crate::listen::turns::{Turn, TurnLimits, Turns};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use futures_util::future::Either;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use http_body_util::{BodyExt, Limited};
 use kaliun_domain::authorization::{Rule, rule};
 use kaliun_domain::role::Role;
 use kaliun_store::{Actor, OrganizationScope, SignedIn, SystemStore};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::Status;
@@ -53,7 +54,7 @@ pub(crate) enum Right {
 }
 
 /// What somebody presented, as the hash it is stored by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Credential {
     ApiToken([u8; 32]),
     BrowserSession([u8; 32]),
@@ -76,6 +77,11 @@ impl Caller {
     /// The right that follows.
     pub(crate) fn scope(&self) -> &OrganizationScope {
         &self.signed_in.scope
+    }
+
+    /// What was presented.
+    pub(crate) fn credential(&self) -> Credential {
+        self.credential
     }
 
     /// Who it is, for the audit.
@@ -102,8 +108,8 @@ impl Caller {
 /// Callers who are looked up at once: each is one statement of a millisecond, so a source with wrong tokens keeps its share of the
 /// turns busy and no other source waits for it. What waits is bounded by what the tools of one home or office do at once.
 const LOOK_UPS: TurnLimits = TurnLimits { in_all: 64, for_each: 16, members_for_each: 256 };
-/// The same behind a proxy, where all come from one place: no shares.
-const LOOK_UPS_OF_ALL: TurnLimits = TurnLimits { in_all: 64, for_each: 64, members_for_each: 4_096 };
+/// The same behind a proxy that does not say where somebody is: no shares.
+const LOOK_UPS_FROM_NOWHERE: TurnLimits = TurnLimits { in_all: 64, for_each: 64, members_for_each: 4_096 };
 /// Longest wait for a turn.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(5);
 /// When a caller shall come back whom nobody had time to look up.
@@ -113,70 +119,63 @@ const LOOK_UP_RETRY: Duration = Duration::from_secs(1);
 /// a part of them, an office behind one address.
 const STRANGERS_MAX: usize = 1_024;
 const STRANGERS_FOR_EACH: u32 = 64;
-/// What somebody whom nobody knows may send: an address and a password.
-const STRANGER_BODY: BodyLimits = BodyLimits { most: 4 * 1024, within: Duration::from_secs(10) };
-/// What somebody known may send: 32 subscriptions, each with a selector and a place in a list, or a page of labels.
-const MEMBER_BODY: BodyLimits = BodyLimits { most: 256 * 1024, within: Duration::from_secs(30) };
 
 /// What the check needs.
 pub(crate) struct PublicGate {
     store: SystemStore,
     cookie_name: &'static str,
-    look_ups: Turns,
+    look_ups: Turns<IpAddr>,
     strangers: Places<IpAddr>,
+    /// Of those of whom it is not known where they are.
+    look_ups_from_nowhere: Turns<()>,
+    strangers_from_nowhere: Places<()>,
+    bodies: Bodies,
 }
 
-/// How large a body may be, bytes, and how long it may take.
-#[derive(Debug, Clone, Copy)]
-struct BodyLimits {
-    most: usize,
-    within: Duration,
+/// Somebody who may call, and room for what they send. Held while the call is under way.
+enum Admitted {
+    Stranger { _place: Somewhere<Place<IpAddr>, Place<()>> },
+    Member(BodyPlace),
 }
 
-/// Somebody who may call.
-struct Admitted {
-    body: BodyLimits,
-    /// Held while the call is under way.
-    _place: Option<Place<IpAddr>>,
-}
+/// Left for a source, right for those of whom it is not known where they are.
+type Somewhere<S, N> = Either<S, N>;
 
 impl PublicGate {
-    /// Where sources are not known, they have no shares.
-    pub(crate) fn new(store: SystemStore, cookie_name: &'static str, sources_are_known: bool) -> Self {
-        let (look_ups, strangers) = match sources_are_known {
-            true => (LOOK_UPS, STRANGERS_FOR_EACH),
-            false => (LOOK_UPS_OF_ALL, u32::MAX),
-        };
-        let strangers = Places::new(STRANGERS_MAX, strangers);
-        Self { store, cookie_name, look_ups: Turns::new(look_ups), strangers }
+    pub(crate) fn new(store: SystemStore, cookie_name: &'static str) -> Self {
+        Self {
+            store,
+            cookie_name,
+            look_ups: Turns::new(LOOK_UPS),
+            strangers: Places::new(STRANGERS_MAX, STRANGERS_FOR_EACH),
+            look_ups_from_nowhere: Turns::new(LOOK_UPS_FROM_NOWHERE),
+            strangers_from_nowhere: Places::new(STRANGERS_MAX, u32::MAX),
+            bodies: Bodies::new(),
+        }
+    }
+
+    /// A stranger's place. Those from nowhere have places of their own and no shares: they would keep each other out.
+    fn stranger(&self, source: Option<Source>) -> Option<Somewhere<Place<IpAddr>, Place<()>>> {
+        match source {
+            Some(Source(address)) => self.strangers.take(limited_as(address)).map(Either::Left),
+            None => self.strangers_from_nowhere.take(()).map(Either::Right),
+        }
+    }
+
+    async fn look_up_turn(&self, source: Option<Source>) -> Option<Somewhere<Turn<IpAddr>, Turn<()>>> {
+        match source {
+            Some(Source(address)) => self.look_ups.take(limited_as(address)).await.map(Either::Left),
+            None => self.look_ups_from_nowhere.take(()).await.map(Either::Right),
+        }
     }
 
     /// Finds out who presents a credential, within bounds.
     async fn look_up(&self, source: Option<Source>, credential: Credential) -> Result<SignedIn, Status> {
-        let turn = tokio::time::timeout(LOOK_UP_TIMEOUT, self.look_ups.take(share_of(source))).await.ok().flatten();
+        let turn = tokio::time::timeout(LOOK_UP_TIMEOUT, self.look_up_turn(source)).await.ok().flatten();
         let _turn = turn.ok_or_else(|| super::status::busy(LOOK_UP_RETRY))?;
         authenticate(&self.store, credential).await?.ok_or_else(|| {
             Status::unauthenticated("the token or session is unknown, has ended or was revoked; sign in again")
         })
-    }
-}
-
-/// Whose share a call takes. Behind a proxy that does not say where somebody is, all come from nowhere.
-fn share_of(source: Option<Source>) -> IpAddr {
-    source.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Source(address)| limited_as(address))
-}
-
-/// Reads a request's body whole. All our calls begin with one message, and one that never ends holds nothing else up. Only what is
-/// admitted is read: until then a body waits in the connection's window.
-async fn with_whole_body(request: Request, limits: BodyLimits) -> Result<Request, Status> {
-    let (head, body) = request.into_parts();
-    match tokio::time::timeout(limits.within, Limited::new(body, limits.most).collect()).await {
-        Ok(Ok(body)) => Ok(Request::from_parts(head, Body::from(body.to_bytes()))),
-        Ok(Err(_)) | Err(_) => Err(Status::invalid_argument(format!(
-            "the request is larger than {} KiB, or was not sent within {} s; send less",
-            limits.most / 1024,
-            limits.within.as_secs()
-        ))),
     }
 }
 
@@ -197,7 +196,7 @@ pub(crate) async fn public_gate(State(gate): State<Arc<PublicGate>>, mut request
     let answered = async {
         let admitted = async {
             let admitted = admit(&gate, &mut request, &path, &request_id).await?;
-            Ok((with_whole_body(request, admitted.body).await?, admitted))
+            Ok((with_whole_body(request, admitted.body_limits()).await?, admitted))
         };
         match admitted.await {
             Ok((request, _admitted)) => next.run(request).await,
@@ -228,8 +227,8 @@ async fn admit(gate: &PublicGate, request: &mut Request, path: &str, request_id:
     let source = request.extensions().get::<Source>().copied();
     let (needed, for_platform) = match rule(path) {
         Some(Rule::Anyone) => {
-            let place = gate.strangers.take(share_of(source)).ok_or_else(|| super::status::busy(LOOK_UP_RETRY))?;
-            return Ok(Admitted { body: STRANGER_BODY, _place: Some(place) });
+            let place = gate.stranger(source).ok_or_else(|| super::status::busy(LOOK_UP_RETRY))?;
+            return Ok(Admitted::Stranger { _place: place });
         }
         Some(Rule::Member(role)) => (role, false),
         Some(Rule::Platform(role)) => (role, true),
@@ -253,9 +252,19 @@ async fn admit(gate: &PublicGate, request: &mut Request, path: &str, request_id:
             "this call is about the control plane itself; ask an admin of the organization that runs it",
         ));
     }
+    let place = gate.bodies.take(path, signed_in.scope.organization(), credential).await?;
     let caller = Caller { signed_in, request_id: request_id.to_owned(), credential };
     request.extensions_mut().insert(caller);
-    Ok(Admitted { body: MEMBER_BODY, _place: None })
+    Ok(Admitted::Member(place))
+}
+
+impl Admitted {
+    fn body_limits(&self) -> BodyLimits {
+        match self {
+            Self::Stranger { .. } => body::STRANGER,
+            Self::Member(place) => place.limits,
+        }
+    }
 }
 
 /// The credential of a request. A cookie counts only from our own pages; a request with both is refused.

@@ -165,7 +165,7 @@ impl History {
             sums = sums.add_aside(rows).await?;
             let Some(last) = last else { return Ok(sums.series()) };
             fitting_until = last.sampled_at;
-            rows = self.store.sample_list_after(scope, device, &last, to, limit).await.map_err(status::store)?;
+            rows = self.store.sample_list_after(scope, device, from, to, &last, limit).await.map_err(status::store)?;
         }
     }
 }

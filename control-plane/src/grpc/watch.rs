@@ -43,8 +43,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const AUTHORIZE: Duration = Duration::from_secs(5);
 /// When to look again after the database did not answer.
 const RETRY: Duration = Duration::from_secs(1);
+/// A right that was seen so recently still counts: what one look reads in many pieces asks once.
+const RIGHT_IS_FRESH: Duration = Duration::from_millis(100);
 /// A watch of which it is not known for so long whether it may be shown anything ends; the watcher comes back when it can be known.
-const AUTHORIZED_FOR: Duration = Duration::from_secs(30);
+const AUTHORIZED_FOR: Duration = Duration::from_secs(20);
 
 /// Opens watches.
 pub(crate) struct Watches {
@@ -116,7 +118,7 @@ impl WatchService for Watches {
         let caller = Caller::of(&request)?.clone();
         let now = Instant::now();
         let following = Following::new(request.into_inner().subscriptions, now)?;
-        let place = self.room.take(caller.scope().organization(), following.room())?;
+        let place = self.room.take(caller.scope().organization(), caller.credential(), following.room())?;
         let (outlet, answers) = outlet();
         // Listening begins before the first read, so that nothing falls between.
         let hints = self.changes.listen();
@@ -157,6 +159,8 @@ impl Watch {
                     Err(Trouble::Over(over)) => return over,
                     // The first look must succeed, or the watcher would wait for what never comes. Later ones are repeated.
                     Err(Trouble::Passing(status)) if !self.following.is_caught_up() => return Over(Some(status)),
+                    // Whatever failed: nobody is kept on what they were shown while nobody knows whether they still may.
+                    Err(Trouble::Passing(status)) if self.right_is_unknown() => return Over(Some(status)),
                     Err(Trouble::Passing(_)) => self.rests_until = Instant::now() + RETRY,
                 }
             }
@@ -181,8 +185,17 @@ impl Watch {
         due_at.max(self.rests_until).min(self.said_at + KEEP_ALIVE)
     }
 
-    /// Reads what is due and says what is different.
+    /// Reads what is due and says what is different. Whether the watcher still may is asked in time, also when nothing was read or
+    /// nothing could be.
     async fn look(&mut self) -> Result<(), Trouble> {
+        let read = self.read().await;
+        if self.authorized_at.elapsed() >= AUTHORIZE && !matches!(read, Err(Trouble::Over(_))) {
+            self.authorize().await?;
+        }
+        read
+    }
+
+    async fn read(&mut self) -> Result<(), Trouble> {
         let now = Instant::now();
         while let Some((index, query)) = self.following.due_page(now) {
             self.look_at_page(index, &query).await?;
@@ -194,11 +207,7 @@ impl Watch {
             }
             self.look_at_devices(&ids).await?;
         }
-        self.look_at_counts().await?;
-        if self.authorized_at.elapsed() >= AUTHORIZE {
-            self.authorize().await?;
-        }
-        Ok(())
+        self.look_at_counts().await
     }
 
     async fn look_at_page(&mut self, index: usize, query: &DevicePageQuery) -> Result<(), Trouble> {
@@ -240,8 +249,11 @@ impl Watch {
     }
 
     /// Whether the watcher still may. It is asked after reading and before saying: so nobody is shown anything that is newer than
-    /// their right to see it.
+    /// their right to see it, but for a moment.
     async fn authorize(&mut self) -> Result<(), Trouble> {
+        if self.authorized_at.elapsed() < RIGHT_IS_FRESH {
+            return Ok(());
+        }
         let over = |status| Err(Trouble::Over(Over(Some(status))));
         match self.caller.right_now(&self.system).await {
             Ok(Right::Same) => {
@@ -252,11 +264,13 @@ impl Watch {
                 over(Status::permission_denied("your role has changed; ask again with what you may see now"))
             }
             Ok(Right::Ended) => over(Status::unauthenticated("the session or token has ended; sign in again")),
-            Err(unavailable) if self.authorized_at.elapsed() > AUTHORIZED_FOR => {
-                Err(Trouble::Over(Over(Some(unavailable))))
-            }
             Err(unavailable) => Err(Trouble::Passing(unavailable)),
         }
+    }
+
+    /// Whether it was not known for too long that the watcher may watch.
+    fn right_is_unknown(&self) -> bool {
+        self.authorized_at.elapsed() > AUTHORIZED_FOR
     }
 
     async fn say(&mut self, responses: Vec<proto::WatchResponse>) -> Result<(), Trouble> {

@@ -189,7 +189,7 @@ pub(crate) struct DeviceListener {
 /// What all connections share.
 struct Shared {
     listener: DeviceListener,
-    handshakes: Turns,
+    handshakes: Turns<IpAddr>,
     strangers: Places<IpAddr>,
     devices: DeviceConnections,
 }

@@ -2,28 +2,33 @@
 
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Most proxies in a row that are looked through.
 const HOPS_MAX: usize = 8;
 
 /// The source of a request: the last address that a listed proxy did not add for another listed one, or the other end of the
-/// connection. What somebody wrote into the header before it came to the first of our proxies is never reached.
-pub(super) fn source(headers: &HeaderMap, other_end: IpAddr, proxies: &[IpNet]) -> IpAddr {
+/// connection. What somebody wrote into the header before it came to the first of our proxies is never reached. None where a listed
+/// proxy does not say whom it talked to.
+pub(super) fn source(headers: &HeaderMap, other_end: IpAddr, proxies: &[IpNet]) -> Option<IpAddr> {
     let is_proxy = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
     let mut source = other_end.to_canonical();
-    let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
-    let hops = lines.iter().rev().flat_map(|line| line.rsplit(',')).take(HOPS_MAX);
-    for hop in hops {
-        if !is_proxy(&source) {
-            break;
-        }
-        // A proxy of ours that writes something else says nothing; it counts itself then.
-        let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
-        source = address.to_canonical();
+    // Bytes, from the right: what a client wrote on the left may be anything and does not matter.
+    let lines: Vec<&[u8]> = headers.get_all(FORWARDED_FOR).iter().map(http::HeaderValue::as_bytes).collect();
+    let mut hops = lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')).take(HOPS_MAX);
+    while is_proxy(&source) {
+        source = address(hops.next()?)?;
     }
-    source
+    Some(source)
+}
+
+/// Proxies write an address, and some of them a port behind it or brackets around it.
+fn address(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim();
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    let address = bare.parse().ok().or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip()))?;
+    Some(IpAddr::to_canonical(&address))
 }
 
 #[cfg(test)]
@@ -31,13 +36,17 @@ mod tests {
     use super::*;
 
     fn check(other_end: &str, lines: &[&str], expected: &str) {
+        check_bytes(other_end, &lines.iter().map(|line| line.as_bytes()).collect::<Vec<_>>(), expected);
+    }
+
+    fn check_bytes(other_end: &str, lines: &[&[u8]], expected: &str) {
         let proxies = ["10.0.0.0/8".parse().unwrap(), "2001:db8::/64".parse().unwrap()];
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(FORWARDED_FOR, line.parse().unwrap());
+            headers.append(FORWARDED_FOR, http::HeaderValue::from_bytes(line).unwrap());
         }
         let found = source(&headers, other_end.parse().unwrap(), &proxies);
-        assert_eq!(found.to_string(), expected, "{lines:?}");
+        assert_eq!(found.map_or("nowhere".to_owned(), |source| source.to_string()), expected, "{lines:?}");
     }
 
     #[test]
@@ -56,10 +65,25 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_says_nothing_counts_itself() {
-        check("10.0.0.1", &[], "10.0.0.1");
-        check("10.0.0.1", &["unknown"], "10.0.0.1");
-        check("10.0.0.1", &["203.0.113.7, "], "10.0.0.1");
-        check("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3");
+    fn ports_and_brackets_are_read_over() {
+        check("10.0.0.1", &["203.0.113.7:50123"], "203.0.113.7");
+        check("10.0.0.1", &["[2001:db8:1::7]:50123"], "2001:db8:1::7");
+        check("10.0.0.1", &["[2001:db8:1::7]"], "2001:db8:1::7");
+        check("10.0.0.1", &["203.0.113.7, 10.0.0.2:443"], "203.0.113.7");
+    }
+
+    #[test]
+    fn whatever_a_client_wrote_hides_nothing() {
+        check_bytes("10.0.0.1", &[b"\xff\xfe, 203.0.113.7"], "203.0.113.7");
+        check_bytes("10.0.0.1", &[b"\xff\xfe", b"203.0.113.7"], "203.0.113.7");
+    }
+
+    #[test]
+    fn behind_a_proxy_that_does_not_say_it_somebody_is_nowhere() {
+        check("10.0.0.1", &[], "nowhere");
+        check("10.0.0.1", &["unknown"], "nowhere");
+        check("10.0.0.1", &["203.0.113.7, "], "nowhere");
+        check("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "nowhere");
+        check("10.0.0.1", &[&["10.0.0.2"; 20].join(", ")], "nowhere");
     }
 }

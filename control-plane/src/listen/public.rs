@@ -17,6 +17,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
@@ -90,6 +91,8 @@ struct Shared {
     origins: Vec<String>,
     sources_are_known: bool,
     proxies: Vec<IpNet>,
+    /// Said once, not with each request.
+    said_nowhere: AtomicBool,
     places: Places<IpAddr>,
     tasks: Tasks,
 }
@@ -105,6 +108,7 @@ impl PublicListener {
             origins: self.origins,
             sources_are_known: self.sources_are_known,
             proxies: self.proxies,
+            said_nowhere: AtomicBool::new(false),
             places: Places::new(CONNECTIONS_MAX, CONNECTIONS_FOR_EACH),
             tasks: self.tasks,
         });
@@ -133,8 +137,16 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, source: SocketAddr) -> Re
     let answer = move |request: Request<Incoming>| {
         let shared = Arc::clone(&shared);
         async move {
-            let source = || Source(forwarded::source(request.headers(), other_end, &shared.proxies));
-            let source = shared.sources_are_known.then(source);
+            let source = match shared.sources_are_known {
+                true => forwarded::source(request.headers(), other_end, &shared.proxies).map(Source),
+                false => None,
+            };
+            if source.is_none() && shared.sources_are_known && !shared.said_nowhere.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    proxy = %other_end,
+                    "a proxy of public_proxies does not say in X-Forwarded-For whom it talks to: nothing is limited by source for them"
+                );
+            }
             dispatch(&shared, source, request).await
         }
     };

@@ -1,10 +1,11 @@
-//! Turns at something that costs much before anybody is known: so many at once in all, and so many at once for each source.
+//! Turns at something that costs much: so many at once in all, and so many at once for each source, or whoever else it is that has a
+//! share.
 //!
 //! Whoever does not get a turn at once waits for it. A source that is slow on purpose keeps its own turns busy and makes its own
 //! connections wait; the other sources' turns stay free.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -21,14 +22,14 @@ pub(crate) struct TurnLimits {
 
 /// The turns.
 #[derive(Clone)]
-pub(crate) struct Turns {
-    shared: Arc<Shared>,
+pub(crate) struct Turns<K: Eq + Hash> {
+    shared: Arc<Shared<K>>,
 }
 
-struct Shared {
+struct Shared<K> {
     limits: TurnLimits,
     all: Arc<Semaphore>,
-    sources: Mutex<HashMap<IpAddr, OfSource>>,
+    sources: Mutex<HashMap<K, OfSource>>,
 }
 
 /// One source that is here now.
@@ -39,32 +40,32 @@ struct OfSource {
 }
 
 /// A turn, over when it is dropped.
-pub(crate) struct Turn {
+pub(crate) struct Turn<K: Eq + Hash> {
     _of_all: OwnedSemaphorePermit,
     _of_source: OwnedSemaphorePermit,
-    _member: Member,
+    _member: Member<K>,
 }
 
 /// Stands for one that waits or has its turn.
-struct Member {
-    shared: Arc<Shared>,
-    source: IpAddr,
+struct Member<K: Eq + Hash> {
+    shared: Arc<Shared<K>>,
+    source: K,
 }
 
-impl Shared {
-    fn sources(&self) -> MutexGuard<'_, HashMap<IpAddr, OfSource>> {
+impl<K> Shared<K> {
+    fn sources(&self) -> MutexGuard<'_, HashMap<K, OfSource>> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Turns {
+impl<K: Eq + Hash + Copy> Turns<K> {
     pub(crate) fn new(limits: TurnLimits) -> Self {
         let shared = Shared { limits, all: Arc::new(Semaphore::new(limits.in_all)), sources: Mutex::default() };
         Self { shared: Arc::new(shared) }
     }
 
     /// Waits for a turn. None when too many of this source wait already. The caller bounds the time.
-    pub(crate) async fn take(&self, source: IpAddr) -> Option<Turn> {
+    pub(crate) async fn take(&self, source: K) -> Option<Turn<K>> {
         let (member, turns) = self.join(source)?;
         // The source's own first: who waits for that must not hold up the others.
         let of_source = turns.acquire_owned().await.ok()?;
@@ -72,7 +73,7 @@ impl Turns {
         Some(Turn { _of_all: of_all, _of_source: of_source, _member: member })
     }
 
-    fn join(&self, source: IpAddr) -> Option<(Member, Arc<Semaphore>)> {
+    fn join(&self, source: K) -> Option<(Member<K>, Arc<Semaphore>)> {
         let limits = self.shared.limits;
         let mut sources = self.shared.sources();
         let of_source = sources
@@ -86,7 +87,7 @@ impl Turns {
     }
 }
 
-impl Drop for Member {
+impl<K: Eq + Hash> Drop for Member<K> {
     fn drop(&mut self) {
         let mut sources = self.shared.sources();
         if let Some(of_source) = sources.get_mut(&self.source) {
@@ -102,8 +103,9 @@ impl Drop for Member {
 mod tests {
     use super::*;
     use futures_util::FutureExt;
+    use std::net::IpAddr;
 
-    fn turns() -> Turns {
+    fn turns() -> Turns<IpAddr> {
         Turns::new(TurnLimits { in_all: 3, for_each: 2, members_for_each: 4 })
     }
 

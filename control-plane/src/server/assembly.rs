@@ -46,19 +46,19 @@ const ENROLL_INTERVAL: Duration = Duration::from_millis(100);
 /// What a running server is made of, and has to look after.
 pub(super) struct Assembled {
     pub(super) shared: Arc<Shared>,
-    pub(super) replica: ReplicaId,
     pub(super) draining: Arc<AtomicBool>,
     pub(super) trust_hash: [u8; 32],
     pub(super) first_password: Option<String>,
 }
 
-/// Starts all parts as tasks. When it fails, some may run; the caller ends them.
+/// Starts all parts as tasks, as a replica of its own. When it fails, some may run, and it may be signed on: the caller ends both.
 pub(super) async fn assemble(
     config: &Config,
     sockets: Sockets,
     public_tls: Option<Arc<ServerConfig>>,
     tasks: &Tasks,
     store: &Store,
+    replica: ReplicaId,
 ) -> Result<Assembled, ServerError> {
     let addresses = sockets.addresses(config);
     let authority = Authority::open(store.system.clone(), &config.state_dir, &config.authority_key_file).await?;
@@ -66,7 +66,6 @@ pub(super) async fn assemble(
 
     let metrics = Arc::new(Metrics::new());
     let changes = Changes::new();
-    let replica = ReplicaId::new();
     reconcile::take_over(&store.system, replica, &config.replica_name, &changes).await?;
     let incarnation = store.system.cluster_incarnation().await?;
     let seal = PageSeal::new(&store.system.page_token_key(random()).await?);
@@ -111,7 +110,7 @@ pub(super) async fn assemble(
             waiting.clone(),
             accounts,
         ),
-        gate: Arc::new(PublicGate::new(store.gate.clone(), cookie.name, sources_are_known)),
+        gate: Arc::new(PublicGate::new(store.gate.clone(), cookie.name)),
         origins,
         sources_are_known,
         proxies: config.public_proxies.clone(),
@@ -134,7 +133,7 @@ pub(super) async fn assemble(
             "behind_tls_proxy is set without public_proxies: nothing is limited by source for people; list the proxies"
         );
     }
-    Ok(Assembled { shared, replica, draining, trust_hash: authority.current().trust_hash(), first_password })
+    Ok(Assembled { shared, draining, trust_hash: authority.current().trust_hash(), first_password })
 }
 
 /// The origins of our own pages. On loopback people type either name of it.

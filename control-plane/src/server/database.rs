@@ -41,9 +41,18 @@ impl Database {
 
     async fn open_private(state_dir: &Path) -> Result<Self, DatabaseError> {
         let cluster = PrivateCluster::start(ClusterConfig::new(state_dir.join("postgres"))).await?;
+        match Self::open_in(&cluster).await {
+            Ok(store) => Ok(Self { store, cluster: Some(cluster) }),
+            Err(error) => {
+                cluster.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn open_in(cluster: &PrivateCluster) -> Result<Store, DatabaseError> {
         cluster.ensure_database(NAME).await?;
-        let store = Store::open(&DatabaseAccess::Private(cluster.config(NAME, ADMIN).into())).await?;
-        Ok(Self { store, cluster: Some(cluster) })
+        Ok(Store::open(&DatabaseAccess::Private(cluster.config(NAME, ADMIN).into())).await?)
     }
 
     pub(super) fn store(&self) -> &Store {

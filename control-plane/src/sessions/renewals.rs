@@ -3,7 +3,9 @@
 use crate::authority::{Authority, AuthorityError, CheckedRequest, Credentials};
 use crate::changes::Changes;
 use crate::clock;
+use crate::limiter::Limiter;
 use crate::listen::device::DeviceTls;
+use crate::listen::places::{Place, Places};
 use crate::sessions::handle::SessionHandle;
 use crate::sessions::registry::Registry;
 use crate::tasks::Tasks;
@@ -11,6 +13,7 @@ use kaliun_proto::enrollment::v1::SignedTrustBundle;
 use kaliun_proto::link::v1::server_message::Message;
 use kaliun_proto::link::v1::{Certificate, RenewCertificate, TrustBundles};
 use kaliun_store::{StoreError, SystemStore};
+use kaliun_types::id::DeviceId;
 use kaliun_types::reason::ReasonCode;
 use prost::Message as _;
 use std::sync::Arc;
@@ -21,6 +24,14 @@ use tokio::time::MissedTickBehavior;
 
 /// Requests that wait. Each takes some milliseconds; what does not fit is asked again by the box.
 const WAITING_MAX: usize = 1_024;
+/// Of one device: a certificate and a bundle.
+const WAITING_FOR_EACH: u32 = 2;
+/// Certificates of one device: several at once, for a rotation that goes forth and back asks for one each time, and then one an hour.
+/// A certificate lasts 30 days, so a box that wants more does not keep what it gets.
+const CERTIFICATES_AT_ONCE: u32 = 10;
+const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(3600);
+/// Devices remembered by that: all of a large replica's. An entry is some 80 bytes, and whole again within ten hours.
+const DEVICES_MAX: usize = 250_000;
 /// Bytes of bundles in one message, which must stay below `LINK_MESSAGE_MAX_BYTES` with what is around them.
 const BUNDLES_MAX_BYTES: usize = 24 * 1024;
 /// Whether the authorities changed at another replica is looked for this often.
@@ -34,13 +45,21 @@ const TELL_PAUSE: Duration = Duration::from_millis(100);
 /// The door to the task that looks after certificates.
 #[derive(Clone)]
 pub(crate) struct Renewals {
-    asked: mpsc::Sender<Asked>,
+    waiting: mpsc::Sender<Waiting>,
+    places: Arc<Places<DeviceId>>,
+    certificates: Arc<Limiter<DeviceId>>,
 }
 
-/// What a device asked or said.
+/// What a device asked or said, and its place until that is answered.
+struct Waiting {
+    session: Arc<SessionHandle>,
+    asked: Asked,
+    _place: Place<DeviceId>,
+}
+
 enum Asked {
-    Certificate(Arc<SessionHandle>, Box<CheckedRequest>),
-    TrustHeld(Arc<SessionHandle>, i64),
+    Certificate(Box<CheckedRequest>),
+    TrustHeld(i64),
 }
 
 /// Why a device got no certificate.
@@ -55,7 +74,7 @@ enum NotRenewed {
 impl Renewals {
     /// Starts the task.
     pub(crate) fn start(tasks: &Tasks, store: SystemStore, authority: Authority, changes: Changes) -> Self {
-        let (asked, mut requests) = mpsc::channel(WAITING_MAX);
+        let (waiting, mut requests) = mpsc::channel(WAITING_MAX);
         let stopping = tasks.stopping();
         let worker = Worker { store, authority, changes };
         tasks.spawn("renewals", async move {
@@ -69,18 +88,33 @@ impl Renewals {
                 }
             }
         });
-        Self { asked }
+        let certificates = Limiter::for_many(DEVICES_MAX, CERTIFICATES_AT_ONCE, CERTIFICATE_INTERVAL);
+        Self {
+            waiting,
+            places: Arc::new(Places::new(WAITING_MAX, WAITING_FOR_EACH)),
+            certificates: Arc::new(certificates),
+        }
     }
 
     /// A device asks for its next certificate.
     pub(crate) fn renew(&self, session: &Arc<SessionHandle>, request: CheckedRequest) {
-        // Too many at once: the box asks again.
-        let _asked_again = self.asked.try_send(Asked::Certificate(Arc::clone(session), Box::new(request)));
+        if let Err(wait) = self.certificates.take(&session.device, Instant::now()) {
+            tracing::debug!(device.id = %session.device, ?wait, "asks for too many certificates");
+            return;
+        }
+        self.wait(session, Asked::Certificate(Box::new(request)));
     }
 
     /// A device says which bundle it holds. Said again in its next hello.
     pub(crate) fn trust_held(&self, session: &Arc<SessionHandle>, version: i64) {
-        let _said_again = self.asked.try_send(Asked::TrustHeld(Arc::clone(session), version));
+        self.wait(session, Asked::TrustHeld(version));
+    }
+
+    fn wait(&self, session: &Arc<SessionHandle>, asked: Asked) {
+        // Too many at once: the box asks or says it again.
+        if let Some(place) = self.places.take(session.device) {
+            let _again = self.waiting.try_send(Waiting { session: Arc::clone(session), asked, _place: place });
+        }
     }
 }
 
@@ -157,16 +191,17 @@ struct Worker {
 }
 
 impl Worker {
-    async fn answer(&self, asked: Asked) {
-        match asked {
-            Asked::Certificate(session, request) => {
-                if let Err(error) = self.renew(&session, &request).await {
+    async fn answer(&self, waiting: Waiting) {
+        let session = &waiting.session;
+        match &waiting.asked {
+            Asked::Certificate(request) => {
+                if let Err(error) = self.renew(session, request).await {
                     let error = &error as &dyn std::error::Error;
                     tracing::warn!(device.id = %session.device, error, "certificate not renewed; the box asks again");
                 }
             }
-            Asked::TrustHeld(session, version) => {
-                if let Err(error) = self.store.trust_held(session.device, session.epoch, version).await {
+            Asked::TrustHeld(version) => {
+                if let Err(error) = self.store.trust_held(session.device, session.epoch, *version).await {
                     let error = &error as &dyn std::error::Error;
                     tracing::warn!(device.id = %session.device, error, "trust not noted; the box says it again");
                 }

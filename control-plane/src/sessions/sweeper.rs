@@ -54,12 +54,14 @@ pub(crate) fn start(tasks: &Tasks, registry: Arc<Registry>, store: SystemStore, 
     let mut ticks = self::ticks(FENCE_PERIOD);
     let stopping = tasks.stopping();
     tasks.spawn("session-fence", async move {
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => ask_fence(&store, &fenced.all()).await,
-                () = stopping.cancelled() => return,
+        let ask = async {
+            loop {
+                ticks.tick().await;
+                ask_fence(&store, &fenced.all()).await;
             }
-        }
+        };
+        // Whatever the database is doing: a stop does not wait for its answer.
+        stopping.run_until_cancelled(ask).await;
     });
 }
 

@@ -9,6 +9,7 @@ mod api_tokens;
 mod audit;
 mod authorities;
 mod certificates;
+mod connection;
 mod devices;
 mod enrollments;
 mod error;

@@ -1,9 +1,10 @@
 //! Connections, and the transactions made on them.
 
+use crate::connection::{PooledConnection, Silence};
 use crate::error::StoreError;
 use crate::scope::OrganizationScope;
 use crate::wakeups::WakeupSource;
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Transaction};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Transaction};
 use std::sync::LazyLock;
 use std::time::Duration;
 use tokio_postgres::types::ToSql;
@@ -21,8 +22,6 @@ const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
 const POOL_WAIT: Duration = Duration::from_secs(5);
 /// Longest wait for a new connection.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest wait for an answer. The database ends a statement before that, so beyond it nobody is there to do so.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// A connection on which nothing comes back for so long is given up by the kernel, also while it waits: a database that vanished from
 /// the network says nothing.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
@@ -62,8 +61,8 @@ pub struct SystemStore {
 }
 
 impl Store {
-    /// Makes the pools for the application's role and the system role, and remembers how to connect past a pooler. Opens no connection yet. Both may be the same login: each
-    /// transaction takes its role.
+    /// Makes the pools for the application's role and the system role, and remembers how to connect past a pooler. Opens no
+    /// connection yet. Both may be the same login: each transaction takes its role.
     pub(crate) fn new(
         app: &Config,
         system: &Config,
@@ -119,14 +118,14 @@ pub(crate) fn bound(config: &mut Config) {
 
 impl AppStore {
     /// Takes a connection for one transaction.
-    pub(crate) async fn connection(&self, operation: &'static str) -> Result<Object, StoreError> {
+    pub(crate) async fn connection(&self, operation: &'static str) -> Result<PooledConnection, StoreError> {
         take(&self.pool, operation).await
     }
 }
 
 impl SystemStore {
     /// Takes a connection for one transaction.
-    pub(crate) async fn connection(&self, operation: &'static str) -> Result<Object, StoreError> {
+    pub(crate) async fn connection(&self, operation: &'static str) -> Result<PooledConnection, StoreError> {
         take(&self.pool, operation).await
     }
 
@@ -135,24 +134,15 @@ impl SystemStore {
     /// # Errors
     /// It does not answer.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let connection = self.connection("ping").await?;
-        answered("ping", connection.batch_execute("SELECT 1")).await
+        let mut connection = self.connection("ping").await?;
+        let (client, silence) = connection.parts();
+        silence.answered("ping", client.batch_execute("SELECT 1")).await
     }
 }
 
-async fn take(pool: &Pool, operation: &'static str) -> Result<Object, StoreError> {
-    pool.get().await.map_err(|source| StoreError::Pool { operation, source: Box::new(source) })
-}
-
-/// Waits for the database's answer, but not for ever.
-async fn answered<T>(
-    operation: &'static str,
-    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, StoreError> {
-    match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
-        Ok(answer) => answer.map_err(StoreError::at(operation)),
-        Err(_elapsed) => Err(StoreError::Silent { operation }),
-    }
+async fn take(pool: &Pool, operation: &'static str) -> Result<PooledConnection, StoreError> {
+    let taken = pool.get().await.map_err(|source| StoreError::Pool { operation, source: Box::new(source) });
+    taken.map(PooledConnection::new)
 }
 
 /// Set inside each transaction: behind a pooler the next one may be on another connection, and start-up options are not passed on.
@@ -168,6 +158,7 @@ static TIMEOUTS: LazyLock<String> = LazyLock::new(|| {
 /// A transaction that knows what it is for. Its span lasts as long as it does, below that of whoever asked.
 pub(crate) struct Txn<'a> {
     inner: Transaction<'a>,
+    silence: &'a Silence,
     operation: &'static str,
     span: Span,
 }
@@ -175,7 +166,7 @@ pub(crate) struct Txn<'a> {
 impl<'a> Txn<'a> {
     /// Begins a transaction as `kaliun_app` inside the scope's organization.
     pub(crate) async fn begin_app(
-        connection: &'a mut Object,
+        connection: &'a mut PooledConnection,
         scope: &OrganizationScope,
         operation: &'static str,
     ) -> Result<Self, StoreError> {
@@ -188,24 +179,32 @@ impl<'a> Txn<'a> {
     }
 
     /// Begins a transaction as `kaliun_system`.
-    pub(crate) async fn begin_system(connection: &'a mut Object, operation: &'static str) -> Result<Self, StoreError> {
+    pub(crate) async fn begin_system(
+        connection: &'a mut PooledConnection,
+        operation: &'static str,
+    ) -> Result<Self, StoreError> {
         Self::begin(connection, "SET LOCAL ROLE kaliun_system", operation).await
     }
 
-    async fn begin(connection: &'a mut Object, setup: &str, operation: &'static str) -> Result<Self, StoreError> {
+    async fn begin(
+        connection: &'a mut PooledConnection,
+        setup: &str,
+        operation: &'static str,
+    ) -> Result<Self, StoreError> {
         let span = tracing::info_span!("db", otel.name = format_args!("db.{operation}"), otel.kind = "client");
+        let (client, silence) = connection.parts();
         let begun = async {
-            let inner = connection.transaction().await?;
+            let inner = client.transaction().await?;
             inner.batch_execute(&format!("{}; {setup}", *TIMEOUTS)).await?;
             Ok(inner)
         };
-        let inner = answered(operation, begun.instrument(span.clone())).await?;
-        Ok(Self { inner, operation, span })
+        let inner = silence.answered(operation, begun.instrument(span.clone())).await?;
+        Ok(Self { inner, silence, operation, span })
     }
 
     pub(crate) async fn rows(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
         let asked = async { self.inner.query(&self.inner.prepare_cached(sql).await?, params).await };
-        answered(self.operation, asked.instrument(self.span.clone())).await
+        self.silence.answered(self.operation, asked.instrument(self.span.clone())).await
     }
 
     pub(crate) async fn row_opt(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, StoreError> {
@@ -214,12 +213,12 @@ impl<'a> Txn<'a> {
 
     pub(crate) async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, StoreError> {
         let asked = async { self.inner.execute(&self.inner.prepare_cached(sql).await?, params).await };
-        answered(self.operation, asked.instrument(self.span.clone())).await
+        self.silence.answered(self.operation, asked.instrument(self.span.clone())).await
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        let Self { inner, operation, span } = self;
-        answered(operation, inner.commit().instrument(span)).await
+        let Self { inner, silence, operation, span } = self;
+        silence.answered(operation, inner.commit().instrument(span)).await
     }
 }
 

@@ -4,6 +4,7 @@ use crate::error::StoreError;
 use crate::pool::{AppStore, SystemStore, Txn, column};
 use crate::scope::OrganizationScope;
 use kaliun_types::id::DeviceId;
+use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 /// How much a box's clock may be ahead of the server's before its samples are missed by the search for partitions.
@@ -35,10 +36,10 @@ impl AppStore {
         to: SystemTime,
         limit: i64,
     ) -> Result<Vec<SampleRow>, StoreError> {
-        self.sample_page(scope, device, (from, None), to, limit).await
+        self.sample_page(scope, device, from..to, None, limit).await
     }
 
-    /// Those that follow one. Samples of the same time, which a clock that is set back makes, are told apart by their place in the
+    /// Those of the same range that follow one. Samples of the same time, which a clock that is set back makes, are told apart by their place in the
     /// spool, so that none is lost between two pages.
     ///
     /// # Errors
@@ -47,28 +48,30 @@ impl AppStore {
         &self,
         scope: &OrganizationScope,
         device: DeviceId,
-        after: &SampleRow,
+        from: SystemTime,
         to: SystemTime,
+        after: &SampleRow,
         limit: i64,
     ) -> Result<Vec<SampleRow>, StoreError> {
-        let start = (after.sampled_at, Some((after.spool_id.as_slice(), after.sequence)));
-        self.sample_page(scope, device, start, to, limit).await
+        self.sample_page(scope, device, from..to, Some(after), limit).await
     }
 
     async fn sample_page(
         &self,
         scope: &OrganizationScope,
         device: DeviceId,
-        (from, after): (SystemTime, Option<(&[u8], i64)>),
-        to: SystemTime,
+        range: Range<SystemTime>,
+        after: Option<&SampleRow>,
         limit: i64,
     ) -> Result<Vec<SampleRow>, StoreError> {
         const OPERATION: &str = "sample_list";
         const TABLE: &str = "sample_head";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
-        let stored_from = from.checked_sub(CLOCK_AHEAD_MAX).unwrap_or(from);
-        let (spool_id, sequence) = after.unzip();
+        // By the beginning of the whole range for every page of it: where a clock was far ahead, what comes later was stored earlier.
+        let stored_from = range.start.checked_sub(CLOCK_AHEAD_MAX).unwrap_or(range.start);
+        let (spool_id, sequence) = after.map(|after| (after.spool_id.as_slice(), after.sequence)).unzip();
+        let from = after.map_or(range.start, |after| after.sampled_at);
         // By the index on device and time of each partition; only samples of one time are sorted.
         let rows = txn
             .rows(
@@ -76,7 +79,7 @@ impl AppStore {
                  WHERE organization_id = $1 AND device_id = $2 AND sampled_at >= $3 AND sampled_at < $4 AND stored_at >= $5
                    AND ($6::bytea IS NULL OR (sampled_at, spool_id, sequence) > ($3, $6, $7::bigint))
                  ORDER BY sampled_at, spool_id, sequence LIMIT $8",
-                &[&scope.organization(), &device, &from, &to, &stored_from, &spool_id, &sequence, &limit],
+                &[&scope.organization(), &device, &from, &range.end, &stored_from, &spool_id, &sequence, &limit],
             )
             .await?;
         txn.commit().await?;

@@ -2,7 +2,7 @@
 //! is looked for now and then anyway.
 
 use crate::error::StoreError;
-use crate::pool::{SystemStore, Txn, bound};
+use crate::pool::{CONNECT_TIMEOUT, SystemStore, Txn, bound};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Context, Poll};
@@ -41,8 +41,13 @@ impl WakeupSource {
     /// Connects and listens from now on.
     ///
     /// # Errors
-    /// The database cannot be reached.
+    /// The database cannot be reached, or says nothing.
     pub async fn connect(&self) -> Result<Wakeups, StoreError> {
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.connect_and_listen()).await;
+        connected.map_err(|_elapsed| StoreError::Silent { operation: OPERATION })?
+    }
+
+    async fn connect_and_listen(&self) -> Result<Wakeups, StoreError> {
         match &self.tls {
             None => {
                 let (client, connection) = self.config.connect(NoTls).await.map_err(StoreError::at(OPERATION))?;

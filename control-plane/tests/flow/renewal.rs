@@ -50,6 +50,31 @@ async fn a_box_gets_its_next_certificate_and_keeps_the_old_one() -> Result<()> {
     fixture.stop().await
 }
 
+/// A box that wants one certificate after another fills a table and keeps a core busy.
+#[tokio::test]
+async fn a_box_gets_so_many_certificates_and_no_more() -> Result<()> {
+    const AT_ONCE: i64 = 10;
+    let fixture = Fixture::start().await?;
+    let known = TestBox::enroll(&fixture, "cellar").await?;
+    let mut session = known.open().await?;
+    for _ in 0..AT_ONCE {
+        session.send(request(&known.key)?).await?;
+        certificate(&mut session).await?;
+    }
+    session.send(request(&known.key)?).await?;
+    // What is said after it is heeded after it.
+    session.send(DeviceWord::TrustHeld(TrustHeld { version: 1 })).await?;
+    let admin = fixture.admin().await?;
+    let began = Instant::now();
+    let held = "SELECT trust_version = 1 FROM device_status WHERE device_id::text = $1";
+    while !admin.query_one(held, &[&known.device_id]).await?.get::<_, bool>(0) {
+        ensure!(began.elapsed() < PATIENCE, "what it holds was not noted");
+    }
+    let count: i64 = admin.query_one("SELECT count(*) FROM device_certificate", &[]).await?.get(0);
+    assert_eq!(count, 1 + AT_ONCE, "the one it enrolled with, and the others");
+    fixture.stop().await
+}
+
 /// A session is for the key that the device enrolled with; a certificate for another one would be a second identity.
 #[tokio::test]
 async fn no_certificate_is_made_for_another_key() -> Result<()> {

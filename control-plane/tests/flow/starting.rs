@@ -45,3 +45,16 @@ async fn the_program_refuses_a_schema_that_is_newer_than_it() -> Result<()> {
     assert!(said.contains("the database schema does not fit this program"), "{said}");
     fixture.stop().await
 }
+
+/// A replica that never was must not be waited for by the others.
+#[tokio::test]
+async fn a_start_that_fails_signs_off() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let admin = fixture.admin().await?;
+    admin.batch_execute("ALTER TABLE cluster RENAME COLUMN page_token_key TO moved_away").await?;
+    assert!(fixture.replica().await.is_err(), "it starts without what it needs");
+    let replicas: Vec<String> =
+        admin.query("SELECT name FROM replica", &[]).await?.iter().map(|row| row.get(0)).collect();
+    assert_eq!(replicas, [fixture.config().replica_name.clone()]);
+    fixture.stop().await
+}

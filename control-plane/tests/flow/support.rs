@@ -108,11 +108,8 @@ impl Fixture {
     }
 
     /// A connection as the superuser, to act behind the server's back.
-    #[expect(clippy::disallowed_methods, reason = "the connection's task ends with the client")]
     pub(crate) async fn admin(&self) -> Result<Client> {
-        let (client, connection) = self.database.admin_config().connect(NoTls).await?;
-        tokio::spawn(connection);
-        Ok(client)
+        connect(&self.database.admin_config()).await
     }
 
     pub(crate) async fn devices(&self) -> Result<fleet::device_service_client::DeviceServiceClient<Channel>> {
@@ -142,6 +139,14 @@ impl Fixture {
         };
         Ok(tokens.create_join_token(with_token(request)).await?.into_inner().secret)
     }
+}
+
+/// Connects to a database behind the server's back.
+#[expect(clippy::disallowed_methods, reason = "the connection's task ends with the client")]
+pub(crate) async fn connect(config: &tokio_postgres::Config) -> Result<Client> {
+    let (client, connection) = config.connect(NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
 }
 
 fn config(database: &TestDatabase, state_dir: PathBuf, token_file: PathBuf) -> Config {

@@ -1,6 +1,7 @@
 //! What watches can take of a server: so many devices for each organization, and nothing for one that does not read.
 
-use crate::support::{Fixture, PATIENCE, TestBox, with_token};
+use crate::support::{Fixture, PATIENCE, TestBox, with_token_of};
+use crate::watch_rights;
 use anyhow::{Context, Result};
 use kaliun_proto::fleet::v1 as fleet;
 use kaliun_proto::fleet::v1::subscription::What;
@@ -29,22 +30,28 @@ async fn watches_that_are_not_read_end_and_give_their_places_back() -> Result<()
     // The network takes little of what the server says before it is read.
     let address = format!("http://{}", fixture.server.addresses().public);
     let narrow = Endpoint::from_shared(address)?.initial_stream_window_size(1_024).connect().await?;
-    let mut stalled = Vec::new();
+    // Each with a token of its own: those of one token wait for each other.
+    let mut secrets = Vec::new();
     for _ in 0..6 {
-        let opened = WatchServiceClient::new(narrow.clone()).watch(with_token(as_much_as_possible())).await?;
-        stalled.push(opened.into_inner());
+        secrets.push(watch_rights::token(&fixture).await?.1);
+    }
+    let mut stalled = Vec::new();
+    for secret in &secrets {
+        let request = with_token_of(secret, as_much_as_possible());
+        stalled.push(WatchServiceClient::new(narrow.clone()).watch(request).await?.into_inner());
     }
 
     let mut watches = WatchServiceClient::new(fixture.public().await?);
-    let refused = watches.watch(with_token(as_much_as_possible())).await.map(|_| ()).expect_err("the share is taken");
+    let request = with_token_of(&secrets[0], as_much_as_possible());
+    let refused = watches.watch(request).await.map(|_| ()).expect_err("the share is taken");
     assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
     assert!(refused.message().contains("4000 are left; close some watches"), "{refused:?}");
     let mut ticks = tokio::time::interval(Duration::from_millis(200));
     // As many fit again as before, so all of them are over: one that is read while it still lasts would go on.
     let given_back = async {
         let mut again = Vec::new();
-        while again.len() < stalled.len() {
-            match watches.watch(with_token(as_much_as_possible())).await {
+        while let Some(secret) = secrets.get(again.len()) {
+            match watches.watch(with_token_of(secret, as_much_as_possible())).await {
                 Ok(opened) => again.push(opened),
                 Err(_no_room) => {
                     ticks.tick().await;

@@ -1,7 +1,7 @@
 //! A watch ends with the right to it, whatever the right was, and shows nothing that is newer.
 
 use crate::browser::Browser;
-use crate::support::{Fixture, TestBox, with_token, with_token_of};
+use crate::support::{Fixture, TestBox, connect, with_token, with_token_of};
 use crate::watching::{the_list, until};
 use anyhow::{Context, Result, bail};
 use kaliun_proto::fleet::v1 as fleet;
@@ -43,7 +43,31 @@ async fn check_ended(mut stream: Streaming<fleet::WatchResponse>, code: Code) ->
     Ok(())
 }
 
-async fn token(fixture: &Fixture) -> Result<(String, String)> {
+/// Lets nobody into the database any more, and throws out who is in.
+async fn take_away_the_database(fixture: &Fixture) -> Result<()> {
+    let mut elsewhere = fixture.database.admin_config();
+    elsewhere.dbname("postgres");
+    let admin = connect(&elsewhere).await?;
+    let name = fixture.database.name();
+    admin.batch_execute(&format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS false")).await?;
+    let ended =
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", &[&name]).await?;
+    anyhow::ensure!(ended > 0, "nobody was in it");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_watch_ends_when_nobody_can_say_whether_it_may_go_on() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    TestBox::enroll(&fixture, "cellar").await?;
+    let (_id, secret) = token(&fixture).await?;
+    let stream = watch_by_token(&fixture, &secret).await?;
+    take_away_the_database(&fixture).await?;
+    check_ended(stream, Code::Unavailable).await?;
+    fixture.stop().await
+}
+
+pub(crate) async fn token(fixture: &Fixture) -> Result<(String, String)> {
     let mut tokens = ApiTokenServiceClient::new(fixture.public().await?);
     let role = fleet::Role::Viewer.into();
     let request = fleet::CreateApiTokenRequest { name: "watcher".to_owned(), role, lifetime_seconds: 0 };

@@ -42,6 +42,7 @@ fn records_come_back_in_order_until_acknowledged() {
     let batch = spool.read_after(3, 128, 45, 0).unwrap().unwrap();
     assert_eq!((batch.first_sequence, batch.last_sequence()), (4, 5));
     assert_eq!(spool.read_after(5, 128, 19, 0).unwrap(), None);
+    assert_eq!(all(&mut spool).len(), 50);
     spool.acknowledge(30).unwrap();
     assert_eq!(spool.position().kept, Some((31, 50)));
     assert_eq!(all(&mut spool).len(), 20);
@@ -55,6 +56,7 @@ fn the_end_of_the_process_loses_nothing_and_repeats_no_number() {
     for number in 1..=9_u8 {
         spool.append(&[number]).unwrap();
     }
+    assert_eq!(all(&mut spool).len(), 9);
     spool.acknowledge(9).unwrap();
     // Dropped without close, as kill -9 would.
     drop(spool);
@@ -70,6 +72,7 @@ fn a_number_is_remembered_when_all_segments_are_gone() {
     for _ in 0..5 {
         spool.append(b"x").unwrap();
     }
+    assert_eq!(all(&mut spool).len(), 5);
     spool.acknowledge(5).unwrap();
     assert!(spool.segments.is_empty());
     drop(spool);
@@ -102,6 +105,7 @@ fn a_folder_that_was_put_back_begins_a_new_life_and_loses_nothing() {
     for _ in 0..3 {
         spool.append(b"x").unwrap();
     }
+    assert_eq!(all(&mut spool).len(), 3);
     spool.acknowledge(1).unwrap();
     let before = spool.position();
     spool.acknowledge(40).unwrap();
@@ -112,6 +116,47 @@ fn a_folder_that_was_put_back_begins_a_new_life_and_loses_nothing() {
     drop(spool);
     let spool = open(folder.path(), LIMITS, "boot");
     assert_eq!((spool.position().spool_id, spool.position().kept), (after.spool_id, Some((2, 4))));
+}
+
+/// The box had been online for long when its folder was put back, and recorded much before it saw the server again.
+#[test]
+fn a_folder_that_was_put_back_and_went_on_begins_a_new_life() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = open(folder.path(), LIMITS, "boot");
+    for _ in 0..3 {
+        spool.append(b"old").unwrap();
+    }
+    drop(spool);
+    let mut spool = open(folder.path(), LIMITS, "boot");
+    for _ in 0..7 {
+        spool.append(b"new").unwrap();
+    }
+    let before = spool.position();
+    // The server has five records by the first life of these numbers. This one has recorded ten and sent none.
+    spool.acknowledge(5).unwrap();
+    let after = spool.position();
+    assert_ne!(after.spool_id, before.spool_id);
+    assert_eq!((after.kept, after.acknowledged, after.dropped), (Some((1, 10)), 0, 0));
+    // From now on the numbers are its own.
+    assert_eq!(all(&mut spool).len(), 10);
+    spool.acknowledge(5).unwrap();
+    assert_eq!((spool.position().spool_id, spool.position().acknowledged), (after.spool_id, 5));
+}
+
+/// What was recorded before the process ended may have been sent by it.
+#[test]
+fn what_an_earlier_process_sent_is_acknowledged_to_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = open(folder.path(), LIMITS, "boot");
+    for _ in 0..5 {
+        spool.append(b"x").unwrap();
+    }
+    drop(spool);
+    let mut spool = open(folder.path(), LIMITS, "boot");
+    let before = spool.position().spool_id;
+    spool.append(b"y").unwrap();
+    spool.acknowledge(5).unwrap();
+    assert_eq!((spool.position().spool_id, spool.position().kept), (before, Some((6, 6))));
 }
 
 #[test]
@@ -170,6 +215,7 @@ fn a_disk_that_takes_nothing_is_survived() {
     for _ in 0..5 {
         spool.append(b"x").unwrap();
     }
+    assert_eq!(all(&mut spool).len(), 5);
     // A folder in the way of the temporary file: the description cannot be replaced any more.
     let obstacle = folder.path().join("spool.json.new");
     std::fs::create_dir(&obstacle).unwrap();

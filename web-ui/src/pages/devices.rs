@@ -125,23 +125,46 @@ fn follow_list(live: Live, filter: Memo<Filter>, pages: RwSignal<Vec<String>>) -
     on_screen
 }
 
-/// The rows that are drawn: all of them in the end, some at a time.
+/// The rows that are drawn. The first list comes some rows at a time, so that nobody waits for those below the screen's edge; one
+/// that takes its place comes whole, so that what stands below does not jump.
 fn draw_in_steps(rows: Memo<Vec<String>>) -> RwSignal<Vec<String>> {
     let drawn = RwSignal::new(Vec::new());
     let turn = RwSignal::new(0_u32);
+    let steps = StoredValue::new(Steps::NotBegun);
     effect(move || {
         turn.track();
-        let (next, is_all) = rows.with(|rows| drawn.with_untracked(|drawn| draw_some(drawn, rows, ROWS_AT_ONCE)));
+        let at_once = if steps.get_value() == Steps::Over { usize::MAX } else { ROWS_AT_ONCE };
+        let (next, is_all) = rows.with(|rows| drawn.with_untracked(|drawn| draw_some(drawn, rows, at_once)));
+        let is_empty = next.is_empty();
         drawn.set(next);
-        if !is_all {
-            background(async move {
-                TimeoutFuture::new(NEXT_ROWS_MS).await;
-                // The page may be gone by now.
-                let _gone = turn.try_update(|turn| *turn = turn.wrapping_add(1));
-            });
+        let waits = steps.get_value() == Steps::Waiting;
+        match (is_all, is_empty) {
+            (true, true) => {}
+            (true, false) => steps.set_value(Steps::Over),
+            // A step is on its way already; the list only changed meanwhile.
+            (false, _) if waits => {}
+            (false, _) => {
+                steps.set_value(Steps::Waiting);
+                background(async move {
+                    TimeoutFuture::new(NEXT_ROWS_MS).await;
+                    // The page may be gone by now.
+                    let _gone = steps.try_set_value(Steps::Begun);
+                    let _gone = turn.try_update(|turn| *turn = turn.wrapping_add(1));
+                });
+            }
         }
     });
     drawn
+}
+
+/// How far the first list is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Steps {
+    NotBegun,
+    /// More rows come in a moment.
+    Waiting,
+    Begun,
+    Over,
 }
 
 #[component]

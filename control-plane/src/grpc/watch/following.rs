@@ -432,7 +432,17 @@ mod tests {
         look.devices(&[&cellar], &[&cellar], look.began);
         look.following.hear(cellar.id, look.ms(100));
         assert_eq!(look.devices(&[&cellar], &[], look.ms(100)), ["a: removed", "b: removed"]);
-        assert_eq!(look.page(0, &[], look.ms(1_000)), ["a: order of 0"]);
+        assert_eq!(look.page(0, &[], look.ms(1_000)), [""; 0], "whoever watches knows already that the list is empty");
+    }
+
+    #[test]
+    fn a_device_that_comes_back_gets_its_place() {
+        let (attic, cellar) = (device("attic"), device("cellar"));
+        let mut look = Look::at(vec![page("a", by(proto::DeviceOrder::Name))]);
+        look.page(0, &[&attic, &cellar], look.began);
+        look.following.hear(attic.id, look.ms(100));
+        assert_eq!(look.devices(&[&attic], &[], look.ms(100)), ["a: removed"]);
+        assert_eq!(look.page(0, &[&attic, &cellar], look.ms(1_000)), ["a: attic", "a: order of 2"]);
     }
 
     #[test]

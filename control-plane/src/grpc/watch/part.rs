@@ -112,7 +112,12 @@ impl Part {
         let selected = device.filter(|device| self.page().is_none_or(|page| selects(&page.query.filter, device)));
         match selected {
             Some(device) => self.shown.show(id, Seen::new(device.clone(), order, now)),
-            None => Told { message: self.shown.remove(id), has_moved: true },
+            None => {
+                if let What::Page(page) = &mut self.what {
+                    page.forget(id);
+                }
+                Told { message: self.shown.remove(id), has_moved: true }
+            }
         }
     }
 
@@ -150,6 +155,13 @@ impl Page {
     /// The earliest time to read it again.
     pub(super) fn soon(&self, now: Instant, period: Duration) -> Instant {
         self.read_at.map_or(now, |read_at| now.max(read_at + period))
+    }
+
+    /// A device was said to be gone, and the watcher took it out: when it comes back, its place is to be said anew.
+    fn forget(&mut self, id: DeviceId) {
+        if let Some(ids) = &mut self.ids {
+            ids.retain(|shown| *shown != id);
+        }
     }
 
     /// All of it was read, beginning at `read_at`.
