@@ -12,7 +12,7 @@ mod request;
 pub(crate) mod rotation;
 mod signer;
 
-use crate::clock;
+use crate::clock::Clock;
 pub use credentials::Credentials;
 use kaliun_store::{AuthorityRow, StoreError, SystemStore, TrustBundleRow};
 pub use key_file::KeyFile;
@@ -21,6 +21,7 @@ use signer::{MemorySigner, Signer};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -83,6 +84,7 @@ pub struct Authority {
 struct Shared {
     store: SystemStore,
     keys: KeyFile,
+    clock: Clock,
     current: RwLock<Arc<Credentials>>,
     changed: Notify,
 }
@@ -110,13 +112,18 @@ impl Authority {
     /// # Errors
     /// The database failed, the key file is missing or another one, or what is kept is damaged. Nothing that exists is ever
     /// overwritten.
-    pub async fn open(store: SystemStore, state_dir: &Path, key_file: &Path) -> Result<Self, AuthorityError> {
+    pub async fn open(
+        store: SystemStore,
+        state_dir: &Path,
+        key_file: &Path,
+        clock: Clock,
+    ) -> Result<Self, AuthorityError> {
         let moved = moved::Folder::at(state_dir.join("authority"));
         if store.authorities_revision().await?.is_none() {
             let keys = KeyFile::open_or_create(key_file)?;
             let first = match moved.read()? {
                 Some(first) => first,
-                None => make_first()?,
+                None => make_first(clock.now())?,
             };
             begin(&store, &keys, &first).await?;
         }
@@ -124,7 +131,7 @@ impl Authority {
         let credentials = read(&store, &keys).await?;
         moved.remove_if_taken(&credentials)?;
         let current = RwLock::new(Arc::new(credentials));
-        let shared = Shared { store, keys, current, changed: Notify::new() };
+        let shared = Shared { store, keys, clock, current, changed: Notify::new() };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -132,6 +139,12 @@ impl Authority {
     #[must_use]
     pub fn current(&self) -> Arc<Credentials> {
         Arc::clone(&self.shared.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Now, by the clock that certificates and the grace of a rotation go by.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.shared.clock.now()
     }
 
     /// Resolves when something was changed at this replica.
@@ -175,11 +188,11 @@ async fn read(store: &SystemStore, keys: &KeyFile) -> Result<Credentials, Author
     Credentials::unseal(rows, keys)
 }
 
-fn make_first() -> Result<First, AuthorityError> {
+fn make_first(now: SystemTime) -> Result<First, AuthorityError> {
     let (authority_signer, authority_key) = MemorySigner::generate()?;
-    let certificate = certificate::authority(1, Arc::new(authority_signer), clock::now())?;
+    let certificate = certificate::authority(1, Arc::new(authority_signer), now)?;
     let (bundle_signer, bundle_key) = MemorySigner::generate()?;
-    let signed = bundle::sign(1, std::slice::from_ref(&certificate), &bundle_signer, bundle_signer.public_key())?;
+    let signed = bundle::sign(1, std::slice::from_ref(&certificate), &bundle_signer, bundle_signer.public_key(), now)?;
     Ok(First { authority: (certificate, authority_key), bundle: (signed, bundle_key) })
 }
 

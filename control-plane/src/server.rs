@@ -5,6 +5,7 @@ mod database;
 
 use crate::authority::AuthorityError;
 use crate::bootstrap::BootstrapError;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::listen::accept::bind;
 use crate::listen::public::{self, PublicTlsError};
@@ -93,6 +94,14 @@ impl Server {
     /// # Errors
     /// See [`ServerError`]; nothing is left running.
     pub async fn start(config: &Config) -> Result<Self, ServerError> {
+        Self::start_by(config, Clock::default()).await
+    }
+
+    /// Starts everything by another clock than the machine's.
+    ///
+    /// # Errors
+    /// See [`ServerError`]; nothing is left running.
+    pub async fn start_by(config: &Config, clock: Clock) -> Result<Self, ServerError> {
         let public_tls = match &config.public_tls {
             Some((cert, key)) => Some(public::tls_config(cert, key)?),
             None => None,
@@ -106,7 +115,7 @@ impl Server {
         let addresses = sockets.addresses(config);
         let database = Database::open(config).await?;
         let (tasks, replica) = (Tasks::new(), ReplicaId::new());
-        match assembly::assemble(config, sockets, public_tls, &tasks, database.store(), replica).await {
+        match assembly::assemble(config, sockets, public_tls, &tasks, database.store(), replica, clock).await {
             Ok(parts) => {
                 tracing::info!(device = %addresses.device, public = %addresses.public, internal = %addresses.internal, "listening");
                 Ok(Self { tasks, database, addresses, replica, parts })

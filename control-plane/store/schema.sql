@@ -231,7 +231,8 @@ CREATE TABLE public.device_status (
     sample_values bytea,
     verdict smallint,
     reasons bytea,
-    trust_version bigint DEFAULT 0 NOT NULL
+    trust_version bigint DEFAULT 0 NOT NULL,
+    shown_authority integer DEFAULT 0 NOT NULL
 )
 WITH (fillfactor='50');
 

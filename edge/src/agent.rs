@@ -4,7 +4,7 @@
 //! HTTP/2 connection.
 
 use crate::agent_state::AgentState;
-use crate::clock::now_ms;
+use crate::clock::Clock;
 use crate::dialer::Dialer;
 use crate::facts::{AGENT_VERSION, facts};
 use crate::homeassistant::{HomeAssistantView, Transition};
@@ -44,6 +44,8 @@ pub struct AgentConfig {
     pub first_sample_after: Duration,
     /// How much is kept while nobody takes it.
     pub journal_limits: JournalLimits,
+    /// What time it is.
+    pub clock: Clock,
     /// Whether to end as soon as the box is enrolled, or refused for good.
     pub only_enroll: bool,
 }
@@ -60,6 +62,7 @@ impl AgentConfig {
             // Long enough for the processor's share of time to mean something.
             first_sample_after: Duration::from_secs(1),
             journal_limits: JournalLimits::default(),
+            clock: Clock::default(),
             only_enroll: false,
         }
     }
@@ -139,6 +142,7 @@ pub async fn run<H: Host>(
     let identity = Identity::load_or_create(&state)?;
     let settings = HeldSettings::load(&state)?;
     let boot_id = host.boot_id();
+    let now_ms = || config.clock.now_ms();
     let mut home_assistant = HomeAssistantView::default();
     let first_transition = home_assistant.observe(host.observe_home_assistant().await, now_ms());
     let journal = Journal::open(&state, config.journal_limits, &boot_id, facts(&host.machine(), &home_assistant))?;
@@ -158,8 +162,14 @@ pub async fn run<H: Host>(
 
     let (interval, interval_receiver) =
         watch::channel(config.sample_interval.unwrap_or_else(|| settings.sample_interval()));
-    let measuring =
-        Measuring { host, journal: &journal, published: &published, home_assistant, interval: interval_receiver };
+    let measuring = Measuring {
+        host,
+        journal: &journal,
+        published: &published,
+        home_assistant,
+        clock: &config.clock,
+        interval: interval_receiver,
+    };
     let mut uplink = Uplink {
         config: &config,
         state: &state,

@@ -1,5 +1,6 @@
 //! What all connections of a process share: the cryptographic provider, the verifiers, and how many may be dialled at once.
 
+use crate::clock::Clock;
 use crate::identity::{DeviceRecord, IdentityKey};
 use crate::trust::TrustChain;
 use rustls::client::WebPkiServerVerifier;
@@ -9,7 +10,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
@@ -80,8 +81,8 @@ impl Dialer {
     ///
     /// # Errors
     /// The authorities cannot be used.
-    pub fn verified(&self, trust: &TrustChain) -> Result<Arc<ClientConfig>, TlsSetupError> {
-        Ok(finish(self.builder(trust)?.with_no_client_auth()))
+    pub fn verified(&self, trust: &TrustChain, clock: &Clock) -> Result<Arc<ClientConfig>, TlsSetupError> {
+        Ok(finish(self.builder(trust, clock)?.with_no_client_auth()))
     }
 
     /// For the link: the server is verified and the box shows its certificate.
@@ -91,11 +92,12 @@ impl Dialer {
     pub fn identified(
         &self,
         trust: &TrustChain,
+        clock: &Clock,
         key: &IdentityKey,
         record: &DeviceRecord,
     ) -> Result<Arc<ClientConfig>, TlsSetupError> {
         let config = self
-            .builder(trust)?
+            .builder(trust, clock)?
             .with_client_auth_cert(record.certificate_chain.clone(), key.private_key())
             .map_err(TlsSetupError::Certificate)?;
         Ok(finish(config))
@@ -104,8 +106,9 @@ impl Dialer {
     fn builder(
         &self,
         trust: &TrustChain,
+        clock: &Clock,
     ) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>, TlsSetupError> {
-        let clock = Arc::new(FlooredClock { floor_ms: trust.made_at_ms() });
+        let clock = Arc::new(FlooredClock { clock: clock.clone(), floor_ms: trust.made_at_ms() });
         Ok(ClientConfig::builder_with_details(self.provider.clone(), clock)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(TlsSetupError::Provider)?
@@ -144,17 +147,17 @@ fn finish(mut config: ClientConfig) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-/// The machine's clock, but never before the trust bundle was made: a box whose clock died still finds its server.
+/// The box's clock, but never before the trust bundle was made: a box whose clock died still finds its server.
 #[derive(Debug)]
 struct FlooredClock {
+    clock: Clock,
     floor_ms: i64,
 }
 
 impl TimeProvider for FlooredClock {
     fn current_time(&self) -> Option<UnixTime> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let floor = Duration::from_millis(u64::try_from(self.floor_ms).unwrap_or(0));
-        Some(UnixTime::since_unix_epoch(now.max(floor)))
+        let now_ms = self.clock.now_ms().max(self.floor_ms);
+        Some(UnixTime::since_unix_epoch(Duration::from_millis(u64::try_from(now_ms).unwrap_or(0))))
     }
 }
 

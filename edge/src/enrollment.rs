@@ -7,6 +7,7 @@ mod retry;
 
 pub use retry::{EnrollmentDecision, decide};
 
+use crate::clock::Clock;
 use crate::connection::{Connection, DialError};
 use crate::dialer::{Dialer, TlsSetupError};
 use crate::identity::{DeviceRecord, IdentityError, IdentityKey, InvalidDeviceRecord};
@@ -105,6 +106,8 @@ impl EnrollmentError {
 pub struct Enrollment<'a> {
     /// Shared by all connections.
     pub dialer: &'a Dialer,
+    /// What time it is.
+    pub clock: &'a Clock,
     /// Where to.
     pub address: &'a ServerAddress,
     /// Who the box is.
@@ -147,7 +150,7 @@ impl Enrollment<'_> {
         facts: Facts,
         mut on_pending: impl FnMut(Pending) + Send,
     ) -> Result<DeviceRecord, EnrollmentError> {
-        let connection = Connection::open(self.dialer, self.address, self.dialer.verified(trust)?).await?;
+        let connection = Connection::open(self.dialer, self.address, self.dialer.verified(trust, self.clock)?).await?;
         let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
         let begin = Begin {
             certificate_request: self.key.certificate_request()?,

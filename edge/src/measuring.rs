@@ -1,6 +1,6 @@
 //! The measuring side of the agent: reads the machine at a steady pace, online or not.
 
-use crate::clock::now_ms;
+use crate::clock::Clock;
 use crate::facts::facts;
 use crate::homeassistant::HomeAssistantView;
 use crate::host::Host;
@@ -22,6 +22,8 @@ pub(crate) struct Measuring<'a, H> {
     pub(crate) published: &'a Published,
     /// What is known of Home Assistant.
     pub(crate) home_assistant: HomeAssistantView,
+    /// What time it is.
+    pub(crate) clock: &'a Clock,
     /// Time between two readings; may change.
     pub(crate) interval: watch::Receiver<Duration>,
 }
@@ -50,7 +52,7 @@ impl<H: Host> Measuring<'_, H> {
 
     async fn measure(&mut self, history: &mut HealthHistory) {
         let observation = self.host.observe_home_assistant().await;
-        let now = now_ms();
+        let now = self.clock.now_ms();
         if let Some(transition) = self.home_assistant.observe(observation, now) {
             tracing::info!(reason = %transition.reason, "home assistant changed");
             let appended = self.journal.append_event(now, transition.reason, &transition.message).await;

@@ -1,5 +1,6 @@
 //! How the box gets a certificate in place of one that is of no use any more: it proves the key that it has.
 
+use crate::clock::Clock;
 use crate::connection::Connection;
 use crate::dialer::Dialer;
 use crate::enrollment::{EnrollmentError, NONCE_BYTES, answer_in_time, ended, refusal};
@@ -23,6 +24,8 @@ const REQUESTS_MAX: usize = 2;
 pub struct Recovery<'a> {
     /// Shared by all connections.
     pub dialer: &'a Dialer,
+    /// What time it is.
+    pub clock: &'a Clock,
     /// Where to.
     pub address: &'a ServerAddress,
     /// Who the box is.
@@ -35,7 +38,7 @@ impl Recovery<'_> {
     /// # Errors
     /// The server cannot be reached, refuses, or breaks the protocol.
     pub async fn recover(&self, trust: &TrustChain) -> Result<DeviceRecord, EnrollmentError> {
-        let connection = Connection::open(self.dialer, self.address, self.dialer.verified(trust)?).await?;
+        let connection = Connection::open(self.dialer, self.address, self.dialer.verified(trust, self.clock)?).await?;
         let mut client = RecoveryServiceClient::with_origin(connection.service(), connection.origin());
         let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
         let begin = Begin { certificate_request: self.key.certificate_request()? };

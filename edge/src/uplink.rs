@@ -2,7 +2,6 @@
 
 use crate::agent::AgentConfig;
 use crate::agent_state::{EnrollmentState, LinkState};
-use crate::clock::now_ms;
 use crate::dialer::Dialer;
 use crate::enrollment::{Enrollment, EnrollmentError, decide as decide_enrollment};
 use crate::facts::AGENT_VERSION;
@@ -65,7 +64,7 @@ impl Uplink<'_> {
         // Counted apart, and the link's only begin again after a session that lasted: a server that enrols a box and refuses
         // it right after must not be asked every second.
         let (mut enroll_attempts, mut link_attempts, mut recover_attempts) = (0, 0, 0);
-        let mut outage = Outage::begin(now_ms());
+        let mut outage = Outage::begin(self.now_ms());
         self.publish_enrolled();
         while !self.stop.is_cancelled() && (next != Next::Link || !self.config.only_enroll) {
             let wait = match next {
@@ -119,6 +118,10 @@ impl Uplink<'_> {
         }
     }
 
+    fn now_ms(&self) -> i64 {
+        self.config.clock.now_ms()
+    }
+
     fn is_enrolled(&self) -> bool {
         self.identity.record.is_some()
     }
@@ -136,6 +139,7 @@ impl Uplink<'_> {
     async fn enroll(&mut self) -> Result<DeviceRecord, EnrollmentError> {
         let enrollment = Enrollment {
             dialer: self.dialer,
+            clock: &self.config.clock,
             address: &self.config.server,
             key: &self.identity.key,
             join_token: self.config.join_token.as_ref(),
@@ -196,7 +200,12 @@ impl Uplink<'_> {
 
     /// Proves the key in place of a certificate that is of no use any more.
     async fn recover(&mut self) -> Result<DeviceRecord, EnrollmentError> {
-        let recovery = Recovery { dialer: self.dialer, address: &self.config.server, key: &self.identity.key };
+        let recovery = Recovery {
+            dialer: self.dialer,
+            clock: &self.config.clock,
+            address: &self.config.server,
+            key: &self.identity.key,
+        };
         let trust = self.trust.as_ref().ok_or(EnrollmentError::Trust(UntrustedChain::Empty))?;
         let record = recovery.recover(trust).await?;
         record.store(self.state)?;
@@ -220,7 +229,7 @@ impl Uplink<'_> {
             return (Next::RefreshTrust, backoff(attempts, rand::random()));
         }
         let decision = decide_enrollment(&error, attempts, rand::random());
-        let (reason, message, since_ms) = (decision.reason, error.sentence(), now_ms());
+        let (reason, message, since_ms) = (decision.reason, error.sentence(), self.now_ms());
         if reason == ReasonCode::PeerDeviceUnknown.code() {
             return (Next::Enroll, backoff(attempts, rand::random()));
         }
@@ -251,7 +260,7 @@ impl Uplink<'_> {
         let (Some(trust), Some(record)) = (&self.trust, self.identity.to_show()) else {
             return Some(Failure::UnusableIdentity { message: "The box has no certificate.".to_owned() });
         };
-        let tls = match self.dialer.identified(trust, &self.identity.key, record) {
+        let tls = match self.dialer.identified(trust, &self.config.clock, &self.identity.key, record) {
             Ok(tls) => tls,
             Err(error) => return Some(Failure::UnusableIdentity { message: with_sources(&error) }),
         };
@@ -266,9 +275,9 @@ impl Uplink<'_> {
         };
         self.commit_candidate();
         tracing::info!(epoch = welcome.session_epoch, "link is up");
-        self.published.link(LinkState::Online { epoch: welcome.session_epoch, since_ms: now_ms() });
+        self.published.link(LinkState::Online { epoch: welcome.session_epoch, since_ms: self.now_ms() });
         self.note_incarnation(welcome.incarnation);
-        self.tell_outage_ended(outage.ended(now_ms())).await;
+        self.tell_outage_ended(outage.ended(self.now_ms())).await;
         let (journal, published) = (self.journal, self.published);
         let (interval, is_overridden) = (self.interval, self.config.sample_interval.is_some());
         let trust = self.trust.as_mut()?;
@@ -278,6 +287,7 @@ impl Uplink<'_> {
             settings: &mut self.settings,
             identity: &mut self.identity,
             trust,
+            clock: &self.config.clock,
             on_change: |change| match change {
                 Change::Acknowledged(class) => published.spool(journal, class),
                 Change::SampleInterval(new) if !is_overridden => {
@@ -317,7 +327,7 @@ impl Uplink<'_> {
     fn after_session(&self, failure: &Failure, attempts: u32) -> (Next, Duration) {
         let decision = decide(failure, attempts, rand::random());
         let message = failure.message();
-        let since_ms = now_ms();
+        let since_ms = self.now_ms();
         let (next, wait, reason) = match decision {
             Decision::Retry { after, reason } => (Next::Link, after, reason),
             Decision::RefreshTrust { after, reason } => (Next::RefreshTrust, after, reason),
@@ -342,8 +352,13 @@ impl Uplink<'_> {
     }
 
     async fn refresh_trust(&mut self) {
-        let enrollment =
-            Enrollment { dialer: self.dialer, address: &self.config.server, key: &self.identity.key, join_token: None };
+        let enrollment = Enrollment {
+            dialer: self.dialer,
+            clock: &self.config.clock,
+            address: &self.config.server,
+            key: &self.identity.key,
+            join_token: None,
+        };
         let learned = Box::pin(enrollment.learn_trust(self.first_hash, self.trust.clone())).await;
         match learned.map(|trust| (trust.store(self.state), trust)) {
             Ok((Ok(()), trust)) => self.trust = Some(trust),
@@ -374,7 +389,7 @@ impl Uplink<'_> {
             facts_hash: self.journal.facts_hash().to_vec(),
             spools: spools.to_vec(),
             incarnation: self.incarnation(),
-            now_ms: now_ms(),
+            now_ms: self.now_ms(),
             trust_bundle_version: self.trust.as_ref().map_or(0, TrustChain::version),
         }
     }
@@ -393,10 +408,10 @@ impl Uplink<'_> {
     }
 
     async fn tell_outage(&self, outage: &mut Outage) {
-        if let Some(since_ms) = outage.failed(now_ms()) {
+        if let Some(since_ms) = outage.failed(self.now_ms()) {
             let message =
-                format!("The control plane has not been reached for {}.", duration_words(now_ms() - since_ms));
-            self.event(now_ms(), ReasonCode::NetworkFailed, &message).await;
+                format!("The control plane has not been reached for {}.", duration_words(self.now_ms() - since_ms));
+            self.event(self.now_ms(), ReasonCode::NetworkFailed, &message).await;
         }
     }
 
@@ -407,8 +422,8 @@ impl Uplink<'_> {
         if !was_told {
             self.event(since_ms, ReasonCode::NetworkFailed, "The control plane could not be reached any more.").await;
         }
-        let message = format!("The control plane is reached again after {}.", duration_words(now_ms() - since_ms));
-        self.event(now_ms(), ReasonCode::NetworkRestored, &message).await;
+        let message = format!("The control plane is reached again after {}.", duration_words(self.now_ms() - since_ms));
+        self.event(self.now_ms(), ReasonCode::NetworkRestored, &message).await;
     }
 
     async fn event(&self, happened_at_ms: i64, reason: ReasonCode, message: &str) {

@@ -110,8 +110,6 @@ pub struct SessionStart {
     pub facts_hash: Option<Vec<u8>>,
     /// How the box shall report.
     pub settings: Option<ReportSettings>,
-    /// Number of the authority that signed the device's newest certificate.
-    pub certificate_authority: i32,
 }
 
 /// A place in one life of a spool.

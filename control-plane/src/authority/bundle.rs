@@ -6,6 +6,7 @@ use crate::clock;
 use kaliun_proto::enrollment::v1::{SignedTrustBundle, TrustBundle};
 use prost::Message;
 use rustls::pki_types::CertificateDer;
+use std::time::SystemTime;
 
 /// What is signed for a trust bundle begins with this, so that the signature fits nothing else.
 const DOMAIN: &[u8] = b"kaliun trust bundle v1\0";
@@ -19,12 +20,13 @@ pub(super) fn sign(
     authorities: &[CertificateDer<'_>],
     signer: &dyn Signer,
     next_key: &[u8],
+    now: SystemTime,
 ) -> Result<SignedTrustBundle, AuthorityError> {
     let bundle = TrustBundle {
         version,
         certificate_authorities: authorities.iter().map(|certificate| certificate.to_vec()).collect(),
         bundle_key: next_key.to_vec(),
-        created_at_ms: clock::to_ms(clock::now()),
+        created_at_ms: clock::to_ms(now),
     }
     .encode_to_vec();
     let signature = signer.sign(&[DOMAIN, &bundle].concat())?;

@@ -112,7 +112,7 @@ impl Credentials {
     /// What a certificate that is made now amounts to.
     #[must_use]
     pub fn grant(&self, now: SystemTime) -> CertificateGrant {
-        CertificateGrant { authority: self.rotation.issuing(), expires_at: now + CERTIFICATE_LIFETIME }
+        CertificateGrant { authority: self.rotation.issuing(), issued_at: now, expires_at: now + CERTIFICATE_LIFETIME }
     }
 
     /// Makes a device's certificate for the key of a request; the chain ends with the authority.

@@ -2,7 +2,6 @@
 
 use super::signer::{MemorySigner, Signer};
 use super::{Authority, AuthorityError, authority_purpose, bundle, bundle_purpose, certificate};
-use crate::clock;
 use kaliun_domain::rotation::{Phase, Rotation};
 use kaliun_store::{
     Actor, AuthorityRow, AuthorityRows, OrganizationScope, RotationChange, RotationCount, StoreError, TrustBundleRow,
@@ -45,7 +44,7 @@ impl Authority {
         let number = rows.authorities.last().map_or(1, |row| row.number.saturating_add(1));
         let after = rows.rotation.start(number).ok_or(RotationError::OtherPhase(rows.rotation.phase()))?;
         let (signer, key) = MemorySigner::generate()?;
-        let certificate = certificate::authority(number, Arc::new(signer), clock::now())?;
+        let certificate = certificate::authority(number, Arc::new(signer), self.now())?;
         let sealed_key = self.keys().seal(&authority_purpose(number), &key)?;
         let made = AuthorityRow { number, certificate: certificate.to_vec(), sealed_key, is_retired: false };
         self.change(scope, actor, &rows, after, Some(made), "ca.rotate.start").await
@@ -132,7 +131,7 @@ impl Authority {
             after.trusted().filter_map(known).map(|row| CertificateDer::from(row.certificate.as_slice())).collect();
         let version = newest.version.saturating_add(1);
         let (next_signer, next_key) = MemorySigner::generate()?;
-        let signed = bundle::sign(version.unsigned_abs(), &authorities, &signer, next_signer.public_key())?;
+        let signed = bundle::sign(version.unsigned_abs(), &authorities, &signer, next_signer.public_key(), self.now())?;
         Ok(TrustBundleRow {
             version,
             bundle: signed.bundle,

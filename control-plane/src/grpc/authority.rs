@@ -60,7 +60,7 @@ fn straggler_to_proto(row: StragglerRow) -> proto::Straggler {
         is_online: row.online,
         link_since_ms: clock::to_ms(row.link_since),
         trust_bundle_version: row.trust_version.unsigned_abs(),
-        certificate_authority: row.certificate_authority.unsigned_abs(),
+        certificate_authority: row.shown_authority.unsigned_abs(),
     }
 }
 

@@ -118,7 +118,7 @@ impl ClaimService for Claims {
             fallback_name: &DeviceName::from_hostname(&facts_of(&row).hostname),
             labels: &labels,
             facts_hash: &sha256(&row.facts),
-            certificate: self.authority.current().grant(clock::now()),
+            certificate: self.authority.current().grant(self.authority.now()),
         };
         let (enrollment, enrolled) = self
             .store

@@ -5,7 +5,7 @@ use super::convert::device::{device_to_proto, summary_to_proto};
 use super::page::{self, List, PageSeal};
 use super::status;
 use crate::changes::Changes;
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::wakeups::Waker;
 use kaliun_domain::device::Device;
 use kaliun_proto::fleet::v1 as proto;
@@ -29,6 +29,7 @@ pub(crate) struct Devices {
     pub(crate) seal: PageSeal,
     pub(crate) waker: Waker,
     pub(crate) changes: Changes,
+    pub(crate) clock: Clock,
 }
 
 /// One page's question, checked. Lists and watches share it.
@@ -256,7 +257,7 @@ impl DeviceService for Devices {
         if !EXTENSION_SECONDS.contains(&request.seconds) {
             return Err(status::invalid("seconds", "must be 60 to 157680000: a minute to five years"));
         }
-        let until = clock::now() + Duration::from_secs(request.seconds);
+        let until = self.clock.now() + Duration::from_secs(request.seconds);
         let extended = self.store.device_extend(caller.scope(), &caller.actor(), id, until).await;
         if !extended.map_err(status::store)? {
             return Err(status::not_found("device"));

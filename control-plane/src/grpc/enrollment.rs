@@ -210,7 +210,7 @@ impl Inner {
     ) -> Result<(), Ended> {
         let proved = prove(inbound, steps).await?;
         let facts = proved.facts.encode_to_vec();
-        let now = clock::now();
+        let now = self.authority.now();
         let credentials = self.authority.current();
         let new = NewDevice {
             key_hash: &proved.request.key_hash,
@@ -238,7 +238,7 @@ impl Inner {
         enrolled: Enrolled,
         steps: &Steps,
     ) -> Result<(), Ended> {
-        let chain = credentials.issue_device(request, enrolled.device, clock::now()).map_err(|error| {
+        let chain = credentials.issue_device(request, enrolled.device, self.authority.now()).map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "certificate could not be issued");
             Status::internal("the certificate could not be made; the box tries again")
         })?;

@@ -115,8 +115,10 @@ impl Links {
             .get::<PeerConnection>()
             .cloned()
             .ok_or_else(|| Status::internal("the connection is not known"))?;
-        let (device, expires_at) = match connection.peer {
-            Peer::Device { device, expires_at } if expires_at > clock::now() => (device, expires_at),
+        let (device, expires_at, authority) = match connection.peer {
+            Peer::Device { device, expires_at, authority } if expires_at > self.authority.now() => {
+                (device, expires_at, authority)
+            }
             Peer::Device { .. } => return Err(status::refusal(ReasonCode::PeerExpired)),
             Peer::Stranger(reason) => return Err(status::refusal(reason)),
         };
@@ -127,6 +129,7 @@ impl Links {
             boot_id: uuid::Uuid::try_parse(&hello.boot_id).map_err(|_| protocol_error())?,
             agent_version: hello.agent_version.clone(),
             trust_version: i64::try_from(hello.trust_bundle_version).map_err(|_| protocol_error())?,
+            shown_authority: authority,
         };
         let too_soon = |wait| status::refusal_retry_after(ReasonCode::LinkBusy, wait);
         self.opens.take(&device, Instant::now()).map_err(too_soon)?;
@@ -144,7 +147,8 @@ impl Links {
         }
         let credentials = self.authority.current();
         tell_bundles(&session, &credentials.bundles_from(hello.trust_bundle_version));
-        if start.certificate_authority != credentials.rotation().issuing() {
+        // By what it shows: a certificate that was granted may have been lost on its way.
+        if authority != credentials.rotation().issuing() {
             session.send(Message::RenewCertificate(proto::RenewCertificate {}));
         }
         // From here on the stream's end ends the session, whatever happens.

@@ -4,7 +4,6 @@ use super::enrollment::refused;
 use super::status;
 use crate::authority::{Authority, CheckedRequest};
 use crate::changes::Changes;
-use crate::clock;
 use crate::digest::random;
 use crate::limiter::Limiter;
 use crate::listen::PeerConnection;
@@ -137,7 +136,7 @@ impl Inner {
         if !request.proves_recovery(&nonce, exporter, &proof.signature) {
             return Err(Ended::Refused(ReasonCode::EnrollmentProofInvalid));
         }
-        let (credentials, now) = (self.authority.current(), clock::now());
+        let (credentials, now) = (self.authority.current(), self.authority.now());
         let recovered = self.store.certificate_recover(&request.key_hash, credentials.grant(now), now);
         let device = recovered.await.map_err(status::store)?.map_err(Ended::Refused)?;
         let chain = credentials.issue_device(&request, device.device, now).map_err(|error| {

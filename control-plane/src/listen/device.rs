@@ -6,7 +6,6 @@
 //! and none stays that asks nothing.
 
 use crate::authority::{Authority, AuthorityError, Credentials};
-use crate::clock;
 use crate::listen::accept::{InRoom, accept};
 use crate::listen::activity::Activity;
 use crate::listen::connection::ConnectionHandle;
@@ -103,7 +102,7 @@ struct Secrets {
 impl DeviceTls {
     pub(crate) fn new(authority: Authority, names: Vec<String>) -> Result<Self, DeviceListenerError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let current = RwLock::new(Arc::new(Secrets::new(&authority.current(), &names, &provider)?));
+        let current = RwLock::new(Arc::new(Secrets::new(&authority, &authority.current(), &names, &provider)?));
         Ok(Self { authority, names, provider, current })
     }
 
@@ -123,7 +122,7 @@ impl DeviceTls {
     }
 
     fn show(&self, credentials: &Credentials) -> Result<(), DeviceListenerError> {
-        let renewed = Arc::new(Secrets::new(credentials, &self.names, &self.provider)?);
+        let renewed = Arc::new(Secrets::new(&self.authority, credentials, &self.names, &self.provider)?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = renewed;
         Ok(())
     }
@@ -135,11 +134,12 @@ impl DeviceTls {
 
 impl Secrets {
     fn new(
+        authority: &Authority,
         credentials: &Credentials,
         names: &[String],
         provider: &Arc<CryptoProvider>,
     ) -> Result<Self, DeviceListenerError> {
-        let (chain, key) = credentials.issue_server(names, clock::now())?;
+        let (chain, key) = credentials.issue_server(names, authority.now())?;
         let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_client_cert_verifier(Arc::new(AnyClient::new(provider)))
@@ -147,7 +147,7 @@ impl Secrets {
         config.alpn_protocols = vec![b"h2".to_vec()];
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoSessions);
-        let judge = PeerJudge::new(credentials.trusted(), Arc::clone(provider))?;
+        let judge = PeerJudge::new(credentials, Arc::clone(provider))?;
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), judge })
     }
 }
@@ -268,7 +268,7 @@ async fn secure(shared: Arc<Shared>, mut stream: TcpStream, other_end: IpAddr) -
     let tls = shared.listener.tls.current();
     match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
-            let peer = tls.judge.judge(stream.get_ref().1.peer_certificates(), clock::now());
+            let peer = tls.judge.judge(stream.get_ref().1.peer_certificates(), shared.listener.tls.authority.now());
             Some((Box::new(stream), peer, source))
         }
         Ok(Err(error)) => {

@@ -1,5 +1,6 @@
 //! Who is at the other end of a device connection, by its certificate. Never by what a message says.
 
+use crate::authority::Credentials;
 use crate::listen::ConnectionHandle;
 use kaliun_types::id::{DeviceId, parse_device_uri};
 use kaliun_types::reason::ReasonCode;
@@ -18,7 +19,12 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Peer {
     /// A device with a certificate that is valid now. Whether the device still exists is for the database to say.
-    Device { device: DeviceId, expires_at: SystemTime },
+    Device {
+        device: DeviceId,
+        expires_at: SystemTime,
+        /// Number of the authority that signed the certificate.
+        authority: i32,
+    },
     /// Anybody else, with what is wrong.
     Stranger(ReasonCode),
 }
@@ -42,6 +48,8 @@ pub(crate) struct AnyClient {
 /// Says what a certificate is worth.
 pub(crate) struct PeerJudge {
     verifier: Arc<dyn ClientCertVerifier>,
+    /// Numbers and names of the authorities that are believed. No two have the same name.
+    authorities: Vec<(i32, Vec<u8>)>,
 }
 
 impl AnyClient {
@@ -93,18 +101,23 @@ impl ClientCertVerifier for AnyClient {
 }
 
 impl PeerJudge {
-    /// Judges by some authorities.
+    /// Judges by the authorities that are believed.
     ///
     /// # Errors
     /// An authority's certificate is none.
     pub(crate) fn new(
-        authorities: &[CertificateDer<'static>],
+        credentials: &Credentials,
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, rustls::server::VerifierBuilderError> {
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(authorities.iter().cloned());
+        roots.add_parsable_certificates(credentials.trusted().iter().cloned());
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
-        Ok(Self { verifier })
+        let numbers = credentials.rotation().trusted();
+        let authorities = numbers
+            .zip(credentials.trusted())
+            .filter_map(|(number, certificate)| Some((number, subject_of(certificate)?)))
+            .collect();
+        Ok(Self { verifier, authorities })
     }
 
     /// Who presented these certificates.
@@ -117,8 +130,20 @@ impl PeerJudge {
         if let Err(error) = self.verifier.verify_client_cert(end_entity, intermediates, at) {
             return Peer::Stranger(reason_of(&error));
         }
-        device_of(end_entity)
-            .map_or(Peer::Stranger(ReasonCode::PeerInvalid), |(device, expires_at)| Peer::Device { device, expires_at })
+        self.device_of(end_entity).unwrap_or(Peer::Stranger(ReasonCode::PeerInvalid))
+    }
+
+    /// The device that a verified certificate names by its only URI, when it ends, and who signed it.
+    fn device_of(&self, certificate: &CertificateDer<'_>) -> Option<Peer> {
+        let (_rest, certificate) = X509Certificate::from_der(certificate).ok()?;
+        let names = certificate.subject_alternative_name().ok()??;
+        let [GeneralName::URI(uri)] = names.value.general_names.as_slice() else { return None };
+        let device = parse_device_uri(uri).ok()?;
+        let not_after = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
+        // The verification found it by this name.
+        let issuer = certificate.issuer().as_raw();
+        let (authority, _name) = self.authorities.iter().find(|(_number, name)| name == issuer)?;
+        Some(Peer::Device { device, expires_at: UNIX_EPOCH + Duration::from_secs(not_after), authority: *authority })
     }
 }
 
@@ -135,12 +160,7 @@ fn reason_of(error: &Error) -> ReasonCode {
     }
 }
 
-/// The device that a certificate names by its only URI, and when it ends.
-fn device_of(certificate: &CertificateDer<'_>) -> Option<(DeviceId, SystemTime)> {
+fn subject_of(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
     let (_rest, certificate) = X509Certificate::from_der(certificate).ok()?;
-    let names = certificate.subject_alternative_name().ok()??;
-    let [GeneralName::URI(uri)] = names.value.general_names.as_slice() else { return None };
-    let device = parse_device_uri(uri).ok()?;
-    let not_after = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
-    Some((device, UNIX_EPOCH + Duration::from_secs(not_after)))
+    Some(certificate.subject().as_raw().to_vec())
 }

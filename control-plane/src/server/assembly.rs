@@ -4,6 +4,7 @@ use super::{ServerError, Sockets};
 use crate::authority::Authority;
 use crate::bootstrap;
 use crate::changes::Changes;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::digest::random;
 use crate::grpc;
@@ -59,9 +60,11 @@ pub(super) async fn assemble(
     tasks: &Tasks,
     store: &Store,
     replica: ReplicaId,
+    clock: Clock,
 ) -> Result<Assembled, ServerError> {
     let addresses = sockets.addresses(config);
-    let authority = Authority::open(store.system.clone(), &config.state_dir, &config.authority_key_file).await?;
+    let authority =
+        Authority::open(store.system.clone(), &config.state_dir, &config.authority_key_file, clock.clone()).await?;
     let first_password = bootstrap::bootstrap(config, &store.system).await?;
 
     let metrics = Arc::new(Metrics::new());
@@ -79,13 +82,14 @@ pub(super) async fn assemble(
         metrics: Arc::clone(&metrics),
     });
     let patience = Patience::new(config.heartbeat_interval_ms);
-    sweeper::start(tasks, Arc::clone(&registry), store.system.clone(), patience);
+    sweeper::start(tasks, Arc::clone(&registry), store.system.clone(), patience, clock.clone());
 
     let origins = origins(config, addresses.public);
     let public_url = origins.first().cloned().unwrap_or_default();
     let waiting = Waiting::new();
     let draining = Arc::new(AtomicBool::new(false));
-    let parts = Parts { tasks, store, changes: &changes, metrics: &metrics, authority: &authority, seal: &seal };
+    let parts =
+        Parts { tasks, store, changes: &changes, metrics: &metrics, authority: &authority, seal: &seal, clock: &clock };
 
     let tls = DeviceTls::new(authority.clone(), config.device_names())
         .map(Arc::new)
@@ -170,6 +174,7 @@ struct Parts<'a> {
     metrics: &'a Arc<Metrics>,
     authority: &'a Authority,
     seal: &'a PageSeal,
+    clock: &'a Clock,
 }
 
 fn device_routes(
@@ -219,6 +224,7 @@ fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Ac
             seal: parts.seal.clone(),
             waker,
             changes: changes.clone(),
+            clock: parts.clock.clone(),
         }))
         .add_service(fleet::watch_service_server::WatchServiceServer::new(grpc::watch::Watches::new(
             app.clone(),

@@ -2,7 +2,6 @@
 
 use crate::authority::{Authority, AuthorityError, CheckedRequest, Credentials};
 use crate::changes::Changes;
-use crate::clock;
 use crate::limiter::Limiter;
 use crate::listen::device::DeviceTls;
 use crate::listen::places::{Place, Places};
@@ -17,7 +16,7 @@ use kaliun_types::id::DeviceId;
 use kaliun_types::reason::ReasonCode;
 use prost::Message as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -141,7 +140,7 @@ pub(crate) fn follow_authorities(tasks: &Tasks, authority: &Authority, tls: Arc<
     tasks.spawn("authorities", async move {
         let mut looks = tokio::time::interval(LOOK_PERIOD);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut renewed_at = Instant::now();
+        let mut certificate = CertificateAge::begin(&authority);
         loop {
             tokio::select! {
                 _ = looks.tick() => {}
@@ -150,11 +149,11 @@ pub(crate) fn follow_authorities(tasks: &Tasks, authority: &Authority, tls: Arc<
             }
             match tls.refresh().await {
                 Ok(Some((before, now))) => {
-                    renewed_at = Instant::now();
+                    certificate = CertificateAge::begin(&authority);
                     tell_all(&registry, &before, &now).await;
                 }
-                Ok(None) if renewed_at.elapsed() >= CERTIFICATE_PERIOD => {
-                    renewed_at = Instant::now();
+                Ok(None) if certificate.is_old(&authority) => {
+                    certificate = CertificateAge::begin(&authority);
                     if let Err(error) = tls.renew() {
                         let error = &error as &dyn std::error::Error;
                         tracing::error!(error, "the device listener keeps its old certificate");
@@ -167,6 +166,23 @@ pub(crate) fn follow_authorities(tasks: &Tasks, authority: &Authority, tls: Arc<
             }
         }
     });
+}
+
+/// How old the device listener's certificate is, by the clock that it is valid by and by one that nobody sets.
+struct CertificateAge {
+    made_at: SystemTime,
+    made: Instant,
+}
+
+impl CertificateAge {
+    fn begin(authority: &Authority) -> Self {
+        Self { made_at: authority.now(), made: Instant::now() }
+    }
+
+    fn is_old(&self, authority: &Authority) -> bool {
+        let age = authority.now().duration_since(self.made_at).unwrap_or_default();
+        age.max(self.made.elapsed()) >= CERTIFICATE_PERIOD
+    }
 }
 
 /// Tells all devices here what changed of the authorities.
@@ -210,7 +226,7 @@ impl Worker {
     }
 
     async fn renew(&self, session: &SessionHandle, request: &CheckedRequest) -> Result<(), NotRenewed> {
-        let (credentials, now) = (self.authority.current(), clock::now());
+        let (credentials, now) = (self.authority.current(), self.authority.now());
         let grant = credentials.grant(now);
         let chain = credentials.issue_device(request, session.device, now)?;
         // Noted first: a certificate that nobody knows of must not be about.

@@ -1,6 +1,6 @@
 //! Keeps the sessions alive and ends those that are not: one task for all of them, once a second, and one that asks the database.
 
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::sessions::handle::SessionHandle;
 use crate::sessions::registry::Registry;
 use crate::tasks::Tasks;
@@ -38,9 +38,9 @@ impl Patience {
 }
 
 /// Starts both tasks. The one that keeps the sessions alive never waits for the database.
-pub(crate) fn start(tasks: &Tasks, registry: Arc<Registry>, store: SystemStore, patience: Patience) {
+pub(crate) fn start(tasks: &Tasks, registry: Arc<Registry>, store: SystemStore, patience: Patience, clock: Clock) {
     let fenced = Arc::clone(&registry);
-    let mut sweeper = Sweeper { registry, patience, ending: HashMap::new() };
+    let mut sweeper = Sweeper { registry, patience, clock, ending: HashMap::new() };
     let mut ticks = ticks(PERIOD);
     let stopping = tasks.stopping();
     tasks.spawn("session-sweeper", async move {
@@ -74,6 +74,7 @@ fn ticks(period: Duration) -> tokio::time::Interval {
 struct Sweeper {
     registry: Arc<Registry>,
     patience: Patience,
+    clock: Clock,
     /// Sessions that were told to end, and for how many ticks they have not.
     ending: HashMap<(DeviceId, SessionEpoch), u8>,
 }
@@ -81,7 +82,7 @@ struct Sweeper {
 impl Sweeper {
     fn sweep(&mut self) {
         let sessions = self.registry.all();
-        let now = clock::now();
+        let now = self.clock.now();
         let mut still_ending = HashMap::new();
         sessions.iter().for_each(|session| self.look_at(session, now));
         for session in sessions.iter().chain(&self.registry.leaving()) {

@@ -13,6 +13,8 @@ use std::time::SystemTime;
 pub struct CertificateGrant {
     /// Number of the authority that signs it.
     pub authority: i32,
+    /// When it is made.
+    pub issued_at: SystemTime,
     /// Until when it is valid.
     pub expires_at: SystemTime,
 }
@@ -50,8 +52,9 @@ pub(crate) async fn certificate_insert_in_txn(
     cause: CertificateCause,
 ) -> Result<(), StoreError> {
     txn.execute(
-        "INSERT INTO device_certificate (organization_id, device_id, authority, cause, expires_at) VALUES ($1, $2, $3, $4, $5)",
-        &[&organization, &device, &grant.authority, &cause.number(), &grant.expires_at],
+        "INSERT INTO device_certificate (organization_id, device_id, authority, cause, issued_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        &[&organization, &device, &grant.authority, &cause.number(), &grant.issued_at, &grant.expires_at],
     )
     .await?;
     Ok(())

@@ -48,14 +48,14 @@ pub struct StragglerRow {
     pub link_since: SystemTime,
     /// The trust bundle that it holds; 0 when it never said.
     pub trust_version: i64,
-    /// The authority of its newest certificate.
-    pub certificate_authority: i32,
+    /// The authority of the certificate that it showed last; 0 when it never showed one.
+    pub shown_authority: i32,
 }
 
 /// What a device must have to fulfil a gate, as SQL over `device d` and `device_status s` with the bundle's version as `$1` and the
 /// authority as `$2`. Either may be null, which asks for nothing.
 const FULFILS: &str =
-    "($1::bigint IS NULL OR s.trust_version >= $1) AND ($2::integer IS NULL OR d.certificate_authority = $2)";
+    "($1::bigint IS NULL OR s.trust_version >= $1) AND ($2::integer IS NULL OR s.shown_authority = $2)";
 
 impl SystemStore {
     /// Counts who fulfils a gate.
@@ -167,7 +167,7 @@ impl AppStore {
         let rows = txn
             .rows(
                 &format!(
-                    "SELECT d.id, d.name, s.online, s.link_since, s.trust_version, d.certificate_authority
+                    "SELECT d.id, d.name, s.online, s.link_since, s.trust_version, s.shown_authority
                      FROM device d JOIN device_status s ON s.device_id = d.id
                      WHERE d.organization_id = $3 AND d.deleted_at IS NULL AND NOT ({FULFILS})
                        AND ($4::uuid IS NULL OR d.id > $4)
@@ -185,7 +185,7 @@ impl AppStore {
                     online: column(row, "device_status", "online")?,
                     link_since: column(row, "device_status", "link_since")?,
                     trust_version: column(row, "device_status", "trust_version")?,
-                    certificate_authority: column(row, TABLE, "certificate_authority")?,
+                    shown_authority: column(row, "device_status", "shown_authority")?,
                 })
             })
             .collect()

@@ -18,6 +18,8 @@ pub struct SessionOpen {
     pub agent_version: String,
     /// The trust bundle that it holds; 0 for none.
     pub trust_version: i64,
+    /// Number of the authority that signed the certificate that it shows.
+    pub shown_authority: i32,
 }
 
 /// What a hello leads to.
@@ -57,6 +59,7 @@ impl SystemStore {
         let boots: Vec<uuid::Uuid> = opens.iter().map(|open| open.boot_id).collect();
         let versions: Vec<&str> = opens.iter().map(|open| open.agent_version.as_str()).collect();
         let trust: Vec<i64> = opens.iter().map(|open| open.trust_version).collect();
+        let shown: Vec<i32> = opens.iter().map(|open| open.shown_authority).collect();
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         // Rows are locked in the order of their ids, here and in ingest, so that two batches never wait for each other.
@@ -67,27 +70,27 @@ impl SystemStore {
         .await?;
         txn.execute(
             "WITH request AS (
-                 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $6::bigint[])
-                     AS r (device_id, boot_id, agent_version, trust_version)
+                 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $6::bigint[], $7::integer[])
+                     AS r (device_id, boot_id, agent_version, trust_version, shown_authority)
              ), opened AS (
                  UPDATE device_status s SET session_epoch = s.session_epoch + 1, replica_id = $4,
                      link_since = CASE WHEN s.online THEN s.link_since ELSE now() END,
                      online = true, link_reason = $5, boot_id = r.boot_id, agent_version = r.agent_version,
-                     trust_version = r.trust_version
+                     trust_version = r.trust_version, shown_authority = r.shown_authority
                  FROM request r JOIN device d ON d.id = r.device_id AND d.deleted_at IS NULL AND d.revoked_at IS NULL
                  WHERE s.device_id = r.device_id
                  RETURNING s.organization_id, s.device_id
              )
              INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
              SELECT organization_id, device_id, $5, 'The box connected.', 'control-plane', now() FROM opened",
-            &[&devices, &boots, &versions, &replica, &ReasonCode::LinkConnected.code(), &trust],
+            &[&devices, &boots, &versions, &replica, &ReasonCode::LinkConnected.code(), &trust, &shown],
         )
         .await?;
         // A statement of its own: it sees what an older session of the device stored before we had the lock.
         let rows = txn
             .rows(
                 "SELECT d.id AS device_id, d.organization_id, d.deleted_at IS NOT NULL AS deleted,
-                        d.revoked_at IS NOT NULL AS revoked, d.certificate_authority, s.session_epoch,
+                        d.revoked_at IS NOT NULL AS revoked, s.session_epoch,
                         s.sample_spool_id, s.sample_sequence, s.event_spool_id, s.event_sequence, f.facts_hash,
                         r.generation, r.document
                  FROM device d
@@ -213,6 +216,5 @@ fn start_from_row(row: &tokio_postgres::Row) -> Result<SessionStart, StoreError>
         events: event_spool.map(|spool_id| SpoolMark { spool_id, sequence: event_sequence }),
         facts_hash: column(row, "device_facts", "facts_hash")?,
         settings: generation.zip(document).map(|(generation, document)| ReportSettings { generation, document }),
-        certificate_authority: column(row, "device", "certificate_authority")?,
     })
 }

@@ -123,9 +123,17 @@ async fn a_rotation_brings_a_box_along_and_leaves_the_old_authority_behind() -> 
     );
     assert_eq!(operator.advance(RotationPhase::Trust).await?.phase(), RotationPhase::Issue);
 
-    // It is asked to renew, and gets a certificate of the next authority.
+    // It is asked to renew, and gets a certificate of the next authority. That counts once it shows it: what was granted may have
+    // been lost on its way, and then the box is asked once more.
     renew(&mut session, &mut known).await?;
     assert_eq!(known.chain[1], known.roots[1]);
+    assert_eq!((operator.rotation().await?.ready_count, operator.stragglers().await?), (0, vec!["cellar".to_owned()]));
+    let next_chain = std::mem::replace(&mut known.chain, old_chain.clone());
+    let mut session = known.open().await?;
+    renew(&mut session, &mut known).await?;
+    assert_eq!(operator.rotation().await?.ready_count, 0);
+    known.chain = next_chain;
+    let _shown = known.open().await?;
     operator.until_ready(1).await?;
     assert_eq!(operator.advance(RotationPhase::Issue).await?.phase(), RotationPhase::Drain);
 
@@ -176,6 +184,7 @@ async fn a_rotation_is_taken_back_while_a_box_has_the_next_certificate() -> Resu
     operator.until_ready(1).await?;
     operator.advance(RotationPhase::Trust).await?;
     renew(&mut session, &mut known).await?;
+    let mut session = known.open().await?;
     operator.until_ready(1).await?;
 
     // Back to trust: the old authority issues again, and the box is asked to renew once more.
@@ -184,6 +193,10 @@ async fn a_rotation_is_taken_back_while_a_box_has_the_next_certificate() -> Resu
     assert_eq!(refused.code(), Code::FailedPrecondition, "its certificate would be believed by nobody");
     renew(&mut session, &mut known).await?;
     assert_eq!(known.chain[1], old_root);
+    let refused = operator.roll_back(RotationPhase::Trust).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition, "it has not shown that it has the other one");
+    let mut session = known.open().await?;
+    assert_eq!(learn(&mut session).await?.len(), 2);
     let back = operator.roll_back(RotationPhase::Trust).await?;
     assert_eq!((back.phase(), back.current_authority, back.trust_bundle_version), (RotationPhase::Steady, 1, 3));
     assert_eq!(learn(&mut session).await?, [old_root]);

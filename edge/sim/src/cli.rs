@@ -3,6 +3,7 @@
 use crate::fleet::{Fleet, FleetConfig};
 use anyhow::Context;
 use clap::Parser;
+use kaliun_edge::clock::Clock;
 use kaliun_edge::config::read_secret;
 use kaliun_edge::journal::JournalLimits;
 use kaliun_edge::server_address::ServerAddress;
@@ -100,6 +101,7 @@ fn configure(cli: &Cli) -> anyhow::Result<FleetConfig> {
         devices: cli.devices,
         sample_interval: cli.sample_interval_ms.map(Duration::from_millis),
         journal_limits: JournalLimits::default(),
+        clock: Clock::default(),
     })
 }
 

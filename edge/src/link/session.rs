@@ -4,7 +4,7 @@ use super::outbox::Outbox;
 use super::settings::{HeldSettings, Verdict};
 use super::state::Failure;
 use super::transport::{OpenStream, ended, with_sources};
-use crate::clock::now_ms;
+use crate::clock::Clock;
 use crate::identity::{DeviceRecord, Identity};
 use crate::journal::{Class, Journal};
 use crate::state_dir::StateDir;
@@ -39,6 +39,8 @@ pub struct Session<'a, F> {
     pub identity: &'a mut Identity,
     /// Whom the box believes.
     pub trust: &'a mut TrustChain,
+    /// What time it is.
+    pub clock: &'a Clock,
     /// Told when something changed that others may want to know.
     pub on_change: F,
 }
@@ -110,6 +112,7 @@ impl<F: FnMut(Change)> Session<'_, F> {
         let mut heard_at = Instant::now();
         let mut sent_at = Instant::now();
         let mut pending = None;
+        let mut moves = self.clock.moves();
         let mut renews_at = self.renews_at();
         loop {
             let now = Instant::now();
@@ -123,7 +126,7 @@ impl<F: FnMut(Change)> Session<'_, F> {
                 }
             }
             if pending.is_none() {
-                pending = outbox.next(self.journal, now_ms(), now)?;
+                pending = outbox.next(self.journal, self.clock.now_ms(), now)?;
             }
             let silence_ends = heard_at + idle_timeout;
             let (heartbeat_at, look_again_at) = if outbox.has_heartbeat() || pending.is_some() {
@@ -151,6 +154,7 @@ impl<F: FnMut(Change)> Session<'_, F> {
                     Err(_) => return Err(last_word(incoming, silence_ends).await),
                 },
                 () = self.journal.changed(), if pending.is_none() => {}
+                Ok(()) = moves.changed() => renews_at = self.renews_at(),
                 () = tokio::time::sleep_until(silence_ends.min(heartbeat_at).min(look_again_at).min(renews_at)) => {
                     let now = Instant::now();
                     if now >= silence_ends {
@@ -191,7 +195,7 @@ impl<F: FnMut(Change)> Session<'_, F> {
             }
             Incoming::Settings(settings) => {
                 let failure = self.take_settings(settings);
-                outbox.want_settings_applied(self.settings.report(failure, now_ms()));
+                outbox.want_settings_applied(self.settings.report(failure, self.clock.now_ms()));
             }
             Incoming::Drain(drain) => {
                 // At most ten minutes, as the contract says.
@@ -205,7 +209,7 @@ impl<F: FnMut(Change)> Session<'_, F> {
     /// When the next certificate is to be asked for.
     fn renews_at(&self) -> Instant {
         let renews_at_ms = self.identity.record.as_ref().map(DeviceRecord::renews_at_ms);
-        let left_ms = renews_at_ms.map_or(i64::MAX, |at_ms| at_ms.saturating_sub(now_ms()).max(0));
+        let left_ms = renews_at_ms.map_or(i64::MAX, |at_ms| at_ms.saturating_sub(self.clock.now_ms()).max(0));
         Instant::now() + Duration::from_millis(left_ms.unsigned_abs()).min(RENEWAL_LOOK)
     }
 

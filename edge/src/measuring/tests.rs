@@ -41,6 +41,7 @@ impl Host for ScriptedHost {
 struct Fixture {
     journal: Journal,
     published: Published,
+    clock: Clock,
     _state: watch::Receiver<AgentState>,
     _folder: tempfile::TempDir,
 }
@@ -50,7 +51,7 @@ fn fixture() -> Fixture {
     let state_dir = StateDir::open(folder.path(), Durability::PageCache).unwrap();
     let journal = Journal::open(&state_dir, JournalLimits::default(), "boot", Default::default()).unwrap();
     let (sender, state) = watch::channel(AgentState::default());
-    Fixture { journal, published: Published::new(sender), _state: state, _folder: folder }
+    Fixture { journal, clock: Clock::default(), published: Published::new(sender), _state: state, _folder: folder }
 }
 
 impl Fixture {
@@ -60,6 +61,7 @@ impl Fixture {
             journal: &self.journal,
             published: &self.published,
             home_assistant: HomeAssistantView::default(),
+            clock: &self.clock,
             interval,
         }
     }

@@ -1,9 +1,9 @@
 //! Devices, tokens and claims: paging, names, tenants, single use.
 
-use crate::support::{Fixture, actor, hash, new_device};
+use crate::support::{Fixture, actor, grant, hash, new_device};
 use anyhow::{Context, Result};
 use kaliun_domain::enrollment::EnrollmentState;
-use kaliun_store::{Approval, CertificateGrant, DeviceChange, DeviceFilter, DeviceOrder, NewJoinToken, StoreError};
+use kaliun_store::{Approval, DeviceChange, DeviceFilter, DeviceOrder, NewJoinToken, StoreError};
 use kaliun_types::id::InstallationId;
 use kaliun_types::limits::LABELS_MAX;
 use kaliun_types::name::DeviceName;
@@ -210,7 +210,7 @@ async fn a_claim_code_works_once() -> Result<()> {
             fallback_name: &name,
             labels: &Default::default(),
             facts_hash: b"hash",
-            certificate: CertificateGrant { authority: 1, expires_at },
+            certificate: grant(),
         };
         system.enrollment_approve(scope, &actor(), "AC3467DX", approval).await
     };

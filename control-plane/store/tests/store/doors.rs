@@ -24,6 +24,7 @@ async fn people_are_let_in_while_ingest_waits_for_the_database() -> Result<()> {
             boot_id: uuid::Uuid::nil(),
             agent_version: "1".to_owned(),
             trust_version: 0,
+            shown_authority: 1,
         };
         busy.spawn(async move { system.sessions_open(ReplicaId::new(), &[open]).await });
     }

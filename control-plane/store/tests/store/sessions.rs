@@ -11,7 +11,13 @@ use kaliun_types::reason::ReasonCode;
 use std::time::{Duration, SystemTime};
 
 async fn open(fixture: &Fixture, device: DeviceId) -> Result<SessionOpened> {
-    let request = SessionOpen { device, boot_id: uuid::Uuid::nil(), agent_version: "1".to_owned(), trust_version: 0 };
+    let request = SessionOpen {
+        device,
+        boot_id: uuid::Uuid::nil(),
+        agent_version: "1".to_owned(),
+        trust_version: 0,
+        shown_authority: 1,
+    };
     let mut opened = fixture.store.system.sessions_open(ReplicaId::new(), &[request]).await?;
     opened.pop().context("one answer")
 }
@@ -145,7 +151,13 @@ async fn sessions_of_a_dead_process_end() -> Result<()> {
     let system = &fixture.store.system;
     let replica = ReplicaId::new();
     system.replica_insert(replica, "one").await?;
-    let request = SessionOpen { device, boot_id: uuid::Uuid::nil(), agent_version: "1".to_owned(), trust_version: 0 };
+    let request = SessionOpen {
+        device,
+        boot_id: uuid::Uuid::nil(),
+        agent_version: "1".to_owned(),
+        trust_version: 0,
+        shown_authority: 1,
+    };
     system.sessions_open(replica, &[request]).await?;
     assert!(system.sessions_reap(Duration::from_secs(60), 100).await?.is_empty(), "it lives");
     // The same name starts again: the older process is gone.

@@ -87,14 +87,14 @@ impl Fixture {
     }
 }
 
+/// A certificate that is made now.
+pub(crate) fn grant() -> CertificateGrant {
+    let now = SystemTime::now();
+    CertificateGrant { authority: 1, issued_at: now, expires_at: now + CERTIFICATE_LIFETIME }
+}
+
 pub(crate) fn new_device<'a>(key_hash: &'a [u8], name: &'a DeviceName) -> NewDevice<'a> {
-    NewDevice {
-        key_hash,
-        name,
-        facts: b"facts",
-        facts_hash: b"hash of facts",
-        certificate: CertificateGrant { authority: 1, expires_at: SystemTime::now() + CERTIFICATE_LIFETIME },
-    }
+    NewDevice { key_hash, name, facts: b"facts", facts_hash: b"hash of facts", certificate: grant() }
 }
 
 async fn second_organization(admin: &Client) -> Result<()> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::clock::now_ms;
 use crate::identity::record;
 use crate::journal::JournalLimits;
 use crate::state_dir::Durability;
@@ -102,6 +103,7 @@ async fn with_session_of<T>(record: Option<DeviceRecord>, script: impl AsyncFnOn
         settings: &mut settings,
         identity: &mut identity,
         trust: &mut trust,
+        clock: &Clock::default(),
         on_change: |_| {},
     };
     let stop = CancellationToken::new();

@@ -5,11 +5,17 @@ mod claiming;
 #[cfg(test)]
 mod dashboard;
 #[cfg(test)]
+mod drawer;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod inside;
 #[cfg(test)]
 mod killing;
 #[cfg(test)]
 mod list;
+#[cfg(test)]
+mod rotating;
 #[cfg(test)]
 mod speed;
 #[cfg(test)]
