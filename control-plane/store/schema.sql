@@ -169,7 +169,12 @@ CREATE TABLE public.device (
     deleted_at timestamp with time zone,
     certificate_authority integer DEFAULT 1 NOT NULL,
     recoverable_until timestamp with time zone,
-    revoked_at timestamp with time zone
+    revoked_at timestamp with time zone,
+    decommissioned_at timestamp with time zone,
+    wipe_identity boolean DEFAULT false NOT NULL,
+    replaced_by uuid,
+    CONSTRAINT device_decommissioned_is_revoked CHECK (((decommissioned_at IS NULL) OR (revoked_at IS NOT NULL))),
+    CONSTRAINT device_wiped_is_decommissioned CHECK (((NOT wipe_identity) OR (decommissioned_at IS NOT NULL)))
 );
 
 ALTER TABLE ONLY public.device FORCE ROW LEVEL SECURITY;
@@ -540,6 +545,9 @@ ALTER TABLE ONLY public.device
 
 ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.device
+    ADD CONSTRAINT device_replaced_by FOREIGN KEY (organization_id, replaced_by) REFERENCES public.device(organization_id, id);
 
 ALTER TABLE ONLY public.device_status
     ADD CONSTRAINT device_status_device FOREIGN KEY (organization_id, device_id) REFERENCES public.device(organization_id, id);

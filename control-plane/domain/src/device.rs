@@ -24,6 +24,8 @@ pub struct Device {
     pub recovery_extended_until: Option<SystemTime>,
     /// Since when it may not connect any more.
     pub revoked_at: Option<SystemTime>,
+    /// Since when its service has ended for good.
+    pub decommissioned_at: Option<SystemTime>,
     /// When it got its first certificate.
     pub enrolled_at: SystemTime,
     /// Grows with each change by a person.

@@ -5,6 +5,7 @@ pub mod claim_code;
 pub mod device;
 pub mod enrollment;
 pub mod event;
+pub mod lifecycle;
 pub mod role;
 pub mod rotation;
 pub mod token;

@@ -218,6 +218,11 @@ fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Ac
         .add_service(fleet::device_service_server::DeviceServiceServer::new(grpc::device::Devices {
             store: app.clone(),
             seal: parts.seal.clone(),
+            waker: waker.clone(),
+            changes: changes.clone(),
+        }))
+        .add_service(fleet::lifecycle_service_server::LifecycleServiceServer::new(grpc::lifecycle::Lifecycles {
+            store: app.clone(),
             waker,
             changes: changes.clone(),
         }))

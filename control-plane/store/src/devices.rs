@@ -68,7 +68,7 @@ macro_rules! device_query {
     ($tail:literal) => {
         concat!(
             "SELECT d.id, d.name, d.labels, d.installation_id, i.name AS installation_name, d.key_hash,
-                    d.certificate_expires_at, d.recoverable_until, d.revoked_at, d.enrolled_at, d.version, s.online, s.link_since, s.link_reason,
+                    d.certificate_expires_at, d.recoverable_until, d.revoked_at, d.decommissioned_at, d.enrolled_at, d.version, s.online, s.link_since, s.link_reason,
                     s.agent_version, s.sampled_at, s.sample_stored_at, s.sample_values, s.verdict, s.reasons, f.facts,
                     device_health_rank(s.verdict, s.sample_stored_at) AS health_rank
              FROM device d
@@ -119,6 +119,7 @@ fn from_row(row: &Row) -> Result<Device, StoreError> {
         certificate_expires_at: column(row, TABLE, "certificate_expires_at")?,
         recovery_extended_until: column(row, TABLE, "recoverable_until")?,
         revoked_at: column(row, TABLE, "revoked_at")?,
+        decommissioned_at: column(row, TABLE, "decommissioned_at")?,
         enrolled_at: column(row, TABLE, "enrolled_at")?,
         version: column(row, TABLE, "version")?,
         link: Link {

@@ -16,6 +16,7 @@ mod events;
 mod ingest;
 mod installations;
 mod join_tokens;
+mod lifecycle;
 mod migrate;
 mod open;
 mod organizations;
@@ -39,6 +40,7 @@ pub use enrollments::{Approval, Enrolled, EnrollmentRow, NewDevice, NotApproved}
 pub use error::StoreError;
 pub use ingest::{EventItem, EventWrite, FactsWrite, SampleItem, SampleWrite, Stored};
 pub use join_tokens::NewJoinToken;
+pub use lifecycle::Replaced;
 pub use migrate::{MigrateError, migrate};
 pub use open::{DatabaseAccess, OpenError};
 pub use organizations::FirstStart;

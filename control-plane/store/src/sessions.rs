@@ -1,6 +1,7 @@
 //! The begin and end of devices' sessions, many at a time: a fleet that comes back together is the normal case.
 
 use crate::error::StoreError;
+use crate::lifecycle::standing_from_row;
 use crate::pool::{SystemStore, Txn, column};
 use kaliun_domain::device::{ReportSettings, SessionStart, SpoolMark};
 use kaliun_types::id::{DeviceId, OrganizationId, ReplicaId, SessionEpoch};
@@ -87,7 +88,8 @@ impl SystemStore {
         let rows = txn
             .rows(
                 "SELECT d.id AS device_id, d.organization_id, d.deleted_at IS NOT NULL AS deleted,
-                        d.revoked_at IS NOT NULL AS revoked, d.certificate_authority, s.session_epoch,
+                        d.revoked_at IS NOT NULL AS revoked, d.decommissioned_at IS NOT NULL AS decommissioned, d.wipe_identity,
+                        d.certificate_authority, s.session_epoch,
                         s.sample_spool_id, s.sample_sequence, s.event_spool_id, s.event_sequence, f.facts_hash,
                         r.generation, r.document
                  FROM device d
@@ -102,12 +104,9 @@ impl SystemStore {
         let mut opened = HashMap::with_capacity(rows.len());
         for row in &rows {
             let device: DeviceId = column(row, TABLE, "device_id")?;
-            let answer = if column(row, TABLE, "deleted")? {
-                SessionOpened::Refused(ReasonCode::PeerDeviceDeleted)
-            } else if column(row, TABLE, "revoked")? {
-                SessionOpened::Refused(ReasonCode::PeerDeviceRevoked)
-            } else {
-                SessionOpened::Started(column(row, TABLE, "organization_id")?, start_from_row(row)?)
+            let answer = match standing_from_row(row)?.refusal() {
+                Some(reason) => SessionOpened::Refused(reason),
+                None => SessionOpened::Started(column(row, TABLE, "organization_id")?, start_from_row(row)?),
             };
             opened.insert(device, answer);
         }
@@ -195,6 +194,8 @@ fn end_message(reason: ReasonCode) -> &'static str {
         ReasonCode::LinkSlow => "The box did not read fast enough.",
         ReasonCode::PeerExpired => "The box's certificate ran out.",
         ReasonCode::PeerDeviceDeleted => "The device was deleted.",
+        ReasonCode::PeerDeviceDecommissioned => "The device was taken out of service.",
+        ReasonCode::PeerIdentityWipe => "The device was taken out of service, and told to delete its identity.",
         _ => "The connection broke.",
     }
 }

@@ -10,6 +10,7 @@ mod frames;
 mod garbage;
 mod history;
 mod keys_at_rest;
+mod lifecycle;
 mod recovery;
 mod refusals;
 mod renewal;

@@ -31,6 +31,45 @@ pub(crate) enum DeviceCommand {
     Revoke(DeviceRevoke),
     /// Let a box that was away for too long come back by itself.
     Extend(DeviceExtend),
+    /// End a device's service for good; its box is told, and deletes its identity where that is asked for.
+    Decommission(DeviceDecommission),
+    /// Give a device's home to another box, and end the first one's service.
+    Replace(DeviceReplace),
+}
+
+/// End a device's service for good.
+#[derive(Debug, Args)]
+pub(crate) struct DeviceDecommission {
+    /// The device, as device/NAME or device/ID.
+    #[arg(value_name = "device/NAME", value_parser = parse_deletable)]
+    pub(crate) device: String,
+    /// Also let the box delete its key, its certificate and what it has recorded, when it is told.
+    #[arg(long)]
+    pub(crate) wipe_identity: bool,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Give a device's home to another box.
+#[derive(Debug, Args)]
+pub(crate) struct DeviceReplace {
+    /// The device that serves the home now, as device/NAME or device/ID.
+    #[arg(value_name = "device/OLD", value_parser = parse_deletable)]
+    pub(crate) device: String,
+    /// The device that shall serve it, as device/NAME or device/ID.
+    #[arg(long, value_name = "device/NEW", value_parser = parse_deletable)]
+    pub(crate) with: String,
+    /// Also let the old box delete its key, its certificate and what it has recorded, when it is told.
+    #[arg(long)]
+    pub(crate) wipe_identity: bool,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// Take a box's right to connect away.

@@ -31,6 +31,7 @@ pub(crate) struct Device {
     pub(crate) certificate_expires_at: Option<Time>,
     pub(crate) recoverable_until: Option<Time>,
     pub(crate) revoked_at: Option<Time>,
+    pub(crate) decommissioned_at: Option<Time>,
     pub(crate) key_fingerprint: Option<String>,
     pub(crate) version: u64,
 }
@@ -91,6 +92,7 @@ impl From<proto::Device> for Device {
             certificate_expires_at: Time::from_ms(device.certificate_expires_at_ms),
             recoverable_until: Time::from_ms(device.recoverable_until_ms),
             revoked_at: Time::from_ms(device.revoked_at_ms),
+            decommissioned_at: Time::from_ms(device.decommissioned_at_ms),
             key_fingerprint: some_text(device.key_fingerprint),
             version: device.version,
         }

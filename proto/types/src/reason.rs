@@ -54,6 +54,8 @@ reasons! {
     PeerRecoveryExpired "peer.recovery_expired" "The box was away for longer than it may be; allow it with `fleetctl device extend device/NAME`, and it comes back by itself.";
     PeerDeviceDeleted "peer.device_deleted" "The device was deleted; enrol the box again to bring it back.";
     PeerDeviceRevoked "peer.device_revoked" "Somebody took this box's right to connect away; ask them, delete the device and enrol the box anew.";
+    PeerDeviceDecommissioned "peer.device_decommissioned" "This box was taken out of service; to use it again, enrol it anew with `kaliun-edge enroll --new-key`.";
+    PeerIdentityWipe "peer.identity_wipe" "This box was taken out of service and deletes what it is known by; to use it again, enrol it anew with `kaliun-edge enroll --new-key`.";
     PeerDeviceUnknown "peer.device_unknown" "No such device is known here; enrol the box again.";
 
     EnrollmentTokenInvalid "enrollment.token_invalid" "Check that the join token was copied whole, or make a new one.";
@@ -91,6 +93,8 @@ reasons! {
     DeviceRecovered "device.recovered" "Nothing to do, if the box was away; delete the device if it was not.";
     CertificateRenewed "certificate.renewed" "Nothing to do.";
     DeviceRevoked "device.revoked" "Nothing to do.";
+    DeviceDecommissioned "device.decommissioned" "Nothing to do.";
+    DeviceReplaced "device.replaced" "Nothing to do.";
     DeviceDeleted "device.deleted" "Nothing to do.";
     DeviceChanged "device.changed" "Nothing to do.";
     AgentStarted "agent.started" "Nothing to do.";

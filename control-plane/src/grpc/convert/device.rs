@@ -42,6 +42,7 @@ pub(crate) fn device_to_proto(device: Device, now: SystemTime) -> proto::Device 
         enrolled_at_ms: clock::to_ms(device.enrolled_at),
         certificate_expires_at_ms: clock::to_ms(device.certificate_expires_at),
         revoked_at_ms: device.revoked_at.map_or(0, clock::to_ms),
+        decommissioned_at_ms: device.decommissioned_at.map_or(0, clock::to_ms),
         recoverable_until_ms: clock::to_ms(recoverable_until(
             device.certificate_expires_at,
             device.recovery_extended_until,
