@@ -14,8 +14,8 @@ pub(crate) use ca::{CaCommand, CaRotate, CaStep};
 pub(crate) use claim::{ClaimApprove, ClaimCommand, ClaimDeny};
 pub(crate) use context::{ContextCommand, ContextSet, Login};
 pub(crate) use device::{
-    Delete, Describe, DeviceCommand, DeviceDecommission, DeviceExtend, DeviceLabel, DeviceRename, DeviceReplace,
-    DeviceRevoke,
+    Delete, Describe, DeviceCommand, DeviceDecommission, DeviceExtend, DeviceLabel, DeviceReadopt, DeviceRename,
+    DeviceReplace, DeviceRevoke,
 };
 pub(crate) use get::{DeviceFilter, Get, LinkWord};
 pub(crate) use pair::LabelChange;

@@ -2,6 +2,7 @@
 
 pub mod authorization;
 pub mod claim_code;
+pub mod clone;
 pub mod device;
 pub mod enrollment;
 pub mod event;

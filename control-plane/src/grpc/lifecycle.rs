@@ -9,7 +9,7 @@ use crate::clock;
 use crate::wakeups::Waker;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::lifecycle_service_server::LifecycleService;
-use kaliun_store::{AppStore, Replaced};
+use kaliun_store::{AppStore, BootKept, Replaced};
 use kaliun_types::id::DeviceId;
 use kaliun_types::reason::ReasonCode;
 use tonic::{Request, Response, Status};
@@ -76,5 +76,25 @@ impl LifecycleService for Lifecycles {
         }
         let (old, new) = (self.device(&caller, old).await?, self.device(&caller, new).await?);
         Ok(Response::new(proto::ReplaceDeviceResponse { old: Some(old), new: Some(new) }))
+    }
+
+    async fn readopt_device(
+        &self,
+        request: Request<proto::ReadoptDeviceRequest>,
+    ) -> Result<Response<proto::ReadoptDeviceResponse>, Status> {
+        let caller = Caller::of(&request)?.clone();
+        let request = request.into_inner();
+        let id = device_id(&request.id)?;
+        let boot = request.keep_boot_id.parse().map_err(|error| status::invalid("keep_boot_id", error))?;
+        match self.store.device_keep_boot(caller.scope(), &caller.actor(), id, boot).await.map_err(status::store)? {
+            BootKept::Yes => {}
+            BootKept::NoSuchDevice => return Err(status::not_found("device")),
+            BootKept::NoSuchBoot => return Err(status::not_found("boot of this device")),
+        }
+        // Whichever box is there now comes again, and is let in or not.
+        self.waker.close(id, ReasonCode::LinkDecided).await;
+        self.changes.tell(caller.scope().organization(), id);
+        let device = self.device(&caller, id).await?;
+        Ok(Response::new(proto::ReadoptDeviceResponse { device: Some(device) }))
     }
 }

@@ -18,6 +18,8 @@ pub(crate) fn refusal(reason: ReasonCode) -> Status {
         | ReasonCode::PeerDeviceRevoked
         | ReasonCode::PeerDeviceDecommissioned
         | ReasonCode::PeerIdentityWipe
+        | ReasonCode::PeerBootNotKept
+        | ReasonCode::PeerKeyMismatch
         | ReasonCode::PeerDeviceUnknown => Code::PermissionDenied,
         ReasonCode::LinkProtocolError => Code::InvalidArgument,
         ReasonCode::LinkUnsupportedProtocol => Code::FailedPrecondition,

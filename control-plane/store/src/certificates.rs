@@ -122,6 +122,11 @@ impl SystemStore {
             .await?;
         let Some(row) = row else { return Ok(Err(ReasonCode::PeerDeviceUnknown)) };
         if let Some(reason) = standing_from_row(&row)?.refusal() {
+            let (device, organization) = (column(&row, TABLE, "id")?, column(&row, TABLE, "organization_id")?);
+            // In a transaction of its own: this one holds the device's row, which sessions take after what is noted here.
+            drop(txn);
+            drop(connection);
+            self.refusal_note(organization, device, reason).await?;
             return Ok(Err(reason));
         }
         if !may_recover(column(&row, TABLE, "certificate_expires_at")?, column(&row, TABLE, "recoverable_until")?, now)

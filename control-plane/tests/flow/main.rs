@@ -4,6 +4,7 @@ mod authorization;
 mod balancers;
 mod bounds;
 mod browser;
+mod clones;
 mod configuration;
 mod devices;
 mod frames;

@@ -153,6 +153,7 @@ fn decide_refusal(refusal: &Refusal, soon: Duration, later: Duration) -> Decisio
         ReasonCode::PeerDeviceDeleted
             | ReasonCode::PeerDeviceRevoked
             | ReasonCode::PeerDeviceDecommissioned
+            | ReasonCode::PeerBootNotKept
             | ReasonCode::LinkUnsupportedProtocol
     ) {
         return Decision::Stop { reason };
@@ -163,6 +164,7 @@ fn decide_refusal(refusal: &Refusal, soon: Duration, later: Duration) -> Decisio
             | ReasonCode::PeerUnknownIssuer
             | ReasonCode::PeerExpired
             | ReasonCode::PeerInvalid
+            | ReasonCode::PeerKeyMismatch
     ) {
         return Decision::Recover { after: soon, reason };
     }
@@ -284,6 +286,7 @@ mod tests {
             ReasonCode::PeerUnknownIssuer,
             ReasonCode::PeerExpired,
             ReasonCode::PeerInvalid,
+            ReasonCode::PeerKeyMismatch,
         ] {
             check(refused(Code::Unauthenticated, Some(reason), None), 1, Decision::Recover { after: SECOND, reason });
         }
@@ -295,6 +298,7 @@ mod tests {
             ReasonCode::PeerDeviceDeleted,
             ReasonCode::PeerDeviceRevoked,
             ReasonCode::PeerDeviceDecommissioned,
+            ReasonCode::PeerBootNotKept,
             ReasonCode::LinkUnsupportedProtocol,
         ] {
             check(refused(Code::PermissionDenied, Some(reason), None), 1, Decision::Stop { reason });

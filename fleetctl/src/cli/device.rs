@@ -4,6 +4,7 @@ use super::pair::{LabelChange, parse_change};
 use super::target::parse_device;
 use super::{Output, duration};
 use clap::{Args, Subcommand};
+use kaliun_types::id::BootId;
 use kaliun_types::name::DeviceName;
 use std::time::Duration;
 
@@ -35,6 +36,24 @@ pub(crate) enum DeviceCommand {
     Decommission(DeviceDecommission),
     /// Give a device's home to another box, and end the first one's service.
     Replace(DeviceReplace),
+    /// Choose between boxes that use one identity: one goes on, the others that were seen are refused.
+    Readopt(DeviceReadopt),
+}
+
+/// Choose between boxes that use one identity.
+#[derive(Debug, Args)]
+pub(crate) struct DeviceReadopt {
+    /// The device, as device/NAME or device/ID.
+    #[arg(value_name = "device/NAME", value_parser = parse_deletable)]
+    pub(crate) device: String,
+    /// The kernel's boot id of the box that goes on, as the device's events and `audit posture` name it.
+    #[arg(long, value_name = "BOOT")]
+    pub(crate) keep_boot: BootId,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// End a device's service for good.

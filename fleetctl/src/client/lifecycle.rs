@@ -3,7 +3,8 @@
 use super::{Client, SignedChannel, missing};
 use crate::failure::Failure;
 use kaliun_proto::fleet::v1::lifecycle_service_client::LifecycleServiceClient;
-use kaliun_proto::fleet::v1::{DecommissionDeviceRequest, Device, ReplaceDeviceRequest};
+use kaliun_proto::fleet::v1::{DecommissionDeviceRequest, Device, ReadoptDeviceRequest, ReplaceDeviceRequest};
+use kaliun_types::id::BootId;
 
 impl Client {
     fn lifecycles(&self) -> LifecycleServiceClient<SignedChannel> {
@@ -31,5 +32,14 @@ impl Client {
         let doing = format!("replace device/{}", old.name);
         let answer = self.call(&doing, message, |request| client.replace_device(request)).await?;
         answer.old.zip(answer.new).ok_or_else(|| missing("device"))
+    }
+
+    /// Chooses between boxes that use one identity.
+    pub(crate) async fn device_readopt(&self, device: &Device, kept: BootId) -> Result<Device, Failure> {
+        let mut client = self.lifecycles();
+        let message = ReadoptDeviceRequest { id: device.id.clone(), keep_boot_id: kept.to_string() };
+        let doing = format!("readopt device/{}", device.name);
+        let answer = self.call(&doing, message, |request| client.readopt_device(request)).await?;
+        answer.device.ok_or_else(|| missing("device"))
     }
 }

@@ -18,6 +18,7 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: DeviceC
         DeviceCommand::Extend(arguments) => extend(program, global, arguments).await,
         DeviceCommand::Decommission(arguments) => lifecycle::decommission(program, global, arguments).await,
         DeviceCommand::Replace(arguments) => lifecycle::replace(program, global, arguments).await,
+        DeviceCommand::Readopt(arguments) => lifecycle::readopt(program, global, arguments).await,
     }
 }
 

@@ -1,7 +1,7 @@
-//! `fleetctl device decommission` and `device replace`.
+//! `fleetctl device decommission`, `device replace` and `device readopt`.
 
 use crate::Program;
-use crate::cli::{DeviceDecommission, DeviceReplace, Global};
+use crate::cli::{DeviceDecommission, DeviceReadopt, DeviceReplace, Global};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::print_one;
@@ -48,6 +48,23 @@ pub(super) async fn replace(program: &mut Program, global: &Global, arguments: D
         told(arguments.wipe_identity)
     ));
     print_one(program, arguments.output.output, Device::from(new))
+}
+
+/// Chooses between boxes that use one identity.
+pub(super) async fn readopt(program: &mut Program, global: &Global, arguments: DeviceReadopt) -> Result<(), Failure> {
+    let client = Client::open(program, global).await?;
+    let device = client.device(&arguments.device).await?;
+    if !arguments.yes {
+        program.console.confirm(&format!(
+            "Let the box with boot {} go on as device/{}? Every other box that was seen with this identity is refused.",
+            arguments.keep_boot, device.name
+        ))?;
+    }
+    let chosen = client.device_readopt(&device, arguments.keep_boot).await?;
+    program.console.talk(
+        "The others are refused until they start again, for they have a copy of the key. Give each a key of its own, or wipe it: kaliun-edge enroll --new-key",
+    );
+    print_one(program, arguments.output.output, Device::from(chosen))
 }
 
 /// When the old box learns of it.

@@ -60,6 +60,7 @@ impl<'a> Caller<'a> {
             "DeviceService/RevokeDevice" => vec![self.revoke_device(handles).await],
             "DeviceService/ExtendDevice" => vec![self.extend_device(handles).await],
             "LifecycleService/DecommissionDevice" => vec![self.decommission_device(handles).await],
+            "LifecycleService/ReadoptDevice" => vec![self.readopt_device(handles).await],
             "LifecycleService/ReplaceDevice" => self.replace_device(handles).await,
             "WatchService/Watch" => self.watch(handles).await,
             "ClaimService/LookUpClaim" => vec![self.look_up_claim(handles).await],

@@ -42,4 +42,17 @@ impl LifecycleService for Services {
         let (old, new) = (world.devices[old].clone(), world.devices[new].clone());
         Ok(Response::new(ReplaceDeviceResponse { old: Some(old), new: Some(new) }))
     }
+
+    async fn readopt_device(
+        &self,
+        request: Request<ReadoptDeviceRequest>,
+    ) -> Result<Response<ReadoptDeviceResponse>, Status> {
+        let wanted = request.get_ref().clone();
+        self.enter(&request, format!("readopt_device: keep {}", wanted.keep_boot_id)).await?;
+        let mut world = self.world();
+        let device = world.devices.iter_mut().find(|device| device.id == wanted.id);
+        let device = device.ok_or_else(|| Status::not_found("There is no such device."))?;
+        device.parked_at_ms = 0;
+        Ok(Response::new(ReadoptDeviceResponse { device: Some(device.clone()) }))
+    }
 }

@@ -29,4 +29,11 @@ impl Caller<'_> {
         let done = |_: &fleet::ReplaceDeviceResponse| "done".to_owned();
         vec![Answer::unary("of another", foreign, done), Answer::unary("by another", by_foreign, done)]
     }
+
+    pub(super) async fn readopt_device(&self, handles: &Handles) -> Answer {
+        // The boot of every box of these tests.
+        let keep_boot_id = crate::support::hello().boot_id;
+        let request = fleet::ReadoptDeviceRequest { id: handles.device_id.clone(), keep_boot_id };
+        Answer::unary("by id", self.lifecycles().readopt_device(self.request(request)).await, |_| "done".to_owned())
+    }
 }
