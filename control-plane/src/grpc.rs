@@ -12,6 +12,7 @@ pub(crate) mod enrollment;
 pub(crate) mod history;
 pub(crate) mod installation;
 pub(crate) mod join_token;
+pub(crate) mod lifecycle;
 pub(crate) mod link;
 pub(crate) mod page;
 pub(crate) mod recovery;

@@ -169,7 +169,12 @@ CREATE TABLE public.device (
     deleted_at timestamp with time zone,
     certificate_authority integer DEFAULT 1 NOT NULL,
     recoverable_until timestamp with time zone,
-    revoked_at timestamp with time zone
+    revoked_at timestamp with time zone,
+    decommissioned_at timestamp with time zone,
+    wipe_identity boolean DEFAULT false NOT NULL,
+    replaced_by uuid,
+    CONSTRAINT device_decommissioned_is_revoked CHECK (((decommissioned_at IS NULL) OR (revoked_at IS NOT NULL))),
+    CONSTRAINT device_wiped_is_decommissioned CHECK (((NOT wipe_identity) OR (decommissioned_at IS NOT NULL)))
 );
 
 ALTER TABLE ONLY public.device FORCE ROW LEVEL SECURITY;
@@ -211,6 +216,25 @@ CREATE TABLE public.device_facts (
 ALTER TABLE ONLY public.device_facts FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.device_facts OWNER TO kaliun_owner;
+
+CREATE TABLE public.device_identity (
+    device_id uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    boots jsonb DEFAULT '[]'::jsonb NOT NULL,
+    parked_at timestamp with time zone,
+    refused_count bigint DEFAULT 0 NOT NULL,
+    refused_since timestamp with time zone,
+    refused_at timestamp with time zone,
+    refused_reason text,
+    key_reused_count bigint DEFAULT 0 NOT NULL,
+    key_reused_since timestamp with time zone,
+    key_reused_at timestamp with time zone,
+    key_reused_source text
+);
+
+ALTER TABLE ONLY public.device_identity FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.device_identity OWNER TO kaliun_owner;
 
 CREATE TABLE public.device_status (
     device_id uuid NOT NULL,
@@ -427,6 +451,9 @@ ALTER TABLE ONLY public.device_certificate
 ALTER TABLE ONLY public.device_facts
     ADD CONSTRAINT device_facts_pkey PRIMARY KEY (device_id);
 
+ALTER TABLE ONLY public.device_identity
+    ADD CONSTRAINT device_identity_pkey PRIMARY KEY (device_id);
+
 ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_of_organization UNIQUE (organization_id, id);
 
@@ -493,6 +520,12 @@ CREATE INDEX device_certificate_device ON public.device_certificate USING btree 
 
 CREATE INDEX device_enrolled ON public.device USING btree (organization_id, enrolled_at DESC, id) WHERE (deleted_at IS NULL);
 
+CREATE INDEX device_identity_key_reused ON public.device_identity USING btree (organization_id, key_reused_at) WHERE (key_reused_at IS NOT NULL);
+
+CREATE INDEX device_identity_parked ON public.device_identity USING btree (organization_id, parked_at) WHERE (parked_at IS NOT NULL);
+
+CREATE INDEX device_identity_refused ON public.device_identity USING btree (organization_id, refused_at) WHERE (refused_at IS NOT NULL);
+
 CREATE UNIQUE INDEX device_key ON public.device USING btree (key_hash) WHERE (deleted_at IS NULL);
 
 CREATE INDEX device_labels ON public.device USING gin (labels jsonb_path_ops);
@@ -536,11 +569,17 @@ ALTER TABLE ONLY public.device_facts
 ALTER TABLE ONLY public.device_facts
     ADD CONSTRAINT device_facts_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
+ALTER TABLE ONLY public.device_identity
+    ADD CONSTRAINT device_identity_organization_id_device_id_fkey FOREIGN KEY (organization_id, device_id) REFERENCES public.device(organization_id, id);
+
 ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_installation FOREIGN KEY (organization_id, installation_id) REFERENCES public.installation(organization_id, id);
 
 ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.device
+    ADD CONSTRAINT device_replaced_by FOREIGN KEY (organization_id, replaced_by) REFERENCES public.device(organization_id, id);
 
 ALTER TABLE ONLY public.device_status
     ADD CONSTRAINT device_status_device FOREIGN KEY (organization_id, device_id) REFERENCES public.device(organization_id, id);
@@ -595,6 +634,8 @@ ALTER TABLE public.device_certificate ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.device_facts ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.device_identity ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.device_status ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.enrollment ENABLE ROW LEVEL SECURITY;
@@ -622,6 +663,8 @@ CREATE POLICY organization ON public.device TO kaliun_app USING ((organization_i
 CREATE POLICY organization ON public.device_certificate TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
 CREATE POLICY organization ON public.device_facts TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.device_identity TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
 CREATE POLICY organization ON public.device_status TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
@@ -660,6 +703,8 @@ CREATE POLICY system ON public.device TO kaliun_system USING (true) WITH CHECK (
 CREATE POLICY system ON public.device_certificate TO kaliun_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system ON public.device_facts TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.device_identity TO kaliun_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system ON public.device_status TO kaliun_system USING (true) WITH CHECK (true);
 
@@ -715,6 +760,9 @@ GRANT SELECT,INSERT ON TABLE public.device_certificate TO kaliun_system;
 
 GRANT SELECT ON TABLE public.device_facts TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.device_facts TO kaliun_system;
+
+GRANT SELECT,UPDATE ON TABLE public.device_identity TO kaliun_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.device_identity TO kaliun_system;
 
 GRANT SELECT ON TABLE public.device_status TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.device_status TO kaliun_system;

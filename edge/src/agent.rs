@@ -5,6 +5,7 @@
 
 use crate::agent_state::AgentState;
 use crate::clock::Clock;
+use crate::decommission::Decommissioned;
 use crate::dialer::Dialer;
 use crate::facts::{AGENT_VERSION, facts};
 use crate::homeassistant::{HomeAssistantView, Transition};
@@ -132,6 +133,9 @@ pub async fn run<H: Host>(
     state_sender: watch::Sender<AgentState>,
     stop: CancellationToken,
 ) -> Result<(), AgentError> {
+    if let Some(marker) = Decommissioned::load(&state)? {
+        return stay_out_of_service(&marker, &state, &Published::new(state_sender), config.only_enroll, &stop).await;
+    }
     let trust = TrustChain::load(&state)?;
     let first_hash = match (config.first_hash()?, &trust) {
         (Some(given), Some(held)) if given != held.first_hash() => return Err(AgentError::OtherControlPlane),
@@ -184,12 +188,33 @@ pub async fn run<H: Host>(
         settings,
         stop: &stop,
     };
-    tokio::select! {
-        () = Box::pin(uplink.run()) => {}
-        () = Box::pin(measuring.run(config.first_sample_after)) => {}
-    }
+    let wiped = tokio::select! {
+        wiped = Box::pin(uplink.run()) => wiped,
+        () = Box::pin(measuring.run(config.first_sample_after)) => None,
+    };
     // The uplink's borrows end here, so that the journal can be closed.
     drop(uplink);
-    journal.close()?;
+    let closed = journal.close();
+    if let Some(marker) = wiped {
+        // What is deleted now need not have been written to its end.
+        return stay_out_of_service(&marker, &state, &published, config.only_enroll, &stop).await;
+    }
+    Ok(closed?)
+}
+
+/// Deletes what is left of the identity, and says so until somebody stops the agent. It measures nothing and asks nobody.
+async fn stay_out_of_service(
+    marker: &Decommissioned,
+    state: &StateDir,
+    published: &Published,
+    only_enroll: bool,
+    stop: &CancellationToken,
+) -> Result<(), AgentError> {
+    Decommissioned::wipe(state)?;
+    tracing::warn!("this box was taken out of service; to use it again, run `kaliun-edge enroll --new-key`");
+    published.wiped(marker);
+    if !only_enroll {
+        stop.cancelled().await;
+    }
     Ok(())
 }

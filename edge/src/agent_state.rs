@@ -45,6 +45,15 @@ pub enum EnrollmentState {
         /// When the certificate runs out. Milliseconds since the Unix epoch.
         certificate_expires_at_ms: i64,
     },
+    /// It was taken out of service for good.
+    Decommissioned {
+        /// The name it had.
+        name: String,
+        /// When it heard of it. Milliseconds since the Unix epoch.
+        at_ms: i64,
+        /// Whether it has deleted its identity; where not, it only has no right to connect any more.
+        is_wiped: bool,
+    },
     /// The control plane said no, or does not answer.
     Failed {
         /// A reason code.

@@ -4,6 +4,7 @@ use crate::agent::{self, AgentError};
 use crate::agent_state::{AgentState, EnrollmentState};
 use crate::config::{Config, ConfigError, Layer};
 use crate::console;
+use crate::decommission::Decommissioned;
 use crate::dialer::Dialer;
 use crate::host::linux::LinuxHost;
 use crate::identity::{DeviceRecord, IdentityError, IdentityKey};
@@ -75,6 +76,8 @@ enum CliError {
     NeverRan(PathBuf),
     #[error("{} cannot be read", status::FILE)]
     StatusFile(#[from] serde_json::Error),
+    #[error("this box was taken out of service; to use it again, run `kaliun-edge enroll --new-key`")]
+    Decommissioned,
     #[error("enrolment failed: {message} ({reason})")]
     Refused { reason: String, message: String },
 }
@@ -89,6 +92,7 @@ impl CliError {
             | Self::Locked(_)
             | Self::Process(..)
             | Self::NeverRan(_)
+            | Self::Decommissioned
             | Self::StatusFile(_)
             | Self::Refused { .. } => false,
         };
@@ -127,6 +131,7 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
             if new_key {
                 let state_dir = StateDir::open(&config.state_dir, Durability::Disk)?;
                 let _lock = state_dir.try_lock()?.ok_or_else(|| CliError::Locked(config.state_dir.clone()))?;
+                Decommissioned::forget(&state_dir)?;
                 DeviceRecord::forget(&state_dir)?;
                 IdentityKey::create(&state_dir)?;
             }
@@ -178,7 +183,9 @@ async fn supervise(config: Config, state_dir: StateDir) -> Result<(), CliError> 
             tracing::info!(device.id = %device_id, %name, "this box is enrolled");
             Ok(())
         }
+        EnrollmentState::Decommissioned { .. } if only_enroll => Err(CliError::Decommissioned),
         EnrollmentState::Asking
+        | EnrollmentState::Decommissioned { .. }
         | EnrollmentState::Pending { .. }
         | EnrollmentState::Enrolled { .. }
         | EnrollmentState::Failed { .. } => Ok(()),

@@ -39,6 +39,7 @@ fn screen(enrollment: &EnrollmentState) -> Option<String> {
     match enrollment {
         EnrollmentState::Asking | EnrollmentState::Failed { .. } => None,
         EnrollmentState::Enrolled { device_id, name, .. } => Some(format!("Enrolled as {name} ({device_id}).\n")),
+        EnrollmentState::Decommissioned { name, is_wiped, .. } => Some(out_of_service(name, *is_wiped)),
         EnrollmentState::Pending { claim_code, fingerprint, .. } if claim_code.is_empty() => {
             Some(format!("\n  This box waits for an operator's approval.\n  Key fingerprint  {fingerprint}\n\n"))
         }
@@ -51,6 +52,19 @@ fn screen(enrollment: &EnrollmentState) -> Option<String> {
             ))
         }
     }
+}
+
+/// What stands on the screen of a box that was taken out of service, and how it comes back.
+fn out_of_service(name: &str, is_wiped: bool) -> String {
+    let name = if name.is_empty() { "This box".to_owned() } else { format!("This box, {name},") };
+    let wiped = if is_wiped {
+        "It has deleted its key, its certificate and what it had recorded."
+    } else {
+        "It keeps its key, which counts for nothing any more."
+    };
+    format!(
+        "\n  {name} was taken out of service.\n  {wiped}\n\n  To use it again, stop the agent and enrol the box anew:\n    kaliun-edge enroll --new-key\n\n"
+    )
 }
 
 #[cfg(test)]
@@ -70,5 +84,11 @@ mod tests {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
         assert_eq!(screen(&EnrollmentState::Asking), None);
+        let over = |is_wiped| EnrollmentState::Decommissioned { name: "cellar".to_owned(), at_ms: 0, is_wiped };
+        let text = screen(&over(true)).unwrap();
+        for part in ["cellar", "was taken out of service", "has deleted its key", "kaliun-edge enroll --new-key"] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+        assert!(screen(&over(false)).unwrap().contains("keeps its key"));
     }
 }

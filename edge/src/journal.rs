@@ -4,7 +4,7 @@
 
 use crate::identity::sha256;
 use crate::spool::{Batch, EVENT_LIMITS, Position, SAMPLE_LIMITS, Spool, SpoolError, SpoolLimits};
-use crate::state_dir::{Durability, StateDir};
+use crate::state_dir::{Durability, StateDir, StateDirError};
 use kaliun_proto::link::v1::{DeviceEvent, ItemClass};
 use kaliun_proto::telemetry::v1::{Facts, Sample};
 use kaliun_types::reason::ReasonCode;
@@ -12,6 +12,9 @@ use prost::Message;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+
+/// The folder of the spools.
+const FOLDER: &str = "spool";
 
 /// Bytes that a batch adds to each item: field tag and a length below 16 kB.
 const ITEM_OVERHEAD_BYTES: usize = 4;
@@ -85,7 +88,7 @@ impl Journal {
     /// # Errors
     /// A folder cannot be read or written.
     pub fn open(state: &StateDir, limits: JournalLimits, boot_id: &str, facts: Facts) -> Result<Self, SpoolError> {
-        let spools = state.subfolder("spool")?;
+        let spools = state.subfolder(FOLDER)?;
         Ok(Self {
             events: Mutex::new(Spool::open(spools.subfolder("events")?, limits.events, boot_id)?),
             samples: Mutex::new(Spool::open(spools.subfolder("samples")?, limits.samples, boot_id)?),
@@ -187,6 +190,14 @@ impl Journal {
     pub fn close(self) -> Result<(), SpoolError> {
         self.events.into_inner().unwrap_or_else(PoisonError::into_inner).close()?;
         self.samples.into_inner().unwrap_or_else(PoisonError::into_inner).close()
+    }
+
+    /// Deletes what was recorded. No journal may be open on the folder.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub(crate) fn forget(state: &StateDir) -> Result<(), StateDirError> {
+        state.remove_folder(FOLDER)
     }
 
     fn spool(&self, class: Class) -> MutexGuard<'_, Spool> {

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod console;
+pub mod decommission;
 pub mod dialer;
 pub mod enrollment;
 pub mod facts;

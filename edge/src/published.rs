@@ -1,8 +1,10 @@
 //! The one way by which the agent makes its state known.
 
 use crate::agent_state::{AgentState, EnrollmentState, LastSample, LinkState};
+use crate::decommission::Decommissioned;
 use crate::journal::{Class, Journal};
 use kaliun_proto::telemetry::v1::{HealthVerdict, Metric, Sample};
+use kaliun_types::reason::ReasonCode;
 use tokio::sync::watch;
 
 /// The sending side of the agent's state.
@@ -21,6 +23,15 @@ impl Published {
     /// Whether the box has its certificate.
     pub(crate) fn enrollment(&self, enrollment: EnrollmentState) {
         self.state.send_modify(|state| state.enrollment = enrollment);
+    }
+
+    /// The box is out of service and has deleted its identity.
+    pub(crate) fn wiped(&self, marker: &Decommissioned) {
+        let Decommissioned { name, at_ms } = marker.clone();
+        let reason = ReasonCode::PeerIdentityWipe;
+        self.enrollment(EnrollmentState::Decommissioned { name, at_ms, is_wiped: true });
+        let (reason, message) = (reason.code().to_owned(), reason.next_step().to_owned());
+        self.link(LinkState::Stopped { reason, message, since_ms: at_ms });
     }
 
     /// How the link is. A state of the same kind and reason keeps its beginning.

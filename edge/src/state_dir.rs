@@ -140,6 +140,18 @@ impl StateDir {
         }
     }
 
+    /// Removes a folder below this one with all that is in it; one that is not there is no error.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn remove_folder(&self, name: &str) -> Result<(), StateDirError> {
+        let path = self.root.join(name);
+        match fs::remove_dir_all(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(failure("remove", &path, source)),
+            Ok(()) | Err(_) => self.sync_folder(),
+        }
+    }
+
     /// Forces names that were added or taken away to the disk, where this folder does that.
     ///
     /// # Errors

@@ -87,6 +87,7 @@ pub fn describe(status: &Value, is_running: bool) -> String {
             "pending" => {
                 format!("waits to be claimed: {} at {}", text("/enrollment/claim_code"), text("/enrollment/claim_url"))
             }
+            "decommissioned" => "taken out of service; enrol it anew with kaliun-edge enroll --new-key".to_owned(),
             "failed" => format!("failed: {} ({})", text("/enrollment/message"), text("/enrollment/reason")),
             _ => "asking".to_owned(),
         },

@@ -131,6 +131,14 @@ impl TrustChain {
         state.write(FILE, &GetTrustBundleResponse { bundles: self.bundles.clone() }.encode_to_vec())
     }
 
+    /// Forgets all bundles: the box knows no server any more.
+    ///
+    /// # Errors
+    /// The file cannot be removed.
+    pub(crate) fn forget(state: &StateDir) -> Result<(), StateDirError> {
+        state.remove(FILE)
+    }
+
     /// Version of the newest bundle.
     #[must_use]
     pub fn version(&self) -> u64 {

@@ -2,6 +2,7 @@
 
 use crate::agent::AgentConfig;
 use crate::agent_state::{EnrollmentState, LinkState};
+use crate::decommission::Decommissioned;
 use crate::dialer::Dialer;
 use crate::enrollment::{Enrollment, EnrollmentError, decide as decide_enrollment};
 use crate::facts::AGENT_VERSION;
@@ -26,7 +27,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// File with the highest incarnation of the cluster that this box has seen.
-const INCARNATION_FILE: &str = "incarnation";
+pub(crate) const INCARNATION_FILE: &str = "incarnation";
+
+/// When an order that could not be stored is stored again: a full disk may have room by then.
+const WIPE_RETRY: Duration = Duration::from_secs(10);
 
 /// What this agent can do, as Hello says it.
 const CAPABILITIES: [&str; 3] = ["samples", "events", "settings"];
@@ -55,11 +59,13 @@ enum Next {
     Link,
     RefreshTrust,
     Recover,
+    Wipe,
 }
 
 impl Uplink<'_> {
-    /// Runs until the agent is asked to stop, or is done where it only had to enrol.
-    pub(crate) async fn run(&mut self) {
+    /// Runs until the agent is asked to stop, or is done where it only had to enrol. Answers the order to delete the identity, where
+    /// one came.
+    pub(crate) async fn run(&mut self) -> Option<Decommissioned> {
         let mut next = if self.identity.record.is_some() && self.trust.is_some() { Next::Link } else { Next::Enroll };
         // Counted apart, and the link's only begin again after a session that lasted: a server that enrols a box and refuses
         // it right after must not be asked every second.
@@ -71,11 +77,9 @@ impl Uplink<'_> {
                 Next::Enroll => {
                     enroll_attempts += 1;
                     let stop = self.stop.clone();
-                    let Some(enrolled) = stop.run_until_cancelled(Box::pin(self.enroll())).await else {
-                        return;
-                    };
+                    let enrolled = stop.run_until_cancelled(Box::pin(self.enroll())).await?;
                     match self.after_enrollment(enrolled, enroll_attempts) {
-                        None if self.config.only_enroll && !self.is_enrolled() => return,
+                        None if self.config.only_enroll && !self.is_enrolled() => return None,
                         None => {
                             (next, enroll_attempts) = (Next::Link, 0);
                             Duration::ZERO
@@ -91,9 +95,7 @@ impl Uplink<'_> {
                 Next::Recover => {
                     recover_attempts += 1;
                     let stop = self.stop.clone();
-                    let Some(recovered) = stop.run_until_cancelled(Box::pin(self.recover())).await else {
-                        return;
-                    };
+                    let recovered = stop.run_until_cancelled(Box::pin(self.recover())).await?;
                     let wait;
                     (next, wait) = self.after_recovery(recovered, recover_attempts);
                     if next == Next::Link {
@@ -103,18 +105,36 @@ impl Uplink<'_> {
                 }
                 Next::Link => {
                     let begun = Instant::now();
-                    let Some(failure) = self.session(&mut outage).await else {
-                        return;
-                    };
+                    let failure = self.session(&mut outage).await?;
                     link_attempts = if begun.elapsed() >= STABLE_AFTER { 1 } else { link_attempts + 1 };
                     self.tell_outage(&mut outage).await;
                     let wait;
                     (next, wait) = self.after_session(&failure, link_attempts);
                     wait
                 }
+                Next::Wipe => match Decommissioned::begin(self.state, self.name()) {
+                    Ok(marker) => return Some(marker),
+                    Err(error) => {
+                        tracing::error!(error = %with_sources(&error), "the order to delete the identity cannot be stored yet");
+                        WIPE_RETRY
+                    }
+                },
             };
             let stop = self.stop.clone();
             stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+        }
+        None
+    }
+
+    fn name(&self) -> &str {
+        self.identity.record.as_ref().map_or("", |record| record.name.as_str())
+    }
+
+    /// The box has no right to connect any more, and keeps its key.
+    fn publish_out_of_service(&self, reason: &str) {
+        if reason == ReasonCode::PeerDeviceDecommissioned.code() {
+            let name = self.name().to_owned();
+            self.published.enrollment(EnrollmentState::Decommissioned { name, at_ms: self.now_ms(), is_wiped: false });
         }
     }
 
@@ -230,11 +250,16 @@ impl Uplink<'_> {
         }
         let decision = decide_enrollment(&error, attempts, rand::random());
         let (reason, message, since_ms) = (decision.reason, error.sentence(), self.now_ms());
+        // A recovery goes to a server that the box has verified, and this was its own answer to the box's proof.
+        if reason == ReasonCode::PeerIdentityWipe.code() && matches!(error, EnrollmentError::Refused { .. }) {
+            return (Next::Wipe, Duration::ZERO);
+        }
         if reason == ReasonCode::PeerDeviceUnknown.code() {
             return (Next::Enroll, backoff(attempts, rand::random()));
         }
         let Some(wait) = decision.retry_after else {
             tracing::error!(%reason, cause = %message, "the box cannot get a certificate; somebody has to act");
+            self.publish_out_of_service(&reason);
             self.published.link(LinkState::Stopped { reason, message, since_ms });
             return (Next::Recover, STOPPED_LOOKS_AGAIN_AFTER);
         };
@@ -274,6 +299,7 @@ impl Uplink<'_> {
             }
         };
         self.commit_candidate();
+        self.publish_enrolled();
         tracing::info!(epoch = welcome.session_epoch, "link is up");
         self.published.link(LinkState::Online { epoch: welcome.session_epoch, since_ms: self.now_ms() });
         self.note_incarnation(welcome.incarnation);
@@ -306,10 +332,7 @@ impl Uplink<'_> {
     fn commit_candidate(&mut self) {
         match self.identity.commit(self.state) {
             Ok(false) => {}
-            Ok(true) => {
-                tracing::info!("the next certificate is in use");
-                self.publish_enrolled();
-            }
+            Ok(true) => tracing::info!("the next certificate is in use"),
             Err(error) => tracing::error!(error = %with_sources(&error), "the next certificate cannot be stored"),
         }
     }
@@ -333,8 +356,13 @@ impl Uplink<'_> {
             Decision::RefreshTrust { after, reason } => (Next::RefreshTrust, after, reason),
             Decision::Recover { after, reason } => (Next::Recover, after, reason),
             Decision::Reenroll { after, reason } => (Next::Enroll, after, reason),
+            Decision::Wipe { reason } => {
+                tracing::warn!(%reason, cause = %message, "the box shall delete its identity");
+                return (Next::Wipe, Duration::ZERO);
+            }
             Decision::Stop { reason } => {
                 tracing::error!(%reason, cause = %message, "link stopped; somebody has to act");
+                self.publish_out_of_service(reason.code());
                 let reason = reason.code().to_owned();
                 self.published.link(LinkState::Stopped { reason, message, since_ms });
                 return (Next::Link, STOPPED_LOOKS_AGAIN_AFTER);

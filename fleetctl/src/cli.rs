@@ -13,7 +13,10 @@ mod token;
 pub(crate) use ca::{CaCommand, CaRotate, CaStep};
 pub(crate) use claim::{ClaimApprove, ClaimCommand, ClaimDeny};
 pub(crate) use context::{ContextCommand, ContextSet, Login};
-pub(crate) use device::{Delete, Describe, DeviceCommand, DeviceExtend, DeviceLabel, DeviceRename, DeviceRevoke};
+pub(crate) use device::{
+    Delete, Describe, DeviceCommand, DeviceDecommission, DeviceExtend, DeviceLabel, DeviceReadopt, DeviceRename,
+    DeviceReplace, DeviceRevoke,
+};
 pub(crate) use get::{DeviceFilter, Get, LinkWord};
 pub(crate) use pair::LabelChange;
 pub(crate) use target::Noun;
@@ -99,7 +102,7 @@ pub(crate) enum Command {
     Get(Get),
     /// Show all about one device.
     Describe(Describe),
-    /// Label or rename a device.
+    /// Label or rename a device, take its rights away, or give its home to another.
     #[command(subcommand)]
     Device(DeviceCommand),
     /// Forget devices; their certificates are refused from then on.

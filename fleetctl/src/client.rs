@@ -5,6 +5,7 @@ mod channel;
 mod claims;
 pub(crate) mod devices;
 mod history;
+mod lifecycle;
 pub(crate) mod pages;
 mod session;
 mod tokens;

@@ -9,6 +9,7 @@ mod device;
 mod generate;
 pub(super) mod get;
 mod join_token;
+mod lifecycle;
 mod login;
 mod version;
 

@@ -24,10 +24,14 @@ pub struct Device {
     pub recovery_extended_until: Option<SystemTime>,
     /// Since when it may not connect any more.
     pub revoked_at: Option<SystemTime>,
+    /// Since when its service has ended for good.
+    pub decommissioned_at: Option<SystemTime>,
     /// When it got its first certificate.
     pub enrolled_at: SystemTime,
     /// Grows with each change by a person.
     pub version: i64,
+    /// Since when two boxes seem to use its identity, and nobody has chosen.
+    pub parked_at: Option<SystemTime>,
     /// Its connection.
     pub link: Link,
     /// Version of its agent, as it said when it connected last; empty before.
@@ -100,6 +104,8 @@ pub const fn verdict_from_number(number: i16) -> Option<Verdict> {
 /// A session as it is when it begins.
 #[derive(Debug, Clone)]
 pub struct SessionStart {
+    /// Whether two boxes seem to use the identity: the session is for state only, and takes nothing that is stored.
+    pub parked: bool,
     /// Its number.
     pub epoch: SessionEpoch,
     /// How far the samples are stored: the spool's id and the last sequence.

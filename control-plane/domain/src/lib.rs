@@ -2,9 +2,11 @@
 
 pub mod authorization;
 pub mod claim_code;
+pub mod clone;
 pub mod device;
 pub mod enrollment;
 pub mod event;
+pub mod lifecycle;
 pub mod role;
 pub mod rotation;
 pub mod token;

@@ -134,7 +134,7 @@ fn decode_position(order: DeviceOrder, text: &str) -> Option<DevicePosition> {
     }
 }
 
-fn device_id(text: &str) -> Result<DeviceId, Status> {
+pub(super) fn device_id(text: &str) -> Result<DeviceId, Status> {
     text.parse().map_err(|error| status::invalid("id", error))
 }
 

@@ -126,7 +126,9 @@ impl Links {
         let hello = hear_hello(&mut inbound).await?;
         let open = SessionOpen {
             device,
-            boot_id: uuid::Uuid::try_parse(&hello.boot_id).map_err(|_| protocol_error())?,
+            key_hash: connection.key_hash.ok_or_else(|| status::refusal(ReasonCode::PeerInvalid))?,
+            source: connection.source.to_string(),
+            boot_id: hello.boot_id.parse().map_err(|_| protocol_error())?,
             agent_version: hello.agent_version.clone(),
             trust_version: i64::try_from(hello.trust_bundle_version).map_err(|_| protocol_error())?,
             shown_authority: authority,
@@ -140,7 +142,7 @@ impl Links {
             SessionOpened::Started(_organization, start) => start,
             SessionOpened::Refused(reason) => return Err(status::refusal(reason)),
         };
-        let session = SessionHandle::new(device, start.epoch, connection.connection, expires_at);
+        let session = SessionHandle::new(device, start.epoch, connection.connection, expires_at, credit(&start));
         session.send(Message::Welcome(self.welcome(&hello, &start)));
         if let Some(settings) = settings(&hello, &start) {
             session.send(Message::Settings(settings));
@@ -161,7 +163,7 @@ impl Links {
     fn welcome(&self, hello: &proto::Hello, start: &SessionStart) -> proto::Welcome {
         let stored = [(proto::ItemClass::Events, &start.events), (proto::ItemClass::Samples, &start.samples)]
             .into_iter()
-            .filter_map(|(item_class, mark)| stored(hello, item_class, mark.as_ref()))
+            .filter_map(|(item_class, mark)| stored(hello, item_class, mark.as_ref(), credit(start)))
             .collect();
         proto::Welcome {
             protocol: LINK_PROTOCOL,
@@ -177,15 +179,26 @@ impl Links {
 }
 
 /// How far a spool is stored; another life of it than the stored one is stored up to nothing.
-fn stored(hello: &proto::Hello, item_class: proto::ItemClass, mark: Option<&SpoolMark>) -> Option<proto::Acknowledged> {
+fn stored(
+    hello: &proto::Hello,
+    item_class: proto::ItemClass,
+    mark: Option<&SpoolMark>,
+    credit_bytes: u32,
+) -> Option<proto::Acknowledged> {
     let spool = hello.spools.iter().find(|spool| spool.item_class() == item_class)?;
     let sequence = mark.filter(|mark| mark.spool_id == spool.spool_id).map_or(0, |mark| mark.sequence.unsigned_abs());
     Some(proto::Acknowledged {
         item_class: item_class.into(),
         spool_id: spool.spool_id.clone(),
         sequence,
-        credit_bytes: CREDIT_BYTES,
+        credit_bytes,
     })
+}
+
+/// What a session may send of each class before something is acknowledged, bytes. Of a device whose identity two boxes use nothing is
+/// stored, for nobody knows whose it is; what they recorded waits with them.
+fn credit(start: &SessionStart) -> u32 {
+    if start.parked { 0 } else { CREDIT_BYTES }
 }
 
 /// The settings, unless the box has them.

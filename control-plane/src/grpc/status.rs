@@ -14,9 +14,13 @@ pub(crate) fn refusal(reason: ReasonCode) -> Status {
         | ReasonCode::PeerExpired
         | ReasonCode::PeerNotYetValid
         | ReasonCode::PeerInvalid => Code::Unauthenticated,
-        ReasonCode::PeerDeviceDeleted | ReasonCode::PeerDeviceRevoked | ReasonCode::PeerDeviceUnknown => {
-            Code::PermissionDenied
-        }
+        ReasonCode::PeerDeviceDeleted
+        | ReasonCode::PeerDeviceRevoked
+        | ReasonCode::PeerDeviceDecommissioned
+        | ReasonCode::PeerIdentityWipe
+        | ReasonCode::PeerBootNotKept
+        | ReasonCode::PeerKeyMismatch
+        | ReasonCode::PeerDeviceUnknown => Code::PermissionDenied,
         ReasonCode::LinkProtocolError => Code::InvalidArgument,
         ReasonCode::LinkUnsupportedProtocol => Code::FailedPrecondition,
         ReasonCode::LinkSuperseded | ReasonCode::LinkFenced => Code::Aborted,

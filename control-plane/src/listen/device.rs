@@ -10,7 +10,7 @@ use crate::listen::accept::{InRoom, accept};
 use crate::listen::activity::Activity;
 use crate::listen::connection::ConnectionHandle;
 use crate::listen::device_connections::{DeviceConnection, DeviceConnections};
-use crate::listen::peer::{AnyClient, Peer, PeerConnection, PeerJudge};
+use crate::listen::peer::{AnyClient, Peer, PeerConnection, PeerJudge, key_hash};
 use crate::listen::places::{Place, Places};
 use crate::listen::proxied;
 use crate::listen::source::limited_as;
@@ -227,7 +227,8 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, other_end: IpAddr, room: 
             let activity = Activity::new();
             match shared.devices.add(device, handle.clone(), activity.clone()) {
                 Some(held) => {
-                    let connection = PeerConnection { peer, source, connection: handle, exporter: None };
+                    let key_hash = key_hash(stream.get_ref().1.peer_certificates());
+                    let connection = PeerConnection { peer, source, key_hash, connection: handle, exporter: None };
                     serve_device(shared, stream, connection, activity, held).await;
                 }
                 None => {
@@ -316,7 +317,7 @@ async fn serve_stranger(
     _place: Place<IpAddr>,
 ) {
     let exporter = stream.get_ref().1.export_keying_material([0; 32], RECOVERY_LABEL, None).ok().map(Arc::new);
-    let connection = PeerConnection { peer, source, connection: ConnectionHandle::new(), exporter };
+    let connection = PeerConnection { peer, source, key_hash: None, connection: ConnectionHandle::new(), exporter };
     let listener = &shared.listener;
     let stopping = listener.tasks.stopping();
     let activity = Activity::new();

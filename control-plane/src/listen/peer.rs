@@ -1,6 +1,7 @@
 //! Who is at the other end of a device connection, by its certificate. Never by what a message says.
 
 use crate::authority::Credentials;
+use crate::digest::sha256;
 use crate::listen::ConnectionHandle;
 use kaliun_types::id::{DeviceId, parse_device_uri};
 use kaliun_types::reason::ReasonCode;
@@ -34,6 +35,8 @@ pub(crate) enum Peer {
 pub(crate) struct PeerConnection {
     pub(crate) peer: Peer,
     pub(crate) source: IpAddr,
+    /// SHA-256 of the public key that a device proved.
+    pub(crate) key_hash: Option<[u8; 32]>,
     pub(crate) connection: ConnectionHandle,
     /// What only the two ends of this connection know (RFC 8446 section 7.5), for strangers, who may prove themselves by it.
     pub(crate) exporter: Option<Arc<[u8; 32]>>,
@@ -158,6 +161,12 @@ fn reason_of(error: &Error) -> ReasonCode {
         },
         _ => ReasonCode::PeerInvalid,
     }
+}
+
+/// SHA-256 of the SubjectPublicKeyInfo in the certificate that somebody presented.
+pub(crate) fn key_hash(presented: Option<&[CertificateDer<'_>]>) -> Option<[u8; 32]> {
+    let (_rest, certificate) = X509Certificate::from_der(presented?.first()?).ok()?;
+    Some(sha256(certificate.public_key().raw))
 }
 
 fn subject_of(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {

@@ -222,9 +222,14 @@ fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Ac
         .add_service(fleet::device_service_server::DeviceServiceServer::new(grpc::device::Devices {
             store: app.clone(),
             seal: parts.seal.clone(),
-            waker,
+            waker: waker.clone(),
             changes: changes.clone(),
             clock: parts.clock.clone(),
+        }))
+        .add_service(fleet::lifecycle_service_server::LifecycleServiceServer::new(grpc::lifecycle::Lifecycles {
+            store: app.clone(),
+            waker,
+            changes: changes.clone(),
         }))
         .add_service(fleet::watch_service_server::WatchServiceServer::new(grpc::watch::Watches::new(
             app.clone(),

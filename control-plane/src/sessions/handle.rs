@@ -1,7 +1,6 @@
 //! What the rest of the server sees of a session.
 
 use crate::listen::ConnectionHandle;
-use crate::sessions::ingest::CREDIT_BYTES;
 use futures_util::task::AtomicWaker;
 use kaliun_proto::link::v1::{Acknowledged, Heartbeat, ItemClass, ServerMessage, server_message::Message};
 use kaliun_store::{EventWrite, FactsWrite, SampleWrite};
@@ -13,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
 /// Most messages that wait for a device to read. Acknowledgements come one a batch and a device has at most
-/// `CREDIT_BYTES` of each class under way; one that lets this many wait does not read.
+/// `ingest::CREDIT_BYTES` of each class under way; one that lets this many wait does not read.
 const OUTBOX_MAX: usize = 64;
 
 /// A session.
@@ -31,6 +30,8 @@ pub(crate) struct SessionHandle {
     pub(crate) poisoned: AtomicBool,
     /// Whether its next item is stored by itself, after a batch that it was in failed.
     pub(crate) alone: AtomicBool,
+    /// Most bytes of each class that are taken in and not acknowledged.
+    credit_bytes: u32,
     inner: Mutex<Inner>,
     waker: AtomicWaker,
 }
@@ -79,6 +80,7 @@ impl SessionHandle {
         epoch: SessionEpoch,
         connection: ConnectionHandle,
         certificate_expires_at: SystemTime,
+        credit_bytes: u32,
     ) -> Arc<Self> {
         let now = uptime_ms();
         Arc::new(Self {
@@ -91,6 +93,7 @@ impl SessionHandle {
             queued: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
             alone: AtomicBool::new(false),
+            credit_bytes,
             inner: Mutex::new(Inner::default()),
             waker: AtomicWaker::new(),
         })
@@ -131,7 +134,7 @@ impl SessionHandle {
         let mut inner = self.inner();
         let Some(bytes) = inner.bytes_of(item_class) else { return false };
         *bytes = bytes.saturating_add(spent);
-        *bytes <= CREDIT_BYTES
+        *bytes <= self.credit_bytes
     }
 
     /// Sends a sign of life.

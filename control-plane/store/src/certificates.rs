@@ -2,6 +2,7 @@
 
 use crate::enrollments::Enrolled;
 use crate::error::StoreError;
+use crate::lifecycle::standing_from_row;
 use crate::pool::{SystemStore, Txn, column};
 use kaliun_domain::enrollment::may_recover;
 use kaliun_types::id::{DeviceId, OrganizationId, SessionEpoch};
@@ -117,17 +118,19 @@ impl SystemStore {
         let row = txn
             .row_opt(
                 "SELECT id, name, organization_id, certificate_expires_at, recoverable_until, deleted_at IS NOT NULL AS deleted,
-                        revoked_at IS NOT NULL AS revoked
+                        revoked_at IS NOT NULL AS revoked, decommissioned_at IS NOT NULL AS decommissioned, wipe_identity
                  FROM device WHERE key_hash = $1 ORDER BY deleted_at DESC NULLS FIRST LIMIT 1 FOR UPDATE",
                 &[&key_hash],
             )
             .await?;
         let Some(row) = row else { return Ok(Err(ReasonCode::PeerDeviceUnknown)) };
-        if column(&row, TABLE, "deleted")? {
-            return Ok(Err(ReasonCode::PeerDeviceDeleted));
-        }
-        if column(&row, TABLE, "revoked")? {
-            return Ok(Err(ReasonCode::PeerDeviceRevoked));
+        if let Some(reason) = standing_from_row(&row)?.refusal() {
+            let (device, organization) = (column(&row, TABLE, "id")?, column(&row, TABLE, "organization_id")?);
+            // In a transaction of its own: this one holds the device's row, which sessions take after what is noted here.
+            drop(txn);
+            drop(connection);
+            self.refusal_note(organization, device, reason).await?;
+            return Ok(Err(reason));
         }
         if !may_recover(column(&row, TABLE, "certificate_expires_at")?, column(&row, TABLE, "recoverable_until")?, now)
         {

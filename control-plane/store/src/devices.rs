@@ -68,12 +68,13 @@ macro_rules! device_query {
     ($tail:literal) => {
         concat!(
             "SELECT d.id, d.name, d.labels, d.installation_id, i.name AS installation_name, d.key_hash,
-                    d.certificate_expires_at, d.recoverable_until, d.revoked_at, d.enrolled_at, d.version, s.online, s.link_since, s.link_reason,
+                    d.certificate_expires_at, d.recoverable_until, d.revoked_at, d.decommissioned_at, k.parked_at, d.enrolled_at, d.version, s.online, s.link_since, s.link_reason,
                     s.agent_version, s.sampled_at, s.sample_stored_at, s.sample_values, s.verdict, s.reasons, f.facts,
                     device_health_rank(s.verdict, s.sample_stored_at) AS health_rank
              FROM device d
              JOIN device_status s ON s.device_id = d.id
              LEFT JOIN device_facts f ON f.device_id = d.id
+             LEFT JOIN device_identity k ON k.device_id = d.id
              LEFT JOIN installation i ON i.id = d.installation_id
              WHERE d.organization_id = $1 AND d.deleted_at IS NULL ",
             $tail
@@ -119,6 +120,8 @@ fn from_row(row: &Row) -> Result<Device, StoreError> {
         certificate_expires_at: column(row, TABLE, "certificate_expires_at")?,
         recovery_extended_until: column(row, TABLE, "recoverable_until")?,
         revoked_at: column(row, TABLE, "revoked_at")?,
+        decommissioned_at: column(row, TABLE, "decommissioned_at")?,
+        parked_at: column(row, TABLE, "parked_at")?,
         enrolled_at: column(row, TABLE, "enrolled_at")?,
         version: column(row, TABLE, "version")?,
         link: Link {

@@ -1,9 +1,11 @@
 //! The begin and end of devices' sessions, many at a time: a fleet that comes back together is the normal case.
 
+use crate::device_identity::look_in_txn;
 use crate::error::StoreError;
+use crate::lifecycle::standing_from_row;
 use crate::pool::{SystemStore, Txn, column};
 use kaliun_domain::device::{ReportSettings, SessionStart, SpoolMark};
-use kaliun_types::id::{DeviceId, OrganizationId, ReplicaId, SessionEpoch};
+use kaliun_types::id::{BootId, DeviceId, OrganizationId, ReplicaId, SessionEpoch};
 use kaliun_types::reason::ReasonCode;
 use std::collections::HashMap;
 
@@ -12,8 +14,12 @@ use std::collections::HashMap;
 pub struct SessionOpen {
     /// Who, by its certificate.
     pub device: DeviceId,
+    /// SHA-256 of the public key that it proved.
+    pub key_hash: [u8; 32],
+    /// Where it comes from, as the server sees it.
+    pub source: String,
     /// Its kernel's boot id.
-    pub boot_id: uuid::Uuid,
+    pub boot_id: BootId,
     /// Version of its agent.
     pub agent_version: String,
     /// The trust bundle that it holds; 0 for none.
@@ -56,10 +62,6 @@ impl SystemStore {
         const OPERATION: &str = "sessions_open";
         const TABLE: &str = "device_status";
         let devices: Vec<DeviceId> = opens.iter().map(|open| open.device).collect();
-        let boots: Vec<uuid::Uuid> = opens.iter().map(|open| open.boot_id).collect();
-        let versions: Vec<&str> = opens.iter().map(|open| open.agent_version.as_str()).collect();
-        let trust: Vec<i64> = opens.iter().map(|open| open.trust_version).collect();
-        let shown: Vec<i32> = opens.iter().map(|open| open.shown_authority).collect();
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         // Rows are locked in the order of their ids, here and in ingest, so that two batches never wait for each other.
@@ -68,6 +70,14 @@ impl SystemStore {
             &[&devices],
         )
         .await?;
+        let looked = look_in_txn(&txn, opens).await?;
+        let admitted: Vec<&SessionOpen> =
+            opens.iter().filter(|open| !looked.refusals.contains_key(&open.device)).collect();
+        let let_in: Vec<DeviceId> = admitted.iter().map(|open| open.device).collect();
+        let boots: Vec<BootId> = admitted.iter().map(|open| open.boot_id).collect();
+        let versions: Vec<&str> = admitted.iter().map(|open| open.agent_version.as_str()).collect();
+        let trust: Vec<i64> = admitted.iter().map(|open| open.trust_version).collect();
+        let shown: Vec<i32> = admitted.iter().map(|open| open.shown_authority).collect();
         txn.execute(
             "WITH request AS (
                  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $6::bigint[], $7::integer[])
@@ -83,14 +93,16 @@ impl SystemStore {
              )
              INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
              SELECT organization_id, device_id, $5, 'The box connected.', 'control-plane', now() FROM opened",
-            &[&devices, &boots, &versions, &replica, &ReasonCode::LinkConnected.code(), &trust, &shown],
+            &[&let_in, &boots, &versions, &replica, &ReasonCode::LinkConnected.code(), &trust, &shown],
         )
         .await?;
+        looked.note_in_txn(&txn).await?;
         // A statement of its own: it sees what an older session of the device stored before we had the lock.
         let rows = txn
             .rows(
                 "SELECT d.id AS device_id, d.organization_id, d.deleted_at IS NOT NULL AS deleted,
-                        d.revoked_at IS NOT NULL AS revoked, s.session_epoch,
+                        d.revoked_at IS NOT NULL AS revoked, d.decommissioned_at IS NOT NULL AS decommissioned, d.wipe_identity,
+                        s.session_epoch,
                         s.sample_spool_id, s.sample_sequence, s.event_spool_id, s.event_sequence, f.facts_hash,
                         r.generation, r.document
                  FROM device d
@@ -98,25 +110,28 @@ impl SystemStore {
                  LEFT JOIN device_facts f ON f.device_id = d.id
                  LEFT JOIN report_settings r ON r.organization_id = d.organization_id
                  WHERE d.id = ANY($1)",
-                &[&devices],
+                &[&let_in],
             )
             .await?;
         txn.commit().await?;
         let mut opened = HashMap::with_capacity(rows.len());
         for row in &rows {
             let device: DeviceId = column(row, TABLE, "device_id")?;
-            let answer = if column(row, TABLE, "deleted")? {
-                SessionOpened::Refused(ReasonCode::PeerDeviceDeleted)
-            } else if column(row, TABLE, "revoked")? {
-                SessionOpened::Refused(ReasonCode::PeerDeviceRevoked)
-            } else {
-                SessionOpened::Started(column(row, TABLE, "organization_id")?, start_from_row(row)?)
+            let answer = match standing_from_row(row)?.refusal() {
+                Some(reason) => SessionOpened::Refused(reason),
+                None => {
+                    let parked = looked.parked.contains(&device);
+                    SessionOpened::Started(column(row, TABLE, "organization_id")?, start_from_row(row, parked)?)
+                }
             };
             opened.insert(device, answer);
         }
         Ok(opens
             .iter()
-            .map(|open| opened.remove(&open.device).unwrap_or(SessionOpened::Refused(ReasonCode::PeerDeviceUnknown)))
+            .map(|open| {
+                let refusal = looked.refusals.get(&open.device).copied().unwrap_or(ReasonCode::PeerDeviceUnknown);
+                opened.remove(&open.device).unwrap_or(SessionOpened::Refused(refusal))
+            })
             .collect())
     }
 
@@ -195,14 +210,17 @@ fn end_message(reason: ReasonCode) -> &'static str {
         ReasonCode::LinkTimeout => "Nothing was heard from the box for the agreed time.",
         ReasonCode::LinkServerStopped => "The control plane was stopped.",
         ReasonCode::LinkProtocolError => "The box broke the protocol.",
+        ReasonCode::LinkDecided => "Somebody chose which box goes on under this identity.",
         ReasonCode::LinkSlow => "The box did not read fast enough.",
         ReasonCode::PeerExpired => "The box's certificate ran out.",
         ReasonCode::PeerDeviceDeleted => "The device was deleted.",
+        ReasonCode::PeerDeviceDecommissioned => "The device was taken out of service.",
+        ReasonCode::PeerIdentityWipe => "The device was taken out of service, and told to delete its identity.",
         _ => "The connection broke.",
     }
 }
 
-fn start_from_row(row: &tokio_postgres::Row) -> Result<SessionStart, StoreError> {
+fn start_from_row(row: &tokio_postgres::Row, parked: bool) -> Result<SessionStart, StoreError> {
     const TABLE: &str = "device_status";
     let sample_spool: Option<Vec<u8>> = column(row, TABLE, "sample_spool_id")?;
     let event_spool: Option<Vec<u8>> = column(row, TABLE, "event_spool_id")?;
@@ -211,6 +229,7 @@ fn start_from_row(row: &tokio_postgres::Row) -> Result<SessionStart, StoreError>
     let generation: Option<i64> = column(row, "report_settings", "generation")?;
     let document: Option<Vec<u8>> = column(row, "report_settings", "document")?;
     Ok(SessionStart {
+        parked,
         epoch: SessionEpoch(column(row, TABLE, "session_epoch")?),
         samples: sample_spool.map(|spool_id| SpoolMark { spool_id, sequence: sample_sequence }),
         events: event_spool.map(|spool_id| SpoolMark { spool_id, sequence: event_sequence }),

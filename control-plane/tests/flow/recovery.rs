@@ -28,6 +28,17 @@ async fn stranger(fixture: &Fixture, known: &TestBox) -> Result<(Channel, [u8; 3
     Ok((Endpoint::from_static("http://localhost").connect_with_connector(connect).await?, exporter))
 }
 
+/// The reason why a proof gets no certificate that was made for another connection.
+pub(crate) async fn refused_when_relayed(fixture: &Fixture, known: &TestBox) -> Result<String> {
+    let (_elsewhere, foreign) = stranger(fixture, known).await?;
+    let (channel, own) = stranger(fixture, known).await?;
+    ensure!(foreign != own, "each connection has its own");
+    match recover(channel, &known.key, &foreign).await? {
+        Answer::Refused(refused) => Ok(refused.reason),
+        other @ (Answer::Challenge(_) | Answer::Issued(_)) => bail!("{other:?}"),
+    }
+}
+
 /// Goes through a recovery with a key; `exporter` is what the proof is bound to.
 async fn recover(channel: Channel, key: &KeyPair, exporter: &[u8; 32]) -> Result<Answer> {
     let (say, requests) = mpsc::channel(2);
@@ -42,7 +53,8 @@ async fn recover(channel: Channel, key: &KeyPair, exporter: &[u8; 32]) -> Result
     answers.message().await?.and_then(|answer| answer.step).context("a last answer")
 }
 
-async fn refused(fixture: &Fixture, known: &TestBox, key: &KeyPair) -> Result<String> {
+/// The reason why a key gets no certificate.
+pub(crate) async fn refused(fixture: &Fixture, known: &TestBox, key: &KeyPair) -> Result<String> {
     let (channel, exporter) = stranger(fixture, known).await?;
     match recover(channel, key, &exporter).await? {
         Answer::Refused(refused) => Ok(refused.reason),
@@ -103,12 +115,7 @@ async fn nobody_else_recovers_as_a_device() -> Result<()> {
     assert_eq!(refused(&fixture, &known, &KeyPair::generate()?).await?, "peer.device_unknown");
 
     // A proof made for another connection, as somebody in the middle would pass it on.
-    let (_elsewhere, foreign) = stranger(&fixture, &known).await?;
-    let (channel, own) = stranger(&fixture, &known).await?;
-    ensure!(foreign != own, "each connection has its own");
-    let answer = recover(channel, &known.key, &foreign).await?;
-    let Answer::Refused(relayed) = answer else { bail!("{answer:?}") };
-    assert_eq!(relayed.reason, "enrollment.proof_invalid");
+    assert_eq!(refused_when_relayed(&fixture, &known).await?, "enrollment.proof_invalid");
 
     let mut devices = fixture.devices().await?;
     devices.delete_device(with_token(fleet::DeleteDeviceRequest { id: known.device_id.clone() })).await?;

@@ -459,19 +459,29 @@ impl TestBox {
 
     /// Opens a link over a channel.
     pub(crate) async fn open_over(&self, channel: Channel) -> Result<Session> {
-        let (say, outbound) = mpsc::channel(16);
-        say.send(word(DeviceWord::Hello(Box::new(hello())))).await?;
-        let opened = LinkServiceClient::new(channel).open_link(ReceiverStream::new(outbound)).await;
-        let mut session = Session { say, hear: opened?.into_inner(), welcome: Welcome::default() };
-        let ServerWord::Welcome(welcome) = session.next().await? else { anyhow::bail!("expected a welcome") };
-        session.welcome = welcome;
-        Ok(session)
+        open_with(channel, hello()).await
+    }
+
+    /// Opens a link after another boot than usual.
+    pub(crate) async fn open_after_boot(&self, boot_id: &str) -> Result<Session> {
+        open_with(self.channel().await?, Hello { boot_id: boot_id.to_owned(), ..hello() }).await
     }
 
     /// Tries to open a link that must be refused.
     pub(crate) async fn refusal(&self) -> Result<Status> {
         refusal(self.channel().await?).await
     }
+}
+
+/// Opens a link with a hello.
+pub(crate) async fn open_with(channel: Channel, hello: Hello) -> Result<Session> {
+    let (say, outbound) = mpsc::channel(16);
+    say.send(word(DeviceWord::Hello(Box::new(hello)))).await?;
+    let opened = LinkServiceClient::new(channel).open_link(ReceiverStream::new(outbound)).await;
+    let mut session = Session { say, hear: opened?.into_inner(), welcome: Welcome::default() };
+    let ServerWord::Welcome(welcome) = session.next().await? else { anyhow::bail!("expected a welcome") };
+    session.welcome = welcome;
+    Ok(session)
 }
 
 /// Tries to open a link that must be refused.

@@ -32,8 +32,9 @@ fn public_paths() -> Result<Vec<String>> {
     paths.sort_by_key(|path| {
         let verb = path.rsplit('/').next().unwrap_or_default();
         let looks = ["Get", "List", "Query", "Summarize", "Watch", "LookUp", "Who", "Sign"];
-        // What is deleted cannot even be revoked.
-        let ends = u8::from(verb.starts_with("Revoke")) + 2 * u8::from(verb.starts_with("Delete"));
+        // What is deleted cannot even be revoked, and what is replaced serves nothing any more.
+        let ends = ["Decommission", "Replace", "Revoke", "Delete"].iter().position(|prefix| verb.starts_with(prefix));
+        let ends = ends.map_or(0, |place| place + 1);
         (ends, !looks.iter().any(|prefix| verb.starts_with(prefix)))
     });
     assert!(paths.len() > 20, "{paths:?}");

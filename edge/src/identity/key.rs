@@ -65,6 +65,14 @@ impl IdentityKey {
         Self::new(key_pair)
     }
 
+    /// Deletes the key. Nobody can prove it any more.
+    ///
+    /// # Errors
+    /// The file cannot be removed.
+    pub(crate) fn forget(state: &StateDir) -> Result<(), StateDirError> {
+        state.remove(FILE)
+    }
+
     fn new(key_pair: KeyPair) -> Result<Self, IdentityError> {
         let public_key_hash = sha256(&key_pair.subject_public_key_info());
         Ok(Self { key_pair, public_key_hash })

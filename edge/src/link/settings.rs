@@ -9,7 +9,7 @@ use kaliun_types::reason::ReasonCode;
 use prost::Message;
 use std::time::Duration;
 
-const FILE: &str = "settings.pb";
+pub(crate) const FILE: &str = "settings.pb";
 
 /// Time between samples where nobody says otherwise.
 pub const SAMPLE_INTERVAL_DEFAULT: Duration = Duration::from_secs(15);

@@ -97,6 +97,11 @@ pub enum Decision {
         /// Why.
         reason: ReasonCode,
     },
+    /// The box is out of service and shall delete what it is known by.
+    Wipe {
+        /// Why.
+        reason: ReasonCode,
+    },
     /// Somebody has to act; see [`STOPPED_LOOKS_AGAIN_AFTER`].
     Stop {
         /// Why.
@@ -139,9 +144,17 @@ fn decide_refusal(refusal: &Refusal, soon: Duration, later: Duration) -> Decisio
         let is_grave = matches!(refusal.code, Code::Unimplemented | Code::Unauthenticated | Code::PermissionDenied);
         return Decision::Retry { after: if is_grave { later } else { soon }, reason };
     };
+    // It came on a link, and a link only comes about with a server that the box has verified.
+    if reason == ReasonCode::PeerIdentityWipe {
+        return Decision::Wipe { reason };
+    }
     if matches!(
         reason,
-        ReasonCode::PeerDeviceDeleted | ReasonCode::PeerDeviceRevoked | ReasonCode::LinkUnsupportedProtocol
+        ReasonCode::PeerDeviceDeleted
+            | ReasonCode::PeerDeviceRevoked
+            | ReasonCode::PeerDeviceDecommissioned
+            | ReasonCode::PeerBootNotKept
+            | ReasonCode::LinkUnsupportedProtocol
     ) {
         return Decision::Stop { reason };
     }
@@ -151,6 +164,7 @@ fn decide_refusal(refusal: &Refusal, soon: Duration, later: Duration) -> Decisio
             | ReasonCode::PeerUnknownIssuer
             | ReasonCode::PeerExpired
             | ReasonCode::PeerInvalid
+            | ReasonCode::PeerKeyMismatch
     ) {
         return Decision::Recover { after: soon, reason };
     }
@@ -272,14 +286,21 @@ mod tests {
             ReasonCode::PeerUnknownIssuer,
             ReasonCode::PeerExpired,
             ReasonCode::PeerInvalid,
+            ReasonCode::PeerKeyMismatch,
         ] {
             check(refused(Code::Unauthenticated, Some(reason), None), 1, Decision::Recover { after: SECOND, reason });
         }
         let reason = ReasonCode::PeerDeviceUnknown;
         check(refused(Code::PermissionDenied, Some(reason), None), 1, Decision::Reenroll { after: SECOND, reason });
-        for reason in
-            [ReasonCode::PeerDeviceDeleted, ReasonCode::PeerDeviceRevoked, ReasonCode::LinkUnsupportedProtocol]
-        {
+        let reason = ReasonCode::PeerIdentityWipe;
+        check(refused(Code::PermissionDenied, Some(reason), None), 1, Decision::Wipe { reason });
+        for reason in [
+            ReasonCode::PeerDeviceDeleted,
+            ReasonCode::PeerDeviceRevoked,
+            ReasonCode::PeerDeviceDecommissioned,
+            ReasonCode::PeerBootNotKept,
+            ReasonCode::LinkUnsupportedProtocol,
+        ] {
             check(refused(Code::PermissionDenied, Some(reason), None), 1, Decision::Stop { reason });
         }
         for (reason, after) in [

@@ -4,6 +4,7 @@ use super::pair::{LabelChange, parse_change};
 use super::target::parse_device;
 use super::{Output, duration};
 use clap::{Args, Subcommand};
+use kaliun_types::id::BootId;
 use kaliun_types::name::DeviceName;
 use std::time::Duration;
 
@@ -31,6 +32,63 @@ pub(crate) enum DeviceCommand {
     Revoke(DeviceRevoke),
     /// Let a box that was away for too long come back by itself.
     Extend(DeviceExtend),
+    /// End a device's service for good; its box is told, and deletes its identity where that is asked for.
+    Decommission(DeviceDecommission),
+    /// Give a device's home to another box, and end the first one's service.
+    Replace(DeviceReplace),
+    /// Choose between boxes that use one identity: one goes on, the others that were seen are refused.
+    Readopt(DeviceReadopt),
+}
+
+/// Choose between boxes that use one identity.
+#[derive(Debug, Args)]
+pub(crate) struct DeviceReadopt {
+    /// The device, as device/NAME or device/ID.
+    #[arg(value_name = "device/NAME", value_parser = parse_deletable)]
+    pub(crate) device: String,
+    /// The kernel's boot id of the box that goes on, as the device's events and `audit posture` name it.
+    #[arg(long, value_name = "BOOT")]
+    pub(crate) keep_boot: BootId,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// End a device's service for good.
+#[derive(Debug, Args)]
+pub(crate) struct DeviceDecommission {
+    /// The device, as device/NAME or device/ID.
+    #[arg(value_name = "device/NAME", value_parser = parse_deletable)]
+    pub(crate) device: String,
+    /// Also let the box delete its key, its certificate and what it has recorded, when it is told.
+    #[arg(long)]
+    pub(crate) wipe_identity: bool,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Give a device's home to another box.
+#[derive(Debug, Args)]
+pub(crate) struct DeviceReplace {
+    /// The device that serves the home now, as device/NAME or device/ID.
+    #[arg(value_name = "device/OLD", value_parser = parse_deletable)]
+    pub(crate) device: String,
+    /// The device that shall serve it, as device/NAME or device/ID.
+    #[arg(long, value_name = "device/NEW", value_parser = parse_deletable)]
+    pub(crate) with: String,
+    /// Also let the old box delete its key, its certificate and what it has recorded, when it is told.
+    #[arg(long)]
+    pub(crate) wipe_identity: bool,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// Take a box's right to connect away.

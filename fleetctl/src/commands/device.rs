@@ -1,5 +1,6 @@
 //! `fleetctl device` and `fleetctl delete`.
 
+use super::lifecycle;
 use crate::Program;
 use crate::cli::{Delete, DeviceCommand, DeviceExtend, DeviceLabel, DeviceRename, DeviceRevoke, Global, LabelChange};
 use crate::client::Client;
@@ -15,6 +16,9 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: DeviceC
         DeviceCommand::Rename(arguments) => rename(program, global, arguments).await,
         DeviceCommand::Revoke(arguments) => revoke(program, global, arguments).await,
         DeviceCommand::Extend(arguments) => extend(program, global, arguments).await,
+        DeviceCommand::Decommission(arguments) => lifecycle::decommission(program, global, arguments).await,
+        DeviceCommand::Replace(arguments) => lifecycle::replace(program, global, arguments).await,
+        DeviceCommand::Readopt(arguments) => lifecycle::readopt(program, global, arguments).await,
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Device {
     pub(crate) certificate_expires_at: Option<Time>,
     pub(crate) recoverable_until: Option<Time>,
     pub(crate) revoked_at: Option<Time>,
+    pub(crate) decommissioned_at: Option<Time>,
+    pub(crate) parked_at: Option<Time>,
     pub(crate) key_fingerprint: Option<String>,
     pub(crate) version: u64,
 }
@@ -91,6 +93,8 @@ impl From<proto::Device> for Device {
             certificate_expires_at: Time::from_ms(device.certificate_expires_at_ms),
             recoverable_until: Time::from_ms(device.recoverable_until_ms),
             revoked_at: Time::from_ms(device.revoked_at_ms),
+            decommissioned_at: Time::from_ms(device.decommissioned_at_ms),
+            parked_at: Time::from_ms(device.parked_at_ms),
             key_fingerprint: some_text(device.key_fingerprint),
             version: device.version,
         }
@@ -116,7 +120,8 @@ impl From<ProtoFacts> for Facts {
 impl Device {
     /// Why a person should look at it: why it is offline, then the gravest reason, and how many more there are.
     fn attention(&self) -> String {
-        let offline = self.link.reason.as_deref().filter(|_| self.link.state != "online");
+        let needs_somebody = self.link.state != "online" || self.parked_at.is_some();
+        let offline = self.link.reason.as_deref().filter(|_| needs_somebody);
         let mut parts: Vec<String> = offline.into_iter().map(str::to_owned).collect();
         // A silent box has no new report because it is offline, and the link knows more about that.
         let silent = [ReasonCode::HealthStale.code(), ReasonCode::HealthNoReport.code()];

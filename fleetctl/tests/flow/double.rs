@@ -2,6 +2,7 @@
 
 mod authorities;
 mod devices;
+mod lifecycle;
 mod people;
 mod tokens;
 
@@ -14,6 +15,7 @@ use kaliun_proto::fleet::v1::device_service_server::DeviceServiceServer;
 use kaliun_proto::fleet::v1::history_service_server::{HistoryService, HistoryServiceServer};
 use kaliun_proto::fleet::v1::installation_service_server::{InstallationService, InstallationServiceServer};
 use kaliun_proto::fleet::v1::join_token_service_server::JoinTokenServiceServer;
+use kaliun_proto::fleet::v1::lifecycle_service_server::LifecycleServiceServer;
 use kaliun_proto::fleet::v1::server_service_server::ServerServiceServer;
 use kaliun_proto::fleet::v1::watch_service_server::WatchServiceServer;
 use kaliun_proto::fleet::v1::*;
@@ -86,6 +88,7 @@ impl Double {
             .add_service(HistoryServiceServer::new(services.clone()))
             .add_service(InstallationServiceServer::new(services.clone()))
             .add_service(JoinTokenServiceServer::new(services.clone()))
+            .add_service(LifecycleServiceServer::new(services.clone()))
             .add_service(ServerServiceServer::new(services.clone()))
             .add_service(WatchServiceServer::new(services));
         let mut server = JoinSet::new();

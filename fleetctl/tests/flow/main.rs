@@ -8,6 +8,7 @@ mod contexts;
 mod double;
 mod errors;
 mod json;
+mod lifecycle;
 mod tables;
 mod things;
 mod tls;

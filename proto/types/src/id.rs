@@ -102,6 +102,10 @@ uuid_id! {
     DeviceId
 }
 uuid_id! {
+    /// One boot of a box, as its kernel names it.
+    BootId
+}
+uuid_id! {
     /// A box that waits to be enrolled.
     EnrollmentId
 }

@@ -43,6 +43,7 @@ reasons! {
     LinkProtocolError "link.protocol_error" "The box sent something that breaks the protocol; update its agent.";
     LinkSlow "link.slow" "The box did not read fast enough; check its network.";
     LinkFenced "link.fenced" "This session is no longer the newest one of its box; nothing to do.";
+    LinkDecided "link.decided" "Somebody decided which box goes on under this identity; the box comes back by itself.";
     LinkBusy "link.busy" "Too many boxes connect at once; the box comes back by itself.";
     LinkUnsupportedProtocol "link.unsupported_protocol" "Update the older of agent and control plane.";
 
@@ -54,6 +55,10 @@ reasons! {
     PeerRecoveryExpired "peer.recovery_expired" "The box was away for longer than it may be; allow it with `fleetctl device extend device/NAME`, and it comes back by itself.";
     PeerDeviceDeleted "peer.device_deleted" "The device was deleted; enrol the box again to bring it back.";
     PeerDeviceRevoked "peer.device_revoked" "Somebody took this box's right to connect away; ask them, delete the device and enrol the box anew.";
+    PeerDeviceDecommissioned "peer.device_decommissioned" "This box was taken out of service; to use it again, enrol it anew with `kaliun-edge enroll --new-key`.";
+    PeerIdentityWipe "peer.identity_wipe" "This box was taken out of service and deletes what it is known by; to use it again, enrol it anew with `kaliun-edge enroll --new-key`.";
+    PeerBootNotKept "peer.boot_not_kept" "Somebody chose another box that uses the same identity; give this one an identity of its own with `kaliun-edge enroll --new-key`.";
+    PeerKeyMismatch "peer.key_mismatch" "The certificate's key is not the one that this device enrolled with; enrol the box again.";
     PeerDeviceUnknown "peer.device_unknown" "No such device is known here; enrol the box again.";
 
     EnrollmentTokenInvalid "enrollment.token_invalid" "Check that the join token was copied whole, or make a new one.";
@@ -91,6 +96,11 @@ reasons! {
     DeviceRecovered "device.recovered" "Nothing to do, if the box was away; delete the device if it was not.";
     CertificateRenewed "certificate.renewed" "Nothing to do.";
     DeviceRevoked "device.revoked" "Nothing to do.";
+    DeviceCloneSuspected "device.clone_suspected" "Two boxes use one identity: choose one with `fleetctl device readopt device/NAME --keep-boot BOOT`, and give the other one a key of its own.";
+    DeviceKeyReused "device.key_reused" "Find out who has a copy of this device's key; enrol the box anew with `kaliun-edge enroll --new-key` and revoke this device.";
+    DeviceReadopted "device.readopted" "Nothing to do.";
+    DeviceDecommissioned "device.decommissioned" "Nothing to do.";
+    DeviceReplaced "device.replaced" "Nothing to do.";
     DeviceDeleted "device.deleted" "Nothing to do.";
     DeviceChanged "device.changed" "Nothing to do.";
     AgentStarted "agent.started" "Nothing to do.";

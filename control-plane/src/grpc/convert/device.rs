@@ -25,7 +25,12 @@ pub(crate) fn device_to_proto(device: Device, now: SystemTime) -> proto::Device 
         link: Some(proto::Link {
             state: if device.link.online { proto::LinkState::Online } else { proto::LinkState::Offline }.into(),
             since_ms: clock::to_ms(device.link.since),
-            reason: device.link.reason,
+            // Why it is online or not is of no interest before somebody has chosen between two boxes.
+            reason: if device.parked_at.is_some() {
+                ReasonCode::DeviceCloneSuspected.code().to_owned()
+            } else {
+                device.link.reason
+            },
         }),
         health: Some(health),
         facts: device.facts.and_then(|facts| Facts::decode(facts.as_slice()).ok()).map(|facts| Facts {
@@ -42,6 +47,8 @@ pub(crate) fn device_to_proto(device: Device, now: SystemTime) -> proto::Device 
         enrolled_at_ms: clock::to_ms(device.enrolled_at),
         certificate_expires_at_ms: clock::to_ms(device.certificate_expires_at),
         revoked_at_ms: device.revoked_at.map_or(0, clock::to_ms),
+        parked_at_ms: device.parked_at.map_or(0, clock::to_ms),
+        decommissioned_at_ms: device.decommissioned_at.map_or(0, clock::to_ms),
         recoverable_until_ms: clock::to_ms(recoverable_until(
             device.certificate_expires_at,
             device.recovery_extended_until,

@@ -254,6 +254,8 @@ mod tests {
             certificate_expires_at: SystemTime::UNIX_EPOCH,
             recovery_extended_until: None,
             revoked_at: None,
+            decommissioned_at: None,
+            parked_at: None,
             enrolled_at: SystemTime::UNIX_EPOCH,
             version: 1,
             link: Link { online: true, since: SystemTime::UNIX_EPOCH, reason: "link.connected".to_owned() },

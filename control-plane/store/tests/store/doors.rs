@@ -21,7 +21,9 @@ async fn people_are_let_in_while_ingest_waits_for_the_database() -> Result<()> {
         let system = fixture.store.system.clone();
         let open = SessionOpen {
             device: DeviceId::new(),
-            boot_id: uuid::Uuid::nil(),
+            key_hash: [0; 32],
+            source: "192.0.2.1".to_owned(),
+            boot_id: kaliun_types::id::BootId::from_uuid(uuid::Uuid::nil()),
             agent_version: "1".to_owned(),
             trust_version: 0,
             shown_authority: 1,

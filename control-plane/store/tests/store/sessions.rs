@@ -6,18 +6,27 @@ use kaliun_domain::device::SessionStart;
 use kaliun_store::{
     EventItem, EventWrite, FactsWrite, SampleItem, SampleWrite, SessionEnd, SessionOpen, SessionOpened, Stored,
 };
-use kaliun_types::id::{DeviceId, ReplicaId, SessionEpoch};
+use kaliun_types::id::{BootId, DeviceId, ReplicaId, SessionEpoch};
 use kaliun_types::reason::ReasonCode;
 use std::time::{Duration, SystemTime};
 
-async fn open(fixture: &Fixture, device: DeviceId) -> Result<SessionOpened> {
-    let request = SessionOpen {
+/// A hello of a device, which proves its own key.
+async fn hello(fixture: &Fixture, device: DeviceId) -> Result<SessionOpen> {
+    let row = fixture.admin.query_opt("SELECT key_hash FROM device WHERE id = $1", &[&device]).await?;
+    let key_hash = row.map_or(Ok([0; 32]), |row| row.get::<_, &[u8]>(0).try_into())?;
+    Ok(SessionOpen {
         device,
-        boot_id: uuid::Uuid::nil(),
+        key_hash,
+        source: "192.0.2.1".to_owned(),
+        boot_id: BootId::from_uuid(uuid::Uuid::nil()),
         agent_version: "1".to_owned(),
         trust_version: 0,
         shown_authority: 1,
-    };
+    })
+}
+
+async fn open(fixture: &Fixture, device: DeviceId) -> Result<SessionOpened> {
+    let request = hello(fixture, device).await?;
     let mut opened = fixture.store.system.sessions_open(ReplicaId::new(), &[request]).await?;
     opened.pop().context("one answer")
 }
@@ -151,13 +160,7 @@ async fn sessions_of_a_dead_process_end() -> Result<()> {
     let system = &fixture.store.system;
     let replica = ReplicaId::new();
     system.replica_insert(replica, "one").await?;
-    let request = SessionOpen {
-        device,
-        boot_id: uuid::Uuid::nil(),
-        agent_version: "1".to_owned(),
-        trust_version: 0,
-        shown_authority: 1,
-    };
+    let request = hello(&fixture, device).await?;
     system.sessions_open(replica, &[request]).await?;
     assert!(system.sessions_reap(Duration::from_secs(60), 100).await?.is_empty(), "it lives");
     // The same name starts again: the older process is gone.

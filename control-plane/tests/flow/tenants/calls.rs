@@ -5,6 +5,7 @@ mod claims;
 mod devices;
 mod history;
 mod homes;
+mod lifecycle;
 mod people;
 mod tokens;
 mod watch;
@@ -58,6 +59,9 @@ impl<'a> Caller<'a> {
             "DeviceService/DeleteDevice" => vec![self.delete_device(handles).await],
             "DeviceService/RevokeDevice" => vec![self.revoke_device(handles).await],
             "DeviceService/ExtendDevice" => vec![self.extend_device(handles).await],
+            "LifecycleService/DecommissionDevice" => vec![self.decommission_device(handles).await],
+            "LifecycleService/ReadoptDevice" => vec![self.readopt_device(handles).await],
+            "LifecycleService/ReplaceDevice" => self.replace_device(handles).await,
             "WatchService/Watch" => self.watch(handles).await,
             "ClaimService/LookUpClaim" => vec![self.look_up_claim(handles).await],
             "ClaimService/ApproveClaim" => self.approve_claim(handles).await,

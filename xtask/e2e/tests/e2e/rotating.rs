@@ -34,9 +34,10 @@ struct Rotating {
 fn device_id(state: &EnrollmentState) -> anyhow::Result<String> {
     match state {
         EnrollmentState::Enrolled { device_id, .. } => Ok(device_id.clone()),
-        other @ (EnrollmentState::Asking | EnrollmentState::Pending { .. } | EnrollmentState::Failed { .. }) => {
-            anyhow::bail!("not enrolled: {other:?}")
-        }
+        other @ (EnrollmentState::Asking
+        | EnrollmentState::Pending { .. }
+        | EnrollmentState::Failed { .. }
+        | EnrollmentState::Decommissioned { .. }) => anyhow::bail!("not enrolled: {other:?}"),
     }
 }
 

@@ -1,0 +1,100 @@
+//! The end of a device's service, and the box that takes its place.
+
+use super::auth::Caller;
+use super::convert::device::device_to_proto;
+use super::device::device_id;
+use super::status;
+use crate::changes::Changes;
+use crate::clock;
+use crate::wakeups::Waker;
+use kaliun_proto::fleet::v1 as proto;
+use kaliun_proto::fleet::v1::lifecycle_service_server::LifecycleService;
+use kaliun_store::{AppStore, BootKept, Replaced};
+use kaliun_types::id::DeviceId;
+use kaliun_types::reason::ReasonCode;
+use tonic::{Request, Response, Status};
+
+/// Ends services and moves homes.
+pub(crate) struct Lifecycles {
+    pub(crate) store: AppStore,
+    pub(crate) waker: Waker,
+    pub(crate) changes: Changes,
+}
+
+impl Lifecycles {
+    /// Cuts a device's link with the reason that its box obeys.
+    async fn cut(&self, device: DeviceId, wipe_identity: bool) {
+        let reason = if wipe_identity { ReasonCode::PeerIdentityWipe } else { ReasonCode::PeerDeviceDecommissioned };
+        self.waker.close(device, reason).await;
+    }
+
+    /// A device as it is now.
+    async fn device(&self, caller: &Caller, id: DeviceId) -> Result<proto::Device, Status> {
+        let device = self.store.device_get(caller.scope(), id).await.map_err(status::store)?;
+        let device = device.ok_or_else(|| status::not_found("device"))?;
+        Ok(device_to_proto(device, clock::now()))
+    }
+}
+
+#[tonic::async_trait]
+impl LifecycleService for Lifecycles {
+    async fn decommission_device(
+        &self,
+        request: Request<proto::DecommissionDeviceRequest>,
+    ) -> Result<Response<proto::DecommissionDeviceResponse>, Status> {
+        let caller = Caller::of(&request)?.clone();
+        let request = request.into_inner();
+        let id = device_id(&request.id)?;
+        let ended = self.store.device_decommission(caller.scope(), &caller.actor(), id, request.wipe_identity).await;
+        if !ended.map_err(status::store)? {
+            return Err(status::not_found("device"));
+        }
+        self.cut(id, request.wipe_identity).await;
+        self.changes.tell(caller.scope().organization(), id);
+        let device = self.device(&caller, id).await?;
+        Ok(Response::new(proto::DecommissionDeviceResponse { device: Some(device) }))
+    }
+
+    async fn replace_device(
+        &self,
+        request: Request<proto::ReplaceDeviceRequest>,
+    ) -> Result<Response<proto::ReplaceDeviceResponse>, Status> {
+        let caller = Caller::of(&request)?.clone();
+        let request = request.into_inner();
+        let old = device_id(&request.id)?;
+        let new = request.with_id.parse().map_err(|_| status::invalid("with_id", "is not a device's id"))?;
+        let replaced =
+            self.store.device_replace(caller.scope(), &caller.actor(), old, new, request.wipe_identity).await;
+        match replaced.map_err(status::store)? {
+            Replaced::Yes => {}
+            Replaced::NoSuchDevice => return Err(status::not_found("device")),
+            Replaced::No(why) => return Err(Status::failed_precondition(why.sentence())),
+        }
+        self.cut(old, request.wipe_identity).await;
+        for device in [old, new] {
+            self.changes.tell(caller.scope().organization(), device);
+        }
+        let (old, new) = (self.device(&caller, old).await?, self.device(&caller, new).await?);
+        Ok(Response::new(proto::ReplaceDeviceResponse { old: Some(old), new: Some(new) }))
+    }
+
+    async fn readopt_device(
+        &self,
+        request: Request<proto::ReadoptDeviceRequest>,
+    ) -> Result<Response<proto::ReadoptDeviceResponse>, Status> {
+        let caller = Caller::of(&request)?.clone();
+        let request = request.into_inner();
+        let id = device_id(&request.id)?;
+        let boot = request.keep_boot_id.parse().map_err(|error| status::invalid("keep_boot_id", error))?;
+        match self.store.device_keep_boot(caller.scope(), &caller.actor(), id, boot).await.map_err(status::store)? {
+            BootKept::Yes => {}
+            BootKept::NoSuchDevice => return Err(status::not_found("device")),
+            BootKept::NoSuchBoot => return Err(status::not_found("boot of this device")),
+        }
+        // Whichever box is there now comes again, and is let in or not.
+        self.waker.close(id, ReasonCode::LinkDecided).await;
+        self.changes.tell(caller.scope().organization(), id);
+        let device = self.device(&caller, id).await?;
+        Ok(Response::new(proto::ReadoptDeviceResponse { device: Some(device) }))
+    }
+}
