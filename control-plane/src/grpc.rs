@@ -5,6 +5,7 @@ pub(crate) mod api_token;
 pub(crate) mod auth;
 pub(crate) mod authority;
 mod body;
+pub(crate) mod certificate;
 pub(crate) mod claim;
 pub(crate) mod convert;
 pub(crate) mod device;

@@ -29,6 +29,16 @@ pub(crate) struct Metrics {
     pub(crate) ingest_waiting_bytes: Gauge,
     /// Enrolments that ended with a certificate.
     pub(crate) enrolled: Counter,
+    /// Certificates renewed over links.
+    pub(crate) certificates_renewed: Counter,
+    /// Certificates given for a key that was proved in place of a certificate of no use.
+    pub(crate) certificates_recovered: Counter,
+    /// When the next certificate of a device that may connect runs out: seconds since the Unix epoch, 0 for none.
+    pub(crate) certificate_next_expiry: Gauge,
+    /// Devices whose certificate runs out within seven days.
+    pub(crate) certificates_expiring: Gauge,
+    /// Devices whose certificate has run out.
+    pub(crate) certificates_expired: Gauge,
 }
 
 impl Metrics {
@@ -43,6 +53,11 @@ impl Metrics {
             samples_stored: Counter::default(),
             ingest_waiting_bytes: Gauge::default(),
             enrolled: Counter::default(),
+            certificates_renewed: Counter::default(),
+            certificates_recovered: Counter::default(),
+            certificate_next_expiry: Gauge::default(),
+            certificates_expiring: Gauge::default(),
+            certificates_expired: Gauge::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("sessions", "Device sessions held now", metrics.sessions.clone());
@@ -57,7 +72,37 @@ impl Metrics {
         registry.register("samples_stored", "Samples stored", metrics.samples_stored.clone());
         registry.register("ingest_waiting_bytes", "Batches waiting to be stored", metrics.ingest_waiting_bytes.clone());
         registry.register("enrolled", "Enrolments that ended with a certificate", metrics.enrolled.clone());
+        metrics.register_certificates();
         metrics
+    }
+
+    fn register_certificates(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "certificates_renewed",
+            "Certificates renewed over links here",
+            self.certificates_renewed.clone(),
+        );
+        registry.register(
+            "certificates_recovered",
+            "Certificates given here for a proved key in place of one of no use",
+            self.certificates_recovered.clone(),
+        );
+        registry.register(
+            "certificate_next_expiry_timestamp_seconds",
+            "When the next valid certificate of any device runs out; 0 for none. The same at each replica",
+            self.certificate_next_expiry.clone(),
+        );
+        registry.register(
+            "certificates_expiring",
+            "Devices of the fleet whose certificate runs out within 7 days. The same at each replica",
+            self.certificates_expiring.clone(),
+        );
+        registry.register(
+            "certificates_expired",
+            "Devices of the fleet whose certificate has run out. The same at each replica",
+            self.certificates_expired.clone(),
+        );
     }
 
     /// Counts a peer that was refused on the device listener.

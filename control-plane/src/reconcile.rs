@@ -1,12 +1,16 @@
 //! Work that is due again and again. Each activation is idempotent, does a bounded amount, and may run on several replicas at
 //! once.
 
+mod certificates;
+
 use crate::changes::Changes;
 use crate::clock;
 use crate::grpc::enrollment::Waiting;
+use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use kaliun_store::{StoreError, SystemStore};
 use kaliun_types::id::ReplicaId;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a replica says that it lives, and how long it may be silent before its sessions are over.
@@ -32,6 +36,9 @@ const ENROLLMENT_BATCH: i64 = 1_000;
 const ENROLLMENT_BATCHES: usize = 200;
 /// Decisions on waiting boxes that nobody told of are looked for this often.
 const DECISION_PERIOD: Duration = Duration::from_secs(2);
+/// When certificates run out is looked at this often; they live for 30 days.
+const CERTIFICATE_PERIOD: Duration = Duration::from_secs(60);
+
 /// Runs something now and then every period, until the process stops.
 fn every<F>(tasks: &Tasks, name: &'static str, period: Duration, mut activate: impl FnMut() -> F + Send + 'static)
 where
@@ -82,7 +89,13 @@ pub(crate) fn start(
     replica_name: &str,
     changes: &Changes,
     waiting: Waiting,
+    metrics: &Arc<Metrics>,
 ) {
+    let certificates = (store.clone(), Arc::clone(metrics));
+    every(tasks, "certificate-expiry", CERTIFICATE_PERIOD, move || {
+        let (store, metrics) = certificates.clone();
+        async move { certificates::look(&store, &metrics).await }
+    });
     let lease = (store.clone(), changes.clone(), replica_name.to_owned());
     every(tasks, "replica-lease", HEARTBEAT, move || {
         let (store, changes, name) = lease.clone();

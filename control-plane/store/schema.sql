@@ -518,6 +518,8 @@ CREATE INDEX browser_session_organization ON public.browser_session USING btree 
 
 CREATE INDEX device_certificate_device ON public.device_certificate USING btree (device_id, id DESC);
 
+CREATE INDEX device_certificate_expiry ON public.device USING btree (certificate_expires_at) WHERE ((deleted_at IS NULL) AND (revoked_at IS NULL));
+
 CREATE INDEX device_enrolled ON public.device USING btree (organization_id, enrolled_at DESC, id) WHERE (deleted_at IS NULL);
 
 CREATE INDEX device_identity_key_reused ON public.device_identity USING btree (organization_id, key_reused_at) WHERE (key_reused_at IS NOT NULL);

@@ -42,6 +42,8 @@ pub enum EnrollmentState {
         device_id: String,
         /// The name it was given.
         name: String,
+        /// When the certificate's validity began. Milliseconds since the Unix epoch.
+        certificate_begins_at_ms: i64,
         /// When the certificate runs out. Milliseconds since the Unix epoch.
         certificate_expires_at_ms: i64,
     },

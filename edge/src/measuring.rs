@@ -66,7 +66,8 @@ impl<H: Host> Measuring<'_, H> {
         let measured = self.host.measure();
         let position = self.journal.position(Class::Samples);
         let spool = SpoolFigures { dropped: position.dropped, pending: position.pending() };
-        let sample = history.sample(now, &measured, machine.cpu_count, self.home_assistant.answers(), spool);
+        let (answers, certificate) = (self.home_assistant.answers(), self.published.certificate());
+        let sample = history.sample(now, &measured, machine.cpu_count, answers, certificate, spool);
         report(self.journal.append_sample(&sample).err());
         self.published.sample(&sample);
         self.published.spool(self.journal, Class::Samples);

@@ -3,6 +3,7 @@
 use crate::agent_state::{AgentState, EnrollmentState, LastSample, LinkState};
 use crate::decommission::Decommissioned;
 use crate::journal::{Class, Journal};
+use crate::sample::CertificateLife;
 use kaliun_proto::telemetry::v1::{HealthVerdict, Metric, Sample};
 use kaliun_types::reason::ReasonCode;
 use tokio::sync::watch;
@@ -32,6 +33,22 @@ impl Published {
         self.enrollment(EnrollmentState::Decommissioned { name, at_ms, is_wiped: true });
         let (reason, message) = (reason.code().to_owned(), reason.next_step().to_owned());
         self.link(LinkState::Stopped { reason, message, since_ms: at_ms });
+    }
+
+    /// The life of the certificate that the box has; none before it has one.
+    pub(crate) fn certificate(&self) -> Option<CertificateLife> {
+        match self.state.borrow().enrollment {
+            EnrollmentState::Enrolled { certificate_begins_at_ms, certificate_expires_at_ms, .. } => {
+                Some(CertificateLife {
+                    begins_at_ms: certificate_begins_at_ms,
+                    expires_at_ms: certificate_expires_at_ms,
+                })
+            }
+            EnrollmentState::Asking
+            | EnrollmentState::Pending { .. }
+            | EnrollmentState::Failed { .. }
+            | EnrollmentState::Decommissioned { .. } => None,
+        }
     }
 
     /// How the link is. A state of the same kind and reason keeps its beginning.

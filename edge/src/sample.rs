@@ -15,6 +15,15 @@ pub struct SpoolFigures {
     pub pending: u64,
 }
 
+/// From when until when the box's certificate is valid. Milliseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CertificateLife {
+    /// When it began.
+    pub begins_at_ms: i64,
+    /// When it ends.
+    pub expires_at_ms: i64,
+}
+
 /// Since when each finding holds, so that a reason keeps its beginning.
 #[derive(Debug, Clone, Default)]
 pub struct HealthHistory {
@@ -31,9 +40,16 @@ impl HealthHistory {
         measured: &Measurements,
         cpu_count: u32,
         home_assistant_answers: Option<bool>,
+        certificate: Option<CertificateLife>,
         spool: SpoolFigures,
     ) -> Sample {
-        let findings = assess(&vitals(measured, cpu_count, home_assistant_answers));
+        let vitals = Vitals {
+            certificate_left_seconds: certificate.map(|life| seconds(life.expires_at_ms.saturating_sub(now_ms))),
+            certificate_life_seconds: certificate
+                .map(|life| seconds(life.expires_at_ms.saturating_sub(life.begins_at_ms))),
+            ..vitals(measured, cpu_count, home_assistant_answers)
+        };
+        let findings = assess(&vitals);
         let health = self.health(&findings, now_ms);
         Sample { sampled_at_ms: now_ms, values: Some(values(measured, spool)), health: Some(health) }
     }
@@ -74,7 +90,13 @@ fn vitals(measured: &Measurements, cpu_count: u32, home_assistant_answers: Optio
         disk_inodes_available: measured.disk_inodes.map(|inodes| inodes.available),
         temperature_celsius: measured.temperature_celsius,
         home_assistant_answers,
+        ..Vitals::default()
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of ten thousand years are below 2^53")]
+fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1_000.0
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of items are far below 2^53")]
@@ -130,20 +152,36 @@ mod tests {
 
     #[test]
     fn what_is_not_measured_is_left_out() {
-        let sample = HealthHistory::default().sample(7, &Measurements::default(), 4, None, SpoolFigures::default());
+        let sample =
+            HealthHistory::default().sample(7, &Measurements::default(), 4, None, None, SpoolFigures::default());
         let values = sample.values.unwrap();
         assert_eq!(values.metrics, [Metric::SpoolDroppedCount as i32, Metric::SpoolPendingCount as i32]);
         assert_eq!(sample.health.unwrap().verdict(), HealthVerdict::Ok);
         let odd = Measurements { cpu_busy_ratio: Some(f64::NAN), ..Measurements::default() };
-        let sample = HealthHistory::default().sample(7, &odd, 4, None, SpoolFigures::default());
+        let sample = HealthHistory::default().sample(7, &odd, 4, None, None, SpoolFigures::default());
         assert!(!sample.values.unwrap().metrics.contains(&(Metric::CpuBusyRatio as i32)));
+    }
+
+    #[test]
+    fn an_overdue_certificate_is_a_reason() {
+        let life = CertificateLife { begins_at_ms: 0, expires_at_ms: 100_000 };
+        let codes = |now_ms: i64| -> Vec<String> {
+            let of_none = Measurements::default();
+            let sample =
+                HealthHistory::default().sample(now_ms, &of_none, 4, None, Some(life), SpoolFigures::default());
+            sample.health.unwrap().reasons.into_iter().map(|reason| reason.code).collect()
+        };
+        assert_eq!(codes(80_000), Vec::<String>::new());
+        assert_eq!(codes(80_001), ["certificate.expiring"]);
+        assert_eq!(codes(100_000), ["certificate.expired"]);
+        assert_eq!(codes(i64::MAX), ["certificate.expired"], "a clock gone wild");
     }
 
     #[test]
     fn a_reason_keeps_its_beginning_while_it_holds() {
         let mut history = HealthHistory::default();
         let mut since = |now, measured: &Measurements| {
-            let health = history.sample(now, measured, 4, None, SpoolFigures::default()).health.unwrap();
+            let health = history.sample(now, measured, 4, None, None, SpoolFigures::default()).health.unwrap();
             health.reasons.first().map(|reason| reason.since_ms)
         };
         assert_eq!(since(1, &disk(5.0)), Some(1));

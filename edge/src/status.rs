@@ -136,6 +136,7 @@ mod tests {
             enrollment: EnrollmentState::Enrolled {
                 device_id: "018f3c1e-7d2a-7c3b-9f10-2b6f0c9a5d11".to_owned(),
                 name: "cellar".to_owned(),
+                certificate_begins_at_ms: 4,
                 certificate_expires_at_ms: 5,
             },
             link: LinkState::Offline {

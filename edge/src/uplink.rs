@@ -151,6 +151,7 @@ impl Uplink<'_> {
             self.published.enrollment(EnrollmentState::Enrolled {
                 device_id: record.device_id.to_string(),
                 name: record.name.clone(),
+                certificate_begins_at_ms: record.begins_at_ms,
                 certificate_expires_at_ms: record.expires_at_ms,
             });
         }

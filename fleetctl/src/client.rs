@@ -1,6 +1,7 @@
 //! Calls to the control plane, each with the token, a time limit and an answer that is data or a [`Failure`].
 
 mod authorities;
+mod certificates;
 mod channel;
 mod claims;
 pub(crate) mod devices;

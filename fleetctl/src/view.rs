@@ -1,6 +1,7 @@
 //! What programs read: the JSON form of each thing, made from the contract's messages. `docs/howto/fleetctl-json.md`
 //! describes it, and snapshots in `tests/` hold it. Fields are only ever added; an absent value is null.
 
+pub(crate) mod certificate;
 pub(crate) mod claim;
 pub(crate) mod context;
 pub(crate) mod device;

@@ -1,6 +1,7 @@
 //! Typed calls to the control plane: one file per service, each call gives the answer's content or a `Failure`.
 
 pub(crate) mod account;
+pub(crate) mod certificate;
 pub(crate) mod claim;
 pub(crate) mod client;
 pub(crate) mod device;

@@ -11,6 +11,7 @@ pub mod filter;
 pub mod format;
 pub mod freshness;
 pub mod gauge;
+pub mod identity;
 pub mod light;
 pub mod mark;
 pub mod picture;

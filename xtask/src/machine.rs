@@ -16,6 +16,8 @@ pub(crate) enum Need {
     Browser,
     /// mosquitto, a peer to be measured beside.
     Mosquitto,
+    /// The program openssl, which judges our certificates.
+    OpenSsl,
 }
 
 impl Need {
@@ -26,6 +28,7 @@ impl Need {
             Self::Postgres => &["postgresql"],
             Self::Browser => &["chromium", "chromium-driver"],
             Self::Mosquitto => &["mosquitto"],
+            Self::OpenSsl => &["openssl"],
         }
     }
 
@@ -38,6 +41,7 @@ impl Need {
             Self::Mosquitto => {
                 ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"].map(Path::new).iter().any(|p| p.exists())
             }
+            Self::OpenSsl => on_path("openssl").is_some(),
         }
     }
 }

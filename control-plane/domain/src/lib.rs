@@ -1,6 +1,7 @@
 //! Rules and state machines as plain values. No IO, no async, no clock: `now` and randomness are arguments.
 
 pub mod authorization;
+pub mod certificate;
 pub mod claim_code;
 pub mod clone;
 pub mod device;

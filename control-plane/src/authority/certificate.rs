@@ -91,6 +91,7 @@ pub(super) fn authority(
     params.distinguished_name = common_name(&format!("Kaliun Fleet device authority {number}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.use_authority_key_identifier_extension = true;
     params.not_before = (now - BACKDATE).into();
     params.not_after = (now + AUTHORITY_LIFETIME).into();
     params.serial_number = Some(serial());
@@ -113,11 +114,34 @@ fn leaf(params: &mut CertificateParams, now: SystemTime, until: SystemTime) {
     params.serial_number = Some(serial());
 }
 
-/// 127 random bits: positive in DER (RFC 5280 section 4.1.2.2 wants at most 20 octets, the linters at least 64 bits).
+/// 126 random bits between a first that makes it positive and a second that keeps it from beginning with a zero: 16 octets in DER (RFC
+/// 5280 section 4.1.2.2 wants at most 20, the linters at least 64 random bits).
 fn serial() -> SerialNumber {
     let mut bytes = random::<16>();
     if let Some(first) = bytes.first_mut() {
         *first = (*first & 0x7f) | 0x40;
     }
     SerialNumber::from_slice(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each of the 126 bits is seen both ways in 128 numbers: one that is random is not with a chance of 2 in 2^128.
+    #[test]
+    fn serial_numbers_have_126_bits_that_nobody_can_foretell() {
+        let (mut set, mut unset) = ([0_u8; 16], [0_u8; 16]);
+        for _ in 0..128 {
+            let serial = serial();
+            let octets: [u8; 16] = serial.as_ref().try_into().expect("16 octets");
+            for ((set, unset), octet) in set.iter_mut().zip(&mut unset).zip(octets) {
+                *set |= octet;
+                *unset |= !octet;
+            }
+        }
+        let changing: u32 = set.iter().zip(unset).map(|(set, unset)| (set & unset).count_ones()).sum();
+        assert_eq!(changing, 126);
+        assert_eq!((set[0] & 0x80, unset[0] & 0x40), (0, 0), "positive, and no zero in front");
+    }
 }

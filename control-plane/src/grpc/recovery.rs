@@ -144,6 +144,7 @@ impl Inner {
             Status::internal("the certificate could not be made; the box tries again")
         })?;
         self.changes.tell(device.organization, device.device);
+        self.metrics.certificates_recovered.inc();
         tracing::info!(device.id = %device.device, "device recovered");
         Ok(Issued {
             device_id: device.device.to_string(),

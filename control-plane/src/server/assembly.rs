@@ -78,7 +78,13 @@ pub(super) async fn assemble(
         registry: Arc::clone(&registry),
         opener: Opener::start(tasks, store.system.clone(), replica, changes.clone()),
         ingest: Ingest::start(tasks, store.system.clone(), changes.clone(), Arc::clone(&metrics)),
-        renewals: Renewals::start(tasks, store.system.clone(), authority.clone(), changes.clone()),
+        renewals: Renewals::start(
+            tasks,
+            store.system.clone(),
+            authority.clone(),
+            changes.clone(),
+            Arc::clone(&metrics),
+        ),
         metrics: Arc::clone(&metrics),
     });
     let patience = Patience::new(config.heartbeat_interval_ms);
@@ -120,7 +126,7 @@ pub(super) async fn assemble(
         proxies: config.public_proxies.clone(),
         tasks: tasks.clone(),
     };
-    reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting);
+    reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting, &metrics);
     wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry));
     follow_authorities(tasks, &authority, tls, Arc::clone(&registry));
     device.start(sockets.device);
@@ -231,6 +237,9 @@ fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Ac
             waker,
             changes: changes.clone(),
         }))
+        .add_service(fleet::certificate_service_server::CertificateServiceServer::new(
+            grpc::certificate::Certificates { store: app.clone(), seal: parts.seal.clone() },
+        ))
         .add_service(fleet::watch_service_server::WatchServiceServer::new(grpc::watch::Watches::new(
             app.clone(),
             gate.clone(),

@@ -5,6 +5,7 @@ use crate::changes::Changes;
 use crate::limiter::Limiter;
 use crate::listen::device::DeviceTls;
 use crate::listen::places::{Place, Places};
+use crate::metrics::Metrics;
 use crate::sessions::handle::SessionHandle;
 use crate::sessions::registry::Registry;
 use crate::tasks::Tasks;
@@ -72,10 +73,16 @@ enum NotRenewed {
 
 impl Renewals {
     /// Starts the task.
-    pub(crate) fn start(tasks: &Tasks, store: SystemStore, authority: Authority, changes: Changes) -> Self {
+    pub(crate) fn start(
+        tasks: &Tasks,
+        store: SystemStore,
+        authority: Authority,
+        changes: Changes,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let (waiting, mut requests) = mpsc::channel(WAITING_MAX);
         let stopping = tasks.stopping();
-        let worker = Worker { store, authority, changes };
+        let worker = Worker { store, authority, changes, metrics };
         tasks.spawn("renewals", async move {
             loop {
                 tokio::select! {
@@ -204,6 +211,7 @@ struct Worker {
     store: SystemStore,
     authority: Authority,
     changes: Changes,
+    metrics: Arc<Metrics>,
 }
 
 impl Worker {
@@ -238,6 +246,7 @@ impl Worker {
         let certificate_chain = chain.into_iter().map(|certificate| certificate.to_vec()).collect();
         session.send(Message::Certificate(Certificate { certificate_chain }));
         self.changes.tell(organization, session.device);
+        self.metrics.certificates_renewed.inc();
         tracing::info!(device.id = %session.device, authority = grant.authority, "certificate renewed");
         Ok(())
     }

@@ -4,6 +4,7 @@ use crate::enrollments::Enrolled;
 use crate::error::StoreError;
 use crate::lifecycle::standing_from_row;
 use crate::pool::{SystemStore, Txn, column};
+pub(crate) use kaliun_domain::certificate::CertificateCause;
 use kaliun_domain::enrollment::may_recover;
 use kaliun_types::id::{DeviceId, OrganizationId, SessionEpoch};
 use kaliun_types::reason::ReasonCode;
@@ -18,30 +19,6 @@ pub struct CertificateGrant {
     pub issued_at: SystemTime,
     /// Until when it is valid.
     pub expires_at: SystemTime,
-}
-
-/// Why a device gets a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CertificateCause {
-    /// It was enrolled.
-    Enrolled,
-    /// The answer to its first try was lost.
-    GivenAgain,
-    /// It asked for the next one over its link.
-    Renewed,
-    /// It proved its key after its certificate had become useless.
-    Recovered,
-}
-
-impl CertificateCause {
-    const fn number(self) -> i16 {
-        match self {
-            Self::Enrolled => 1,
-            Self::GivenAgain => 2,
-            Self::Renewed => 3,
-            Self::Recovered => 4,
-        }
-    }
 }
 
 /// Notes that a device gets a certificate.

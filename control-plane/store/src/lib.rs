@@ -8,6 +8,7 @@ mod accounts;
 mod api_tokens;
 mod audit;
 mod authorities;
+mod certificate_history;
 mod certificates;
 mod connection;
 mod device_identity;

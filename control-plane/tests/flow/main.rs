@@ -4,6 +4,8 @@ mod authorization;
 mod balancers;
 mod bounds;
 mod browser;
+mod certificate_life;
+mod certificates;
 mod clones;
 mod configuration;
 mod devices;

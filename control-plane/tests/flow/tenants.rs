@@ -140,7 +140,10 @@ async fn a_place_in_another_s_list_is_refused() -> Result<()> {
             lists += 1;
         }
     }
-    assert_eq!(lists, 10, "four orders of devices, a watch, two kinds of tokens, homes, and two lists of events");
+    assert_eq!(
+        lists, 11,
+        "four orders of devices, a watch, two kinds of tokens, homes, certificates, and two lists of events"
+    );
     fixture.stop().await
 }
 

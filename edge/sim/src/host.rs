@@ -177,7 +177,8 @@ mod tests {
                     assert!(available > 0.0 && available < total, "{available} of {total}");
                 }
                 assert!((30.0..95.0).contains(&measured.temperature_celsius.unwrap()));
-                let sample = HealthHistory::default().sample(0, &measured, 4, Some(true), SpoolFigures::default());
+                let sample =
+                    HealthHistory::default().sample(0, &measured, 4, Some(true), None, SpoolFigures::default());
                 *verdicts.entry(sample.health.unwrap().verdict).or_insert(0) += 1;
             }
         }

@@ -19,6 +19,9 @@ pub(crate) struct Describe {
     /// How many of the newest events to show.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=500))]
     pub(crate) events: u32,
+    /// How many of the newest certificates to show.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=500))]
+    pub(crate) certificates: u32,
 }
 
 /// Label or rename a device.

@@ -4,6 +4,7 @@ use super::amount;
 use super::style::{Tone, paint};
 use super::text::clean;
 use super::time::Time;
+use crate::view::certificate::Certificate;
 use crate::view::device::{Device, Facts, link_tone, verdict_tone};
 use crate::view::event::Event;
 use crate::view::label_text;
@@ -21,7 +22,13 @@ struct Page {
 }
 
 /// Describes a device.
-pub(crate) fn device(device: &Device, events: &[Event], now_ms: i64, color: bool) -> String {
+pub(crate) fn device(
+    device: &Device,
+    certificates: &[Certificate],
+    events: &[Event],
+    now_ms: i64,
+    color: bool,
+) -> String {
     let mut page = Page { text: String::new(), now_ms, color };
     page.field("Name", &device.name);
     page.field("Id", &device.id);
@@ -48,6 +55,7 @@ pub(crate) fn device(device: &Device, events: &[Event], now_ms: i64, color: bool
     if let Some(sample) = &device.last_sample {
         page.sample(sample);
     }
+    page.certificates(certificates);
     page.events(events);
     page.text
 }
@@ -150,6 +158,25 @@ impl Page {
         let width = width.max(NAME_WIDTH);
         for (name, value) in &sample.values {
             self.line(&format!("{:<width$} {}", format!("{name}:"), amount::metric(name, value.0)));
+        }
+    }
+
+    /// The newest is the one that counts, or will as soon as the box has used it.
+    fn certificates(&mut self, certificates: &[Certificate]) {
+        if certificates.is_empty() {
+            return;
+        }
+        self.heading("Certificates, newest first");
+        for certificate in certificates {
+            let time = certificate.issued_at.map(|time| self.distance(time)).unwrap_or_default();
+            let ended = certificate.expires_at.is_some_and(|time| time.relative(self.now_ms).starts_with("in "));
+            let until = if ended { "runs out" } else { "ran out" };
+            let expires = certificate.expires_at.map(|time| self.distance(time)).unwrap_or_default();
+            let cause = certificate.cause.replace('_', " ");
+            self.line(&format!(
+                "{time:<NAME_WIDTH$} {cause:<12} by authority {}, {until} {expires}",
+                certificate.authority
+            ));
         }
     }
 

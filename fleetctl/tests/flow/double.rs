@@ -1,6 +1,7 @@
 //! A control plane's double: the public services over real gRPC, answering from lists that a test fills.
 
 mod authorities;
+mod certificates;
 mod devices;
 mod lifecycle;
 mod people;
@@ -10,6 +11,7 @@ use futures_util::stream::Stream;
 use kaliun_proto::fleet::v1::account_service_server::AccountServiceServer;
 use kaliun_proto::fleet::v1::api_token_service_server::ApiTokenServiceServer;
 use kaliun_proto::fleet::v1::authority_service_server::AuthorityServiceServer;
+use kaliun_proto::fleet::v1::certificate_service_server::CertificateServiceServer;
 use kaliun_proto::fleet::v1::claim_service_server::ClaimServiceServer;
 use kaliun_proto::fleet::v1::device_service_server::DeviceServiceServer;
 use kaliun_proto::fleet::v1::history_service_server::{HistoryService, HistoryServiceServer};
@@ -19,7 +21,7 @@ use kaliun_proto::fleet::v1::lifecycle_service_server::LifecycleServiceServer;
 use kaliun_proto::fleet::v1::server_service_server::ServerServiceServer;
 use kaliun_proto::fleet::v1::watch_service_server::WatchServiceServer;
 use kaliun_proto::fleet::v1::*;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -39,6 +41,8 @@ pub(crate) const CODE: &str = "AB3DEFGH";
 pub(crate) struct World {
     pub(crate) devices: Vec<Device>,
     pub(crate) events: Vec<Event>,
+    /// By device id.
+    pub(crate) certificates: HashMap<String, Vec<DeviceCertificate>>,
     pub(crate) installations: Vec<Installation>,
     pub(crate) join_tokens: Vec<JoinToken>,
     pub(crate) api_tokens: Vec<ApiToken>,
@@ -83,6 +87,7 @@ impl Double {
             .add_service(AccountServiceServer::new(services.clone()))
             .add_service(ApiTokenServiceServer::new(services.clone()))
             .add_service(AuthorityServiceServer::new(services.clone()))
+            .add_service(CertificateServiceServer::new(services.clone()))
             .add_service(ClaimServiceServer::new(services.clone()))
             .add_service(DeviceServiceServer::new(services.clone()))
             .add_service(HistoryServiceServer::new(services.clone()))

@@ -1,9 +1,10 @@
 //! The JSON contract. What stands here may only grow: programs of other people read it.
 
 use crate::double::{CODE, Double, World};
-use crate::things::{api_token, device, event, installation, join_token, silent, troubled};
+use crate::things::{api_token, certificate, device, event, installation, join_token, silent, troubled};
 use crate::workbench::Workbench;
 use insta::assert_snapshot;
+use kaliun_proto::fleet::v1::CertificateCause;
 
 #[tokio::test]
 async fn a_list_of_devices() {
@@ -46,7 +47,26 @@ async fn a_description() {
     let output = Workbench::at(&double).output("describe attic-2 -o json").await;
     let described: serde_json::Value = serde_json::from_str(&output).unwrap();
     assert_eq!(described["device"]["name"], "attic-2");
+    assert_eq!(described["certificates"].as_array().map(Vec::len), Some(0));
     assert_snapshot!(serde_json::to_string_pretty(&described["events"]).unwrap());
+}
+
+#[tokio::test]
+async fn certificates_of_a_device() {
+    let device = device(1, "cellar-1");
+    let history = vec![certificate(3, CertificateCause::Recovered, 2), certificate(50, CertificateCause::Enrolled, 1)];
+    let certificates = [(device.id.clone(), history)].into();
+    let double = Double::start(World { devices: vec![device], certificates, ..World::default() }).await;
+    let workbench = Workbench::at(&double);
+    let described: serde_json::Value =
+        serde_json::from_str(&workbench.output("describe device/cellar-1 -o json").await).unwrap();
+    assert_snapshot!(serde_json::to_string_pretty(&described["certificates"]).unwrap());
+    workbench.output("describe device/cellar-1 --certificates 0").await;
+    workbench.output("describe device/cellar-1 --certificates 1").await;
+    let asked: Vec<_> =
+        double.calls().into_iter().filter(|call| call.starts_with("list_device_certificates")).collect();
+    assert_eq!(asked.len(), 2, "not asked for when none is wanted: {asked:?}");
+    assert!(asked.last().is_some_and(|call| call.starts_with("list_device_certificates: 1 of")), "{asked:?}");
 }
 
 #[tokio::test]

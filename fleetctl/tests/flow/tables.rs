@@ -1,10 +1,11 @@
 //! What people see.
 
 use crate::double::{CODE, Double, World};
-use crate::things::{api_token, device, event, installation, join_token, silent, troubled};
+use crate::things::{api_token, certificate, device, event, id, installation, join_token, silent, troubled};
 use crate::workbench::Workbench;
 use insta::assert_snapshot;
 use kaliun_fleetctl::console::Screen;
+use kaliun_proto::fleet::v1::CertificateCause;
 
 async fn fleet() -> Double {
     let attic = troubled(2, "attic-2");
@@ -52,6 +53,12 @@ async fn a_description_says_what_to_do_next() {
     let workbench = Workbench::at(&double);
     assert_snapshot!("describe_trouble", workbench.output("describe device/attic-2").await);
     assert_snapshot!("describe_new", workbench.output("describe new-one").await);
+    let identity =
+        vec![certificate(35, CertificateCause::Recovered, 1), certificate(500, CertificateCause::Enrolled, 1)];
+    double.world().certificates.insert(id(2), identity);
+    let described = workbench.output("describe device/attic-2 --events 0").await;
+    let (_before, certificates) = described.split_once("\n\nCertificates").unwrap();
+    assert_snapshot!("describe_certificates", certificates);
 }
 
 #[tokio::test]

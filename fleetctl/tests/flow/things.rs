@@ -1,6 +1,8 @@
 //! Devices and tokens as a control plane would send them.
 
-use kaliun_proto::fleet::v1::{ApiToken, Device, Event, Installation, JoinToken, Link, LinkState, Role};
+use kaliun_proto::fleet::v1::{
+    ApiToken, CertificateCause, Device, DeviceCertificate, Event, Installation, JoinToken, Link, LinkState, Role,
+};
 use kaliun_proto::telemetry::v1::{
     Facts, Health, HealthVerdict, Light, LightState, Metric, Reason, Sample, SampleValues,
 };
@@ -139,6 +141,12 @@ pub(crate) fn event(number: u64, device: &Device, code: &str, message: &str) -> 
         happened_at_ms: NOW_MS - DAY_MS + number_ms * MINUTE_MS,
         stored_at_ms: NOW_MS - DAY_MS + number_ms * MINUTE_MS + 20,
     }
+}
+
+/// A certificate that was given so many days ago, for 30 days.
+pub(crate) fn certificate(days_ago: i64, cause: CertificateCause, authority: u32) -> DeviceCertificate {
+    let issued_at_ms = NOW_MS - days_ago * DAY_MS;
+    DeviceCertificate { cause: cause.into(), authority, issued_at_ms, expires_at_ms: issued_at_ms + 30 * DAY_MS }
 }
 
 pub(crate) fn join_token(number: u64, description: &str, uses: u32) -> JoinToken {

@@ -57,6 +57,10 @@ pub struct Vitals {
     pub temperature_celsius: Option<f64>,
     /// Whether Home Assistant answers; `None` where none is set up.
     pub home_assistant_answers: Option<bool>,
+    /// Life left in the certificate by which the box proves itself, seconds; negative after its end.
+    pub certificate_left_seconds: Option<f64>,
+    /// The certificate's whole life, seconds.
+    pub certificate_life_seconds: Option<f64>,
 }
 
 /// One finding of a rule.
@@ -84,6 +88,9 @@ const TEMPERATURE_CRITICAL_CELSIUS: f64 = 95.0;
 const CPU_BUSY_RATIO: f64 = 0.95;
 /// Tasks per core over a quarter of an hour.
 const LOAD_HIGH_PER_CORE: f64 = 4.0;
+/// A box asks for its next certificate when 30 to 40 % of the life of the one it has are left. With a fifth left, which is 6 of 30 days, it
+/// has been refused or unheard for days.
+const CERTIFICATE_OVERDUE_RATIO: f64 = 0.20;
 
 /// A report older than this makes a box stale: four missed samples at the default interval.
 pub const STALE_AFTER_MS: i64 = 60_000;
@@ -97,6 +104,7 @@ pub fn assess(vitals: &Vitals) -> Vec<Finding> {
         memory(vitals),
         temperature(vitals),
         home_assistant(vitals),
+        certificate(vitals),
         cpu(vitals),
         load(vitals),
     ]
@@ -176,6 +184,27 @@ fn home_assistant(vitals: &Vitals) -> Option<Finding> {
         .then(|| critical(ReasonCode::HomeAssistantUnreachable, "Home Assistant does not answer.".to_owned()))
 }
 
+fn certificate(vitals: &Vitals) -> Option<Finding> {
+    certificate_finding(vitals.certificate_left_seconds?, vitals.certificate_life_seconds?)
+}
+
+/// Whether a certificate should have been renewed long ago, or has run out. The server says the same of a box that is silent.
+#[must_use]
+pub fn certificate_finding(left_seconds: f64, life_seconds: f64) -> Option<Finding> {
+    let words = |seconds: f64| {
+        let hours = seconds / 3_600.0;
+        if hours < 48.0 { format!("{:.0} h", hours.max(0.0)) } else { format!("{:.0} days", hours / 24.0) }
+    };
+    if left_seconds <= 0.0 {
+        Some(critical(ReasonCode::CertificateExpired, format!("The certificate ran out {} ago.", words(-left_seconds))))
+    } else if ratio(Some(left_seconds), Some(life_seconds))? < CERTIFICATE_OVERDUE_RATIO {
+        let message = format!("The certificate runs out in {} and was not renewed in time.", words(left_seconds));
+        Some(degraded(ReasonCode::CertificateExpiring, message))
+    } else {
+        None
+    }
+}
+
 fn cpu(vitals: &Vitals) -> Option<Finding> {
     let busy = vitals.cpu_busy_ratio?;
     (busy > CPU_BUSY_RATIO)
@@ -229,6 +258,25 @@ mod tests {
             Verdict::Critical,
             &[ReasonCode::HomeAssistantUnreachable, ReasonCode::TemperatureHigh, ReasonCode::CpuBusy],
         );
+    }
+
+    #[test]
+    fn a_certificate_is_told_of_when_renewal_is_overdue() {
+        let of = |days: f64| Vitals {
+            certificate_left_seconds: Some(days * 86_400.0),
+            certificate_life_seconds: Some(30.0 * 86_400.0),
+            ..Vitals::default()
+        };
+        check(of(30.0), Verdict::Ok, &[]);
+        check(of(9.0), Verdict::Ok, &[]);
+        check(of(6.0), Verdict::Ok, &[]);
+        check(of(5.9), Verdict::Degraded, &[ReasonCode::CertificateExpiring]);
+        check(of(0.0), Verdict::Critical, &[ReasonCode::CertificateExpired]);
+        check(of(-400.0), Verdict::Critical, &[ReasonCode::CertificateExpired]);
+        let message = |days: f64| assess(&of(days)).first().map(|finding| finding.message.clone()).unwrap_or_default();
+        assert_eq!(message(5.0), "The certificate runs out in 5 days and was not renewed in time.");
+        assert_eq!(message(0.5), "The certificate runs out in 12 h and was not renewed in time.");
+        assert_eq!(message(-3.0), "The certificate ran out 3 days ago.");
     }
 
     #[test]

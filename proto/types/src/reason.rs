@@ -83,6 +83,8 @@ reasons! {
     InodesNearlyFull "disk.inodes_nearly_full" "Delete small files: the file system can hold few more.";
     TemperatureHigh "temperature.high" "Give the box air.";
     TemperatureCritical "temperature.critical" "Switch the box off or cool it: it slows down or stops.";
+    CertificateExpiring "certificate.expiring" "Look why the box does not renew: it does so over its link, by itself, with 9 to 12 days left; restart its agent.";
+    CertificateExpired "certificate.expired" "Switch the box on and let it reach the control plane: it proves its key and gets a new certificate by itself.";
     SpoolDropping "spool.dropping" "Keep the box online: what it measured while offline too long is lost.";
 
     HomeAssistantNotConfigured "ha.not_configured" "Set the address of Home Assistant in the agent's configuration.";

@@ -99,9 +99,6 @@ pub fn labels(device: &Device) -> Vec<String> {
     labels
 }
 
-/// Life left in its certificate below which the page says so: renewal comes at two thirds of 30 days. Milliseconds.
-pub const CERTIFICATE_SHORT_MS: i64 = 7 * 24 * 3_600_000;
-
 #[cfg(test)]
 mod tests {
     use super::*;

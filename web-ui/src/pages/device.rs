@@ -1,9 +1,9 @@
 //! One box, live: is it well, why not, and what it did in the last hour.
 
-mod certificate;
 mod events;
 mod facts;
 mod history;
+mod identity;
 
 use crate::api;
 use crate::browser::set_title;
@@ -21,10 +21,10 @@ use crate::model::failure::Failure;
 use crate::model::mark::Tone;
 use crate::model::{gauge, light};
 use crate::session::Session;
-use certificate::Certificate;
 use events::Events;
 use facts::FactList;
 use history::History;
+use identity::Identity;
 use kaliun_proto::fleet::v1::subscription::What;
 use kaliun_proto::fleet::v1::{Device, DeviceSubscription};
 use kaliun_types::id::DeviceId;
@@ -184,7 +184,7 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
         <div class="columns">
             <FactList device/>
             <div class="column">
-                <Certificate device/>
+                <Identity device id=id.clone()/>
                 <Events device id/>
             </div>
         </div>

@@ -3,17 +3,20 @@
 use crate::clock;
 use crate::digest::fingerprint;
 use kaliun_domain::device::{Device, Report, Summary, effective_verdict};
-use kaliun_domain::enrollment::recoverable_until;
+use kaliun_domain::enrollment::{CERTIFICATE_LIFETIME, recoverable_until};
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::telemetry::v1::{Facts, Health, HealthVerdict, Reason, Sample, SampleValues};
-use kaliun_types::health::Verdict;
+use kaliun_types::health::{Verdict, certificate_finding};
 use kaliun_types::reason::ReasonCode;
 use prost::Message;
 use std::time::SystemTime;
 
 /// A device as people see it now. What cannot be decoded was written by a newer server and is left out.
 pub(crate) fn device_to_proto(device: Device, now: SystemTime) -> proto::Device {
-    let health = health_now(device.report.as_ref(), now);
+    let mut health = health_now(device.report.as_ref(), now);
+    if device.revoked_at.is_none() {
+        tell_of_certificate(&mut health, device.certificate_expires_at, now);
+    }
     let (installation_id, installation_name) =
         device.installation.map(|(id, name)| (id.to_string(), name)).unwrap_or_default();
     proto::Device {
@@ -80,6 +83,18 @@ fn health_now(report: Option<&Report>, now: SystemTime) -> Health {
             ours(HealthVerdict::Unknown, ReasonCode::HealthNoReport, "The box has not reported yet.".to_owned(), 0)
         }
     }
+}
+
+/// A box that is silent says nothing of its certificate, so the server does, by the same rule. What a box says itself stays as it is.
+fn tell_of_certificate(health: &mut Health, expires_at: SystemTime, now: SystemTime) {
+    if !matches!(health.verdict(), HealthVerdict::Stale | HealthVerdict::Unknown) {
+        return;
+    }
+    let left =
+        expires_at.duration_since(now).map_or_else(|past| -past.duration().as_secs_f64(), |left| left.as_secs_f64());
+    let Some(finding) = certificate_finding(left, CERTIFICATE_LIFETIME.as_secs_f64()) else { return };
+    let since_ms = if left > 0.0 { 0 } else { clock::to_ms(expires_at) };
+    health.reasons.push(Reason { code: finding.reason.code().to_owned(), message: finding.message, since_ms });
 }
 
 /// Counts over devices.

@@ -1,6 +1,7 @@
 //! Every call that people can make, with handles in every place where one fits.
 
 mod authorities;
+mod certificates;
 mod claims;
 mod devices;
 mod history;
@@ -62,6 +63,7 @@ impl<'a> Caller<'a> {
             "LifecycleService/DecommissionDevice" => vec![self.decommission_device(handles).await],
             "LifecycleService/ReadoptDevice" => vec![self.readopt_device(handles).await],
             "LifecycleService/ReplaceDevice" => self.replace_device(handles).await,
+            "CertificateService/ListDeviceCertificates" => self.list_device_certificates(handles).await,
             "WatchService/Watch" => self.watch(handles).await,
             "ClaimService/LookUpClaim" => vec![self.look_up_claim(handles).await],
             "ClaimService/ApproveClaim" => self.approve_claim(handles).await,

@@ -29,6 +29,7 @@ pub(crate) struct Pages {
     pub(crate) installations: String,
     pub(crate) events: String,
     pub(crate) device_events: String,
+    pub(crate) certificates: String,
 }
 
 impl Handles {
@@ -56,6 +57,7 @@ impl Handles {
                 installations: page(),
                 events: page(),
                 device_events: page(),
+                certificates: page(),
             },
         }
     }

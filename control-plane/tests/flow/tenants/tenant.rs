@@ -8,7 +8,8 @@ use argon2::password_hash::PasswordHasher;
 use kaliun_domain::role::Role;
 use kaliun_proto::fleet::v1 as fleet;
 use kaliun_proto::link::v1::device_message::Message as DeviceWord;
-use kaliun_proto::link::v1::{DeviceEvent, EventBatch, FactsReport, ItemClass};
+use kaliun_proto::link::v1::server_message::Message as ServerWord;
+use kaliun_proto::link::v1::{CertificateRequest, DeviceEvent, EventBatch, FactsReport, ItemClass};
 use kaliun_proto::telemetry::v1::Facts;
 use std::time::Instant;
 use tokio_postgres::Client;
@@ -191,6 +192,10 @@ async fn report(known: &TestBox, word: &str) -> Result<()> {
     let batch = EventBatch { spool_id: SPOOL.to_vec(), first_sequence: 1, events };
     session.send(DeviceWord::EventBatch(batch)).await?;
     session.stored(ItemClass::Events, 2).await?;
+    // A second certificate, so that there is a second page of them.
+    let certificate_request = rcgen::CertificateParams::default().serialize_request(&known.key)?.der().to_vec();
+    session.send(DeviceWord::CertificateRequest(CertificateRequest { certificate_request })).await?;
+    while !matches!(session.next().await?, ServerWord::Certificate(_)) {}
     session.send(DeviceWord::SampleBatch(samples(1, 3))).await?;
     session.acknowledged(3).await
 }
@@ -272,6 +277,11 @@ impl Asking<'_> {
         pages.events = history.list_events(self.request(request)).await?.into_inner().next_page_token;
         let device_id = device.to_owned();
         let request = fleet::ListEventsRequest { device_id, page_size: 1, ..Default::default() };
+        let mut certificates = fleet::certificate_service_client::CertificateServiceClient::new(self.channel.clone());
+        let page =
+            fleet::ListDeviceCertificatesRequest { device_id: device.to_owned(), page_size: 1, ..Default::default() };
+        let page = certificates.list_device_certificates(self.request(page)).await?.into_inner();
+        pages.certificates = page.next_page_token;
         pages.device_events = history.list_events(self.request(request)).await?.into_inner().next_page_token;
         Ok(pages)
     }

@@ -31,6 +31,8 @@ async fn signing_in_shows_every_box_and_breaks_no_policy() -> anyhow::Result<()>
     browser.find(&format!("{} a", row(&name)), PATIENCE).await?.click().await?;
     browser.wait_for_text("the box's page", PATIENCE, |text| text.contains(&name) && text.contains("CPU")).await?;
     ensure!(browser.url().await?.contains("/devices/"));
+    let identity = |text: &str| text.contains("Identity") && text.contains("Enrolled · authority 1");
+    browser.wait_for_text("what the box proves itself with", PATIENCE, identity).await?;
     // A session outlives a reload.
     browser.open(&fleet.public_url()).await?;
     browser.find(&row(&name), PATIENCE).await?;

@@ -1,0 +1,141 @@
+//! What the box proves itself with: its key, its certificate, and those it had before.
+
+use super::DeviceSignal;
+use crate::api::certificate::certificates;
+use crate::clock::Clock;
+use crate::components::moving::{background, effect, flag, memo, piece, words};
+use crate::components::notice::FailureNotice;
+use crate::components::state_mark::StateMark;
+use crate::components::time::{Ago, Until};
+use crate::model::failure::Failure;
+use crate::model::identity::{cause, mark, returns_until_ms};
+use crate::model::mark::{Mark, Tone};
+use crate::session::Session;
+use kaliun_proto::fleet::v1::{DeviceCertificate, ListDeviceCertificatesResponse};
+use leptos::prelude::*;
+
+/// The certificates that were asked for so far.
+#[derive(Clone, Copy)]
+struct Known {
+    /// None until the first answer.
+    list: RwSignal<Option<Vec<DeviceCertificate>>>,
+    /// Where the older ones begin; empty when there are none.
+    older: RwSignal<String>,
+    failure: RwSignal<Option<Failure>>,
+    is_asking: RwSignal<bool>,
+    session: Session,
+}
+
+impl Known {
+    /// Asks for the newest ones, or with a page token for those that follow.
+    fn ask(self, id: String, page_token: String) {
+        self.is_asking.set(true);
+        background(async move {
+            let follows = !page_token.is_empty();
+            match certificates(id, page_token).await {
+                Ok(page) => self.take(page, follows),
+                Err(problem) => {
+                    self.session.notice(&problem);
+                    self.failure.try_set(Some(problem));
+                }
+            }
+            self.is_asking.try_set(false);
+        });
+    }
+
+    fn take(self, page: ListDeviceCertificatesResponse, follows: bool) {
+        self.failure.try_set(None);
+        self.older.try_set(page.next_page_token);
+        self.list.try_update(|list| {
+            let mut known = list.take().filter(|_| follows).unwrap_or_default();
+            known.extend(page.certificates);
+            *list = Some(known);
+        });
+    }
+}
+
+/// The key's fingerprint, the certificate's life, and the history. The history is asked for again when the certificate changes.
+#[component]
+pub(crate) fn Identity(device: DeviceSignal, id: String) -> impl IntoView {
+    let clock = expect_context::<Clock>();
+    let known = Known {
+        list: RwSignal::new(None),
+        older: RwSignal::new(String::new()),
+        failure: RwSignal::new(None),
+        is_asking: RwSignal::new(false),
+        session: expect_context::<Session>(),
+    };
+    let expires_at =
+        memo(move || device.with(|device| device.as_deref().map_or(0, |device| device.certificate_expires_at_ms)));
+    let fingerprint = memo(move || {
+        device.with(|device| device.as_deref().map(|device| device.key_fingerprint.clone()).unwrap_or_default())
+    });
+    let state = memo(move || {
+        let now_ms = clock.server.get();
+        device.with(|device| {
+            device.as_deref().map_or(Mark { tone: Tone::Unknown, word: "Unknown" }, |device| mark(device, now_ms))
+        })
+    });
+    let returns_until = memo(move || {
+        let now_ms = clock.server.get();
+        device.with(|device| device.as_deref().and_then(|device| returns_until_ms(device, now_ms)))
+    });
+    let newest = memo(move || known.list.with(|list| list.as_ref().and_then(|list| list.first().copied())));
+    {
+        let id = id.clone();
+        effect(move || {
+            expires_at.track();
+            known.ask(id.clone(), String::new());
+        });
+    }
+    view! {
+        <section class="card" aria-labelledby="identity-title">
+            <h2 id="identity-title">"Identity"</h2>
+            <dl class="facts">
+                <div class="fact">
+                    <dt>"Certificate"</dt>
+                    <dd class="with-mark"><StateMark tone=Signal::derive(move || state.get().tone) class="mark-small"/>{words(move || state.get().word)}</dd>
+                </div>
+                <div class="fact"><dt>"Runs out"</dt><dd><Until at_ms=expires_at/></dd></div>
+                {piece(move || returns_until.get().map(|at_ms| view! {
+                    <div class="fact"><dt>"Comes back"</dt><dd>"by itself when it is switched on; its time for that ends "<Until at_ms/></dd></div>
+                }))}
+                {piece(move || newest.get().map(|newest| view! {
+                    <div class="fact"><dt>"Issued"</dt><dd><Ago at_ms=newest.issued_at_ms/></dd></div>
+                    <div class="fact"><dt>"Authority"</dt><dd>{newest.authority}</dd></div>
+                }))}
+                <div class="fact"><dt>"Key"</dt><dd class="mono">{fingerprint}</dd></div>
+            </dl>
+            <h3 class="card-part" id="certificates-title">"Certificates so far"</h3>
+            <Certificates known id/>
+        </section>
+    }
+}
+
+/// The history, newest first.
+#[component]
+fn Certificates(known: Known, id: String) -> impl IntoView {
+    let has_older = memo(move || !known.older.with(String::is_empty));
+    let older = move |_| known.ask(id.clone(), known.older.get_untracked());
+    view! {
+        {piece(move || match known.list.get() {
+            Some(list) if list.is_empty() => view! { <p class="quiet">"None was noted: this box was enrolled before that was done."</p> }.into_any(),
+            Some(list) => view! {
+                <ol class="events" aria-labelledby="certificates-title">
+                    {list.into_iter().map(|certificate| view! {
+                        <li class="event">
+                            <span class="event-text">{cause(&certificate)}<span class="quiet">{format!(" · authority {}", certificate.authority)}</span></span>
+                            <span class="quiet event-time"><Ago at_ms=certificate.issued_at_ms/></span>
+                        </li>
+                    }).collect_view()}
+                </ol>
+            }.into_any(),
+            None if known.failure.with(Option::is_some) => ().into_any(),
+            None => view! { <p class="skeleton skeleton-line" aria-label="Loading"></p> }.into_any(),
+        })}
+        {piece(move || known.failure.get().map(|failure| view! { <FailureNotice failure/> }))}
+        <button class="button wide card-part" type="button" class:is-hidden=flag(move || !has_older.get()) disabled=flag(move || known.is_asking.get()) on:click=older>
+            "Show older ones"
+        </button>
+    }
+}
