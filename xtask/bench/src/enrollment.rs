@@ -123,7 +123,7 @@ impl Office<'_> {
                 }
                 Some(Response::Issued(issued)) => {
                     tasks.stop().await;
-                    return Ok(Identity::new(&key.serialize_der(), &issued.certificate_chain));
+                    return Ok(Identity::new(issued.device_id, &key.serialize_der(), &issued.certificate_chain));
                 }
                 Some(Response::Refused(refused)) => bail!("{}: {}", refused.reason, refused.message),
                 Some(Response::Pending(_)) | None => bail!("the control plane did not take the join token"),

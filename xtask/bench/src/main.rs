@@ -4,14 +4,18 @@
 
 mod certificates;
 mod connection;
+mod database;
 mod device;
 mod echo;
 mod enrollment;
 mod fleet;
 mod identity;
+mod latency;
 mod limits;
 mod link;
 mod process;
+mod progress;
+mod revoke;
 mod rpc;
 mod server;
 mod tasks;
@@ -29,6 +33,8 @@ struct Arguments {
 enum What {
     /// Memory per idle connected device, and connections a second: this control plane, bare tonic, mosquitto
     Link(link::Arguments),
+    /// Time from a revocation at one replica to the end of the device's stream at another
+    Revoke(revoke::Arguments),
     /// The bare tonic server; `link` starts it
     #[command(hide = true)]
     EchoServer(echo::Arguments),
@@ -40,6 +46,7 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match arguments.what {
         What::Link(arguments) => runtime.block_on(link::run(&arguments)),
+        What::Revoke(arguments) => runtime.block_on(revoke::run(&arguments)),
         What::EchoServer(arguments) => runtime.block_on(echo::serve(&arguments)),
     }
 }
