@@ -9,6 +9,7 @@ mod device;
 mod echo;
 mod enrollment;
 mod fleet;
+mod flood;
 mod identity;
 mod latency;
 mod limits;
@@ -35,6 +36,11 @@ enum What {
     Link(link::Arguments),
     /// Time from a revocation at one replica to the end of the device's stream at another
     Revoke(revoke::Arguments),
+    /// Latency of honest boxes while one source floods the server with bogus enrolments, and while it does not
+    Flood(flood::Arguments),
+    /// Whoever floods; `flood` starts it
+    #[command(hide = true)]
+    FloodSource(flood::SourceArguments),
     /// The bare tonic server; `link` starts it
     #[command(hide = true)]
     EchoServer(echo::Arguments),
@@ -47,6 +53,8 @@ fn main() -> anyhow::Result<()> {
     match arguments.what {
         What::Link(arguments) => runtime.block_on(link::run(&arguments)),
         What::Revoke(arguments) => runtime.block_on(revoke::run(&arguments)),
+        What::Flood(arguments) => runtime.block_on(flood::run(&arguments)),
+        What::FloodSource(arguments) => runtime.block_on(flood::flood(&arguments)),
         What::EchoServer(arguments) => runtime.block_on(echo::serve(&arguments)),
     }
 }
