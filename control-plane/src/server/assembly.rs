@@ -10,7 +10,7 @@ use crate::digest::random;
 use crate::grpc;
 use crate::grpc::account::{Accounts, SessionCookie};
 use crate::grpc::auth::{PublicGate, device_gate};
-use crate::grpc::enrollment::{Enrollments, Waiting};
+use crate::grpc::enrollment::{Enrollments, MESSAGE_MAX_BYTES, Waiting};
 use crate::grpc::link::Links;
 use crate::grpc::page::PageSeal;
 use crate::grpc::recovery::{self, Recoveries};
@@ -209,8 +209,8 @@ fn device_routes(
     };
     let mut routes = Routes::builder();
     routes
-        .add_service(EnrollmentServiceServer::new(enrollments).max_decoding_message_size(16 * 1024))
-        .add_service(RecoveryServiceServer::new(recoveries).max_decoding_message_size(16 * 1024))
+        .add_service(EnrollmentServiceServer::new(enrollments).max_decoding_message_size(MESSAGE_MAX_BYTES))
+        .add_service(RecoveryServiceServer::new(recoveries).max_decoding_message_size(MESSAGE_MAX_BYTES))
         .add_service(links);
     routes.routes().into_axum_router().layer(axum::middleware::from_fn(device_gate))
 }
