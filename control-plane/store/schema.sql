@@ -282,6 +282,21 @@ ALTER TABLE ONLY public.enrollment FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.enrollment OWNER TO kaliun_owner;
 
+CREATE TABLE public.enrollment_refusal (
+    hour timestamp with time zone NOT NULL,
+    source text NOT NULL,
+    organization_id uuid,
+    reason text NOT NULL,
+    refused_count bigint NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    CONSTRAINT enrollment_refusal_refused_count_check CHECK ((refused_count > 0))
+);
+
+ALTER TABLE ONLY public.enrollment_refusal FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.enrollment_refusal OWNER TO kaliun_owner;
+
 CREATE TABLE public.event (
     id bigint NOT NULL,
     organization_id uuid NOT NULL,
@@ -538,6 +553,10 @@ CREATE INDEX device_status_replica ON public.device_status USING btree (replica_
 
 CREATE INDEX enrollment_expiry ON public.enrollment USING btree (code_expires_at);
 
+CREATE INDEX enrollment_refusal_organization ON public.enrollment_refusal USING btree (organization_id, source, hour);
+
+CREATE UNIQUE INDEX enrollment_refusal_place ON public.enrollment_refusal USING btree (hour, source, COALESCE(organization_id, '00000000-0000-0000-0000-000000000000'::uuid), reason);
+
 CREATE INDEX event_device ON public.event USING btree (device_id, id DESC);
 
 CREATE INDEX event_organization ON public.event USING btree (organization_id, id DESC);
@@ -595,6 +614,9 @@ ALTER TABLE ONLY public.enrollment
 ALTER TABLE ONLY public.enrollment
     ADD CONSTRAINT enrollment_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
+ALTER TABLE ONLY public.enrollment_refusal
+    ADD CONSTRAINT enrollment_refusal_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
 ALTER TABLE ONLY public.event
     ADD CONSTRAINT event_device FOREIGN KEY (organization_id, device_id) REFERENCES public.device(organization_id, id);
 
@@ -642,6 +664,8 @@ ALTER TABLE public.device_status ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.enrollment ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.enrollment_refusal ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.event ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.installation ENABLE ROW LEVEL SECURITY;
@@ -671,6 +695,8 @@ CREATE POLICY organization ON public.device_identity TO kaliun_app USING ((organ
 CREATE POLICY organization ON public.device_status TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
 CREATE POLICY organization ON public.enrollment TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.enrollment_refusal TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
 CREATE POLICY organization ON public.event TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
@@ -711,6 +737,8 @@ CREATE POLICY system ON public.device_identity TO kaliun_system USING (true) WIT
 CREATE POLICY system ON public.device_status TO kaliun_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system ON public.enrollment TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.enrollment_refusal TO kaliun_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system ON public.event TO kaliun_system USING (true) WITH CHECK (true);
 
@@ -770,6 +798,9 @@ GRANT SELECT ON TABLE public.device_status TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.device_status TO kaliun_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.enrollment TO kaliun_system;
+
+GRANT SELECT ON TABLE public.enrollment_refusal TO kaliun_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.enrollment_refusal TO kaliun_system;
 
 GRANT SELECT,INSERT ON TABLE public.event TO kaliun_app;
 GRANT SELECT,INSERT,DELETE ON TABLE public.event TO kaliun_system;

@@ -10,7 +10,7 @@ use crate::digest::random;
 use crate::grpc;
 use crate::grpc::account::{Accounts, SessionCookie};
 use crate::grpc::auth::{PublicGate, device_gate};
-use crate::grpc::enrollment::{Enrollments, Waiting};
+use crate::grpc::enrollment::{Enrollments, Refusals, Waiting};
 use crate::grpc::link::Links;
 use crate::grpc::page::PageSeal;
 use crate::grpc::recovery::{self, Recoveries};
@@ -93,6 +93,7 @@ pub(super) async fn assemble(
     let origins = origins(config, addresses.public);
     let public_url = origins.first().cloned().unwrap_or_default();
     let waiting = Waiting::new();
+    let refusals = Refusals::new(!config.device_sources_hidden);
     let draining = Arc::new(AtomicBool::new(false));
     let parts =
         Parts { tasks, store, changes: &changes, metrics: &metrics, authority: &authority, seal: &seal, clock: &clock };
@@ -103,7 +104,14 @@ pub(super) async fn assemble(
     let links = Links::new(Arc::clone(&shared), authority.clone(), patience, incarnation);
     let device = DeviceListener {
         tls: Arc::clone(&tls),
-        routes: device_routes(&parts, links, waiting.clone(), public_url.clone(), !config.device_sources_hidden),
+        routes: device_routes(
+            &parts,
+            links,
+            waiting.clone(),
+            public_url.clone(),
+            !config.device_sources_hidden,
+            refusals.clone(),
+        ),
         balancers: config.device_balancers.clone(),
         sources_are_known: !config.device_sources_hidden,
         tasks: tasks.clone(),
@@ -127,6 +135,7 @@ pub(super) async fn assemble(
         tasks: tasks.clone(),
     };
     reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting, &metrics);
+    reconcile::count_refusals(tasks, &store.system, refusals);
     wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry));
     follow_authorities(tasks, &authority, tls, Arc::clone(&registry));
     device.start(sockets.device);
@@ -189,6 +198,7 @@ fn device_routes(
     waiting: Waiting,
     public_url: String,
     sources_are_known: bool,
+    refusals: Refusals,
 ) -> axum::Router {
     let enrollments = Enrollments::new(
         parts.store.system.clone(),
@@ -199,6 +209,7 @@ fn device_routes(
         parts.tasks.clone(),
         public_url,
         sources_are_known.then(|| Limiter::new(ENROLL_BURST, ENROLL_INTERVAL)),
+        refusals,
     );
     let recoveries = Recoveries {
         inner: Arc::new(recovery::Inner {

@@ -9,6 +9,7 @@ mod certificates;
 mod clones;
 mod configuration;
 mod devices;
+mod floods;
 mod frames;
 mod garbage;
 mod history;

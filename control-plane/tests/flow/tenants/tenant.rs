@@ -107,6 +107,8 @@ impl Tenant {
         report(&known, word).await?;
         asking.until_offline(&known.device_id).await?;
 
+        refused_insert(admin, organization, word).await?;
+
         let pages = asking.pages(&known.device_id).await?;
         let handles = Handles {
             device_id: known.device_id.clone(),
@@ -175,6 +177,15 @@ async fn account_insert(admin: &Client, organization: Uuid, email: &str) -> Resu
             &[&organization, &account],
         )
         .await?;
+    Ok(())
+}
+
+/// What is counted of boxes that came with a token of this tenant and were refused.
+async fn refused_insert(admin: &Client, organization: Uuid, word: &str) -> Result<()> {
+    let statement = "INSERT INTO enrollment_refusal
+                         (hour, source, organization_id, reason, refused_count, first_at, last_at)
+                     VALUES (date_trunc('hour', now()), $2, $1, 'enrollment.token_revoked', 5000, now(), now())";
+    admin.execute(statement, &[&organization, &format!("{word}-source")]).await?;
     Ok(())
 }
 
