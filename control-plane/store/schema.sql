@@ -535,6 +535,8 @@ CREATE INDEX device_certificate_device ON public.device_certificate USING btree 
 
 CREATE INDEX device_certificate_expiry ON public.device USING btree (certificate_expires_at) WHERE ((deleted_at IS NULL) AND (revoked_at IS NULL));
 
+CREATE INDEX device_certificate_expiry_organization ON public.device USING btree (organization_id, certificate_expires_at) WHERE ((deleted_at IS NULL) AND (revoked_at IS NULL));
+
 CREATE INDEX device_enrolled ON public.device USING btree (organization_id, enrolled_at DESC, id) WHERE (deleted_at IS NULL);
 
 CREATE INDEX device_identity_key_reused ON public.device_identity USING btree (organization_id, key_reused_at) WHERE (key_reused_at IS NOT NULL);

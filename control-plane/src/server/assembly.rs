@@ -251,6 +251,12 @@ fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Ac
         .add_service(fleet::certificate_service_server::CertificateServiceServer::new(
             grpc::certificate::Certificates { store: app.clone(), seal: parts.seal.clone() },
         ))
+        .add_service(fleet::posture_service_server::PostureServiceServer::new(grpc::posture::Postures {
+            store: app.clone(),
+            system: system.clone(),
+            authority: parts.authority.clone(),
+            seal: parts.seal.clone(),
+        }))
         .add_service(fleet::watch_service_server::WatchServiceServer::new(grpc::watch::Watches::new(
             app.clone(),
             gate.clone(),

@@ -24,3 +24,7 @@ CREATE POLICY organization ON enrollment_refusal TO kaliun_app
 CREATE POLICY system ON enrollment_refusal TO kaliun_system USING (true) WITH CHECK (true);
 GRANT SELECT ON enrollment_refusal TO kaliun_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON enrollment_refusal TO kaliun_system;
+
+-- Certificates of one organization that run out, for its posture: in a fleet that renews, few of many.
+CREATE INDEX device_certificate_expiry_organization ON device (organization_id, certificate_expires_at)
+    WHERE deleted_at IS NULL AND revoked_at IS NULL;

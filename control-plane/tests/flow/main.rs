@@ -15,6 +15,7 @@ mod garbage;
 mod history;
 mod keys_at_rest;
 mod lifecycle;
+mod posture;
 mod recovery;
 mod refusals;
 mod renewal;

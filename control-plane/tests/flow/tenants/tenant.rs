@@ -185,7 +185,9 @@ async fn refused_insert(admin: &Client, organization: Uuid, word: &str) -> Resul
     let statement = "INSERT INTO enrollment_refusal
                          (hour, source, organization_id, reason, refused_count, first_at, last_at)
                      VALUES (date_trunc('hour', now()), $2, $1, 'enrollment.token_revoked', 5000, now(), now())";
-    admin.execute(statement, &[&organization, &format!("{word}-source")]).await?;
+    for source in ["first", "second"] {
+        admin.execute(statement, &[&organization, &format!("{word}-{source}-source")]).await?;
+    }
     Ok(())
 }
 
@@ -293,6 +295,10 @@ impl Asking<'_> {
             fleet::ListDeviceCertificatesRequest { device_id: device.to_owned(), page_size: 1, ..Default::default() };
         let page = certificates.list_device_certificates(self.request(page)).await?.into_inner();
         pages.certificates = page.next_page_token;
+        let mut postures = fleet::posture_service_client::PostureServiceClient::new(self.channel.clone());
+        let first = fleet::ListFindingsRequest { page_size: 1, ..Default::default() };
+        pages.findings = postures.list_findings(self.request(first)).await?.into_inner().next_page_token;
+        ensure!(!pages.findings.is_empty(), "two things are wrong");
         pages.device_events = history.list_events(self.request(request)).await?.into_inner().next_page_token;
         Ok(pages)
     }
