@@ -282,6 +282,21 @@ ALTER TABLE ONLY public.enrollment FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.enrollment OWNER TO kaliun_owner;
 
+CREATE TABLE public.enrollment_refusal (
+    hour timestamp with time zone NOT NULL,
+    source text NOT NULL,
+    organization_id uuid,
+    reason text NOT NULL,
+    refused_count bigint NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    CONSTRAINT enrollment_refusal_refused_count_check CHECK ((refused_count > 0))
+);
+
+ALTER TABLE ONLY public.enrollment_refusal FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.enrollment_refusal OWNER TO kaliun_owner;
+
 CREATE TABLE public.event (
     id bigint NOT NULL,
     organization_id uuid NOT NULL,
@@ -522,6 +537,8 @@ CREATE INDEX device_certificate_end ON public.device_certificate USING btree (ex
 
 CREATE INDEX device_certificate_expiry ON public.device USING btree (certificate_expires_at) WHERE ((deleted_at IS NULL) AND (revoked_at IS NULL));
 
+CREATE INDEX device_certificate_expiry_organization ON public.device USING btree (organization_id, certificate_expires_at) WHERE ((deleted_at IS NULL) AND (revoked_at IS NULL));
+
 CREATE INDEX device_enrolled ON public.device USING btree (organization_id, enrolled_at DESC, id) WHERE (deleted_at IS NULL);
 
 CREATE INDEX device_identity_key_reused ON public.device_identity USING btree (organization_id, key_reused_at) WHERE (key_reused_at IS NOT NULL);
@@ -541,6 +558,10 @@ CREATE UNIQUE INDEX device_name ON public.device USING btree (organization_id, n
 CREATE INDEX device_status_replica ON public.device_status USING btree (replica_id) WHERE online;
 
 CREATE INDEX enrollment_expiry ON public.enrollment USING btree (code_expires_at);
+
+CREATE INDEX enrollment_refusal_organization ON public.enrollment_refusal USING btree (organization_id, source, hour);
+
+CREATE UNIQUE INDEX enrollment_refusal_place ON public.enrollment_refusal USING btree (hour, source, COALESCE(organization_id, '00000000-0000-0000-0000-000000000000'::uuid), reason);
 
 CREATE INDEX event_device ON public.event USING btree (device_id, id DESC);
 
@@ -599,6 +620,9 @@ ALTER TABLE ONLY public.enrollment
 ALTER TABLE ONLY public.enrollment
     ADD CONSTRAINT enrollment_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
+ALTER TABLE ONLY public.enrollment_refusal
+    ADD CONSTRAINT enrollment_refusal_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
 ALTER TABLE ONLY public.event
     ADD CONSTRAINT event_device FOREIGN KEY (organization_id, device_id) REFERENCES public.device(organization_id, id);
 
@@ -646,6 +670,8 @@ ALTER TABLE public.device_status ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.enrollment ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.enrollment_refusal ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.event ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.installation ENABLE ROW LEVEL SECURITY;
@@ -675,6 +701,8 @@ CREATE POLICY organization ON public.device_identity TO kaliun_app USING ((organ
 CREATE POLICY organization ON public.device_status TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
 CREATE POLICY organization ON public.enrollment TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.enrollment_refusal TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
 CREATE POLICY organization ON public.event TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
@@ -715,6 +743,8 @@ CREATE POLICY system ON public.device_identity TO kaliun_system USING (true) WIT
 CREATE POLICY system ON public.device_status TO kaliun_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system ON public.enrollment TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.enrollment_refusal TO kaliun_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system ON public.event TO kaliun_system USING (true) WITH CHECK (true);
 
@@ -774,6 +804,9 @@ GRANT SELECT ON TABLE public.device_status TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.device_status TO kaliun_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.enrollment TO kaliun_system;
+
+GRANT SELECT ON TABLE public.enrollment_refusal TO kaliun_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.enrollment_refusal TO kaliun_system;
 
 GRANT SELECT,INSERT ON TABLE public.event TO kaliun_app;
 GRANT SELECT,INSERT,DELETE ON TABLE public.event TO kaliun_system;

@@ -51,6 +51,8 @@ pub const TABLE: &[Row] = &[
     row("/kaliun.fleet.v1.LifecycleService/ReplaceDevice", Rule::Member(Role::Operator)),
     row("/kaliun.fleet.v1.LifecycleService/ReadoptDevice", Rule::Member(Role::Operator)),
     row("/kaliun.fleet.v1.CertificateService/ListDeviceCertificates", Rule::Member(Role::Viewer)),
+    row("/kaliun.fleet.v1.PostureService/ListFindings", Rule::Member(Role::Viewer)),
+    row("/kaliun.fleet.v1.PostureService/ListPlatformFindings", Rule::Platform(Role::Admin)),
     row("/kaliun.fleet.v1.WatchService/Watch", Rule::Member(Role::Viewer)),
     row("/kaliun.fleet.v1.ClaimService/LookUpClaim", Rule::Member(Role::Operator)),
     row("/kaliun.fleet.v1.ClaimService/ApproveClaim", Rule::Member(Role::Operator)),

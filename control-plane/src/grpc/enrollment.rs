@@ -1,5 +1,6 @@
 //! How a box without a certificate gets one.
 
+mod refusals;
 mod waiting;
 
 use super::convert::link::check_facts;
@@ -20,7 +21,7 @@ use kaliun_proto::enrollment::v1 as proto;
 use kaliun_proto::enrollment::v1::enrollment_service_server::EnrollmentService;
 use kaliun_proto::enrollment::v1::{enroll_request, enroll_response};
 use kaliun_proto::telemetry::v1::Facts;
-use kaliun_store::{Enrolled, EnrollmentRow, NewDevice, StoreError, SystemStore};
+use kaliun_store::{Enrolled, EnrollmentRow, KeyReuse, NewDevice, StoreError, SystemStore};
 use kaliun_types::id::EnrollmentId;
 use kaliun_types::join_token::JoinTokenText;
 use kaliun_types::name::DeviceName;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 /// Longest wait for a box's next message.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -49,6 +50,7 @@ const CODE_TRIES: usize = 4;
 /// Steps that wait for a box to read them: the dialogue has four.
 const STEPS_MAX: usize = 4;
 
+pub(crate) use refusals::{PERIOD as REFUSALS_PERIOD, Refusals};
 pub(crate) use waiting::Waiting;
 
 /// Enrols boxes.
@@ -67,10 +69,20 @@ struct Inner {
     /// None where all boxes seem to come from one place.
     by_source: Option<Limiter<IpAddr>>,
     places: Places<IpAddr>,
+    refusals: Refusals,
 }
 
 /// What a waiting box shows: which row, and under which code. It runs out soon when the box goes away undecided.
 type Shown = Option<(EnrollmentId, ClaimCode)>;
+
+/// What a box showed on its way, for whoever counts and notes refusals.
+#[derive(Default)]
+struct Tried {
+    /// SHA-256 of the key that it proved.
+    key_hash: Option<[u8; 32]>,
+    /// SHA-256 of the join token's secret.
+    token_hash: Option<[u8; 32]>,
+}
 
 type Steps = mpsc::Sender<Result<proto::EnrollResponse, Status>>;
 
@@ -112,9 +124,11 @@ impl Enrollments {
         tasks: Tasks,
         public_url: String,
         by_source: Option<Limiter<IpAddr>>,
+        refusals: Refusals,
     ) -> Self {
         let places = Places::new(WAITING_MAX, if by_source.is_some() { WAITING_FOR_EACH } else { u32::MAX });
-        let inner = Inner { store, authority, waiting, changes, metrics, tasks, public_url, by_source, places };
+        let inner =
+            Inner { store, authority, waiting, changes, metrics, tasks, public_url, by_source, places, refusals };
         Self { inner: Arc::new(inner) }
     }
 }
@@ -141,9 +155,10 @@ impl EnrollmentService for Enrollments {
             .map(|connection| connection.source)
             .ok_or_else(|| Status::internal("the connection is not known"))?;
         if let Some(by_source) = &self.inner.by_source {
-            by_source
-                .take(&limited_as(source), Instant::now())
-                .map_err(|wait| status::refusal_retry_after(ReasonCode::EnrollmentBusy, wait))?;
+            by_source.take(&limited_as(source), Instant::now()).map_err(|wait| {
+                self.inner.refusals.count(source, None, ReasonCode::EnrollmentBusy);
+                status::refusal_retry_after(ReasonCode::EnrollmentBusy, wait)
+            })?;
         }
         let (steps, answers) = mpsc::channel(STEPS_MAX);
         let inner = Arc::clone(&self.inner);
@@ -173,10 +188,13 @@ async fn hear(inbound: &mut Streaming<proto::EnrollRequest>) -> Result<enroll_re
 impl Inner {
     async fn run(&self, source: IpAddr, mut inbound: Streaming<proto::EnrollRequest>, steps: Steps) {
         let stopping = self.tasks.stopping();
-        let mut shown = None;
+        let (mut shown, mut tried) = (None, Tried::default());
         let outcome = tokio::select! {
-            outcome = self.enroll(source, &mut inbound, &steps, &mut shown) => outcome,
+            outcome = self.enroll(source, &mut inbound, &steps, &mut shown, &mut tried) => outcome,
             () = steps.closed() => {
+                if shown.is_some() {
+                    self.refusals.count(source, None, ReasonCode::EnrollmentCodeExpired);
+                }
                 self.let_run_out(shown).await;
                 return;
             }
@@ -187,11 +205,36 @@ impl Inner {
             Err(Ended::Refused(reason)) => {
                 self.metrics.refuse(reason);
                 tracing::info!(%source, reason = reason.code(), "enrolment refused");
+                self.note_refusal(source, reason, &tried).await;
                 let _box_gone = steps.send(Ok(response(enroll_response::Step::Refused(refused(reason))))).await;
             }
             Err(Ended::Broken(status)) => {
+                if is_box_at_fault(&status) {
+                    self.refusals.count(source, None, ReasonCode::EnrollmentRequestInvalid);
+                }
                 let _box_gone = steps.send(Err(status)).await;
             }
+        }
+    }
+
+    /// Counts a refusal, by source and, where a real join token was shown, for whose token it was. A key that asks for a second
+    /// identity is noted on the device that it belongs to.
+    async fn note_refusal(&self, source: IpAddr, reason: ReasonCode, tried: &Tried) {
+        // Most floods show tokens that nobody has: those are not looked up.
+        let token_hash = tried.token_hash.filter(|_| reason != ReasonCode::EnrollmentTokenInvalid);
+        let organization = match token_hash {
+            Some(hash) => self.store.join_token_organization(&hash).await.unwrap_or_else(|error| {
+                tracing::debug!(error = &error as &dyn std::error::Error, "whose token it was is not known");
+                None
+            }),
+            None => None,
+        };
+        self.refusals.count(source, organization, reason);
+        let reused = tried.key_hash.filter(|_| reason == ReasonCode::EnrollmentKeyInUse);
+        let Some(key_hash) = reused else { return };
+        let reuse = KeyReuse { key_hash: key_hash.to_vec(), device: None, source: source.to_string(), count: 1 };
+        if let Err(error) = self.store.key_reuses_note(&[reuse]).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a key under two identities could not be noted");
         }
     }
 
@@ -209,8 +252,10 @@ impl Inner {
         inbound: &mut Streaming<proto::EnrollRequest>,
         steps: &Steps,
         shown: &mut Shown,
+        tried: &mut Tried,
     ) -> Result<(), Ended> {
         let proved = prove(inbound, steps).await?;
+        tried.key_hash = Some(proved.request.key_hash);
         let facts = proved.facts.encode_to_vec();
         let now = self.authority.now();
         let credentials = self.authority.current();
@@ -228,6 +273,7 @@ impl Inner {
             let token = JoinTokenText::parse(&proved.join_token)
                 .map_err(|_| Ended::Refused(ReasonCode::EnrollmentTokenInvalid))?;
             let secret_hash = sha256(token.secret().expose().as_bytes());
+            tried.token_hash = Some(secret_hash);
             self.store.enroll_by_token(&secret_hash, &new, now).await?.map_err(Ended::Refused)?
         };
         self.issue(&credentials, &proved.request, enrolled, steps).await
@@ -290,7 +336,7 @@ impl Inner {
                 };
             }
             match state {
-                EnrollmentState::Pending => {}
+                EnrollmentState::Pending => self.refusals.count(source, None, ReasonCode::EnrollmentCodeExpired),
                 EnrollmentState::Denied => return Err(Ended::Refused(ReasonCode::EnrollmentDenied)),
                 EnrollmentState::Approved => return self.approved(row.id).await,
             }
@@ -327,6 +373,11 @@ impl Inner {
             expires_at_ms: clock::to_ms(row.code_expires_at),
         })
     }
+}
+
+/// Whether a dialogue broke by what the box said, or by its silence.
+fn is_box_at_fault(status: &Status) -> bool {
+    matches!(status.code(), Code::InvalidArgument | Code::DeadlineExceeded)
 }
 
 /// The first half of the dialogue: who it is, and that it holds the key now.

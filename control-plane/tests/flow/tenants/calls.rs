@@ -8,6 +8,7 @@ mod history;
 mod homes;
 mod lifecycle;
 mod people;
+mod posture;
 mod tokens;
 mod watch;
 
@@ -64,6 +65,8 @@ impl<'a> Caller<'a> {
             "LifecycleService/ReadoptDevice" => vec![self.readopt_device(handles).await],
             "LifecycleService/ReplaceDevice" => self.replace_device(handles).await,
             "CertificateService/ListDeviceCertificates" => self.list_device_certificates(handles).await,
+            "PostureService/ListFindings" => self.list_findings(handles).await,
+            "PostureService/ListPlatformFindings" => self.list_platform_findings(handles).await,
             "WatchService/Watch" => self.watch(handles).await,
             "ClaimService/LookUpClaim" => vec![self.look_up_claim(handles).await],
             "ClaimService/ApproveClaim" => self.approve_claim(handles).await,

@@ -107,6 +107,8 @@ impl Tenant {
         report(&known, word).await?;
         asking.until_offline(&known.device_id).await?;
 
+        refused_insert(admin, organization, word).await?;
+
         let pages = asking.pages(&known.device_id).await?;
         let handles = Handles {
             device_id: known.device_id.clone(),
@@ -175,6 +177,17 @@ async fn account_insert(admin: &Client, organization: Uuid, email: &str) -> Resu
             &[&organization, &account],
         )
         .await?;
+    Ok(())
+}
+
+/// What is counted of boxes that came with a token of this tenant and were refused.
+async fn refused_insert(admin: &Client, organization: Uuid, word: &str) -> Result<()> {
+    let statement = "INSERT INTO enrollment_refusal
+                         (hour, source, organization_id, reason, refused_count, first_at, last_at)
+                     VALUES (date_trunc('hour', now()), $2, $1, 'enrollment.token_revoked', 5000, now(), now())";
+    for source in ["first", "second"] {
+        admin.execute(statement, &[&organization, &format!("{word}-{source}-source")]).await?;
+    }
     Ok(())
 }
 
@@ -282,6 +295,10 @@ impl Asking<'_> {
             fleet::ListDeviceCertificatesRequest { device_id: device.to_owned(), page_size: 1, ..Default::default() };
         let page = certificates.list_device_certificates(self.request(page)).await?.into_inner();
         pages.certificates = page.next_page_token;
+        let mut postures = fleet::posture_service_client::PostureServiceClient::new(self.channel.clone());
+        let first = fleet::ListFindingsRequest { page_size: 1, ..Default::default() };
+        pages.findings = postures.list_findings(self.request(first)).await?.into_inner().next_page_token;
+        ensure!(!pages.findings.is_empty(), "two things are wrong");
         pages.device_events = history.list_events(self.request(request)).await?.into_inner().next_page_token;
         Ok(pages)
     }
