@@ -127,6 +127,7 @@ pub(super) async fn assemble(
         tasks: tasks.clone(),
     };
     reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting, &metrics);
+    reconcile::start_rotation(tasks, &authority);
     wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry));
     follow_authorities(tasks, &authority, tls, Arc::clone(&registry));
     device.start(sockets.device);

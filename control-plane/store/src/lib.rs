@@ -50,7 +50,7 @@ pub use open::{DatabaseAccess, OpenError};
 pub use organizations::FirstStart;
 pub use page_token_key::PageTokenKey;
 pub use pool::{AppStore, Store, SystemStore};
-pub use rotation::{RotationChange, RotationCount, StragglerRow};
+pub use rotation::{Author, RotationChange, StragglerRow};
 pub use samples::SampleRow;
 pub use scope::OrganizationScope;
 pub use sessions::{SessionEnd, SessionOpen, SessionOpened};
