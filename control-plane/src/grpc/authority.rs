@@ -52,6 +52,7 @@ fn refused(error: RotationError) -> Status {
         | RotationError::NotReady(_)
         | RotationError::Paused(_)
         | RotationError::NotPaused
+        | RotationError::ChainFull
         | RotationError::NoBundleKey => Status::failed_precondition(error.to_string()),
         RotationError::Store(error) => status::store(error),
         RotationError::Authority(error) => {

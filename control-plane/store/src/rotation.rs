@@ -63,7 +63,7 @@ const FULFILS: &str =
     "($1::bigint IS NULL OR s.trust_version >= $1) AND ($2::integer IS NULL OR s.shown_authority = $2)";
 
 impl SystemStore {
-    /// Counts who fulfils a gate. Of all organizations, without deleted devices.
+    /// Counts who fulfils a gate. Of all organizations, without those that are deleted or may not connect any more.
     ///
     /// # Errors
     /// The database failed.
@@ -76,7 +76,7 @@ impl SystemStore {
                 &format!(
                     "SELECT count(*) AS devices, count(*) FILTER (WHERE {FULFILS}) AS ready,
                             count(*) FILTER (WHERE NOT ({FULFILS}) AND s.trust_version = 0) AS lost
-                     FROM device d JOIN device_status s ON s.device_id = d.id WHERE d.deleted_at IS NULL"
+                     FROM device d JOIN device_status s ON s.device_id = d.id WHERE d.deleted_at IS NULL AND d.revoked_at IS NULL"
                 ),
                 &[&gate.trust_version, &gate.authority],
             )
@@ -215,7 +215,7 @@ impl AppStore {
                 &format!(
                     "SELECT d.id, d.name, s.online, s.link_since, s.trust_version, s.shown_authority
                      FROM device d JOIN device_status s ON s.device_id = d.id
-                     WHERE d.organization_id = $3 AND d.deleted_at IS NULL AND NOT ({FULFILS})
+                     WHERE d.organization_id = $3 AND d.deleted_at IS NULL AND d.revoked_at IS NULL AND NOT ({FULFILS})
                        AND ($4::uuid IS NULL OR d.id > $4)
                      ORDER BY d.id LIMIT $5"
                 ),
