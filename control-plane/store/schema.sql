@@ -404,9 +404,17 @@ CREATE TABLE public.rotation (
     phase_since timestamp with time zone DEFAULT now() NOT NULL,
     current_authority integer NOT NULL,
     next_authority integer,
+    grace_seconds bigint,
+    waits_since timestamp with time zone DEFAULT now() NOT NULL,
+    paused_at timestamp with time zone,
+    paused_by text,
+    pause_reason text,
     CONSTRAINT rotation_check CHECK (((phase = 1) = (next_authority IS NULL))),
+    CONSTRAINT rotation_grace_seconds_check CHECK ((grace_seconds > 0)),
+    CONSTRAINT rotation_pause_is_whole CHECK ((((paused_at IS NULL) = (paused_by IS NULL)) AND ((paused_at IS NULL) = (pause_reason IS NULL)))),
     CONSTRAINT rotation_phase_check CHECK (((phase >= 1) AND (phase <= 4))),
-    CONSTRAINT rotation_singleton_check CHECK (singleton)
+    CONSTRAINT rotation_singleton_check CHECK (singleton),
+    CONSTRAINT rotation_steady_is_not_steered CHECK (((phase <> 1) OR ((paused_at IS NULL) AND (grace_seconds IS NULL))))
 );
 
 ALTER TABLE public.rotation OWNER TO kaliun_owner;
@@ -435,6 +443,29 @@ CREATE TABLE public.trust_bundle (
 );
 
 ALTER TABLE public.trust_bundle OWNER TO kaliun_owner;
+
+CREATE TABLE public.unsigned_bundle (
+    singleton boolean DEFAULT true NOT NULL,
+    revision bigint NOT NULL,
+    step smallint NOT NULL,
+    version bigint NOT NULL,
+    bundle bytea NOT NULL,
+    asked_by text NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    authority_number integer,
+    authority_certificate bytea,
+    authority_sealed_key bytea,
+    grace_seconds bigint,
+    CONSTRAINT unsigned_bundle_check CHECK (((step = 1) = (authority_number IS NOT NULL))),
+    CONSTRAINT unsigned_bundle_check1 CHECK (((authority_number IS NULL) = (authority_certificate IS NULL))),
+    CONSTRAINT unsigned_bundle_check2 CHECK (((authority_number IS NULL) = (authority_sealed_key IS NULL))),
+    CONSTRAINT unsigned_bundle_grace_seconds_check CHECK ((grace_seconds > 0)),
+    CONSTRAINT unsigned_bundle_singleton_check CHECK (singleton),
+    CONSTRAINT unsigned_bundle_step_check CHECK (((step >= 1) AND (step <= 3))),
+    CONSTRAINT unsigned_bundle_version_check CHECK ((version > 0))
+);
+
+ALTER TABLE public.unsigned_bundle OWNER TO kaliun_owner;
 
 ALTER TABLE ONLY public.account
     ADD CONSTRAINT account_pkey PRIMARY KEY (id);
@@ -522,6 +553,9 @@ ALTER TABLE ONLY public.rotation
 
 ALTER TABLE ONLY public.trust_bundle
     ADD CONSTRAINT trust_bundle_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY public.unsigned_bundle
+    ADD CONSTRAINT unsigned_bundle_pkey PRIMARY KEY (singleton);
 
 CREATE UNIQUE INDEX account_email ON public.account USING btree (lower(email));
 
@@ -834,3 +868,5 @@ GRANT SELECT ON TABLE public.sample_head TO kaliun_app;
 GRANT SELECT,INSERT ON TABLE public.sample_head TO kaliun_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.trust_bundle TO kaliun_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.unsigned_bundle TO kaliun_system;

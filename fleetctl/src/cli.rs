@@ -12,7 +12,7 @@ mod target;
 mod token;
 
 pub(crate) use audit::AuditCommand;
-pub(crate) use ca::{CaCommand, CaRotate, CaStep};
+pub(crate) use ca::{CaCommand, CaRotate, CaStart, CaStep};
 pub(crate) use claim::{ClaimApprove, ClaimCommand, ClaimDeny};
 pub(crate) use context::{ContextCommand, ContextSet, Login};
 pub(crate) use device::{

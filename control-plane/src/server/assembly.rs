@@ -133,6 +133,7 @@ pub(super) async fn assemble(
     };
     reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting, &metrics);
     reconcile::count_refusals(tasks, &store.system, refusals);
+    reconcile::start_rotation(tasks, &authority);
     wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry));
     authorities::follow(tasks, &authority, tls, Arc::clone(&registry), renewals);
     device.start(sockets.device);

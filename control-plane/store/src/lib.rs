@@ -54,7 +54,7 @@ pub use organizations::FirstStart;
 pub use page_token_key::PageTokenKey;
 pub use pool::{AppStore, Store, SystemStore};
 pub use posture::FindingPage;
-pub use rotation::{RotationChange, RotationCount, StragglerRow};
+pub use rotation::{Author, RotationChange, StragglerRow};
 pub use samples::SampleRow;
 pub use scope::OrganizationScope;
 pub use sessions::{SessionEnd, SessionOpen, SessionOpened};

@@ -8,6 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use kaliun_cluster::testing::TestDatabase;
 use kaliun_control_plane::authority::KeyFile;
+use kaliun_control_plane::clock::Clock;
 use kaliun_control_plane::config::{Config, Database};
 use kaliun_control_plane::server::Server;
 use kaliun_proto::enrollment::v1::enroll_request::{Begin, Proof, Step};
@@ -51,6 +52,7 @@ pub(crate) struct Fixture {
     pub(crate) database: TestDatabase,
     config: Config,
     folder: PathBuf,
+    clock: Clock,
 }
 
 impl Fixture {
@@ -67,25 +69,32 @@ impl Fixture {
         std::fs::write(&token_file, TOKEN)?;
         let mut config = config(&database, folder.clone(), token_file);
         change(&mut config);
-        let server = Server::start(&config).await?;
-        Ok(Self { server, database, config, folder })
+        let clock = Clock::default();
+        let server = Server::start_by(&config, clock.clone()).await?;
+        Ok(Self { server, database, config, folder, clock })
     }
 
     /// Starts another server on the same database, with the same authority.
     pub(crate) async fn replica(&self) -> Result<Server> {
-        Ok(Server::start(&Config { replica_name: "other".to_owned(), ..self.config.clone() }).await?)
+        let config = Config { replica_name: "other".to_owned(), ..self.config.clone() };
+        Ok(Server::start_by(&config, self.clock.clone()).await?)
     }
 
     /// Stops the server and starts it again.
     pub(crate) async fn restart(self) -> Result<Self> {
         self.server.stop().await;
-        Ok(Self { server: Server::start(&self.config).await?, ..self })
+        Ok(Self { server: Server::start_by(&self.config, self.clock.clone()).await?, ..self })
     }
 
     pub(crate) async fn stop(self) -> Result<()> {
         self.server.stop().await;
         std::fs::remove_dir_all(&self.folder)?;
         Ok(())
+    }
+
+    /// Moves the clock on that certificates and rotations go by, of all servers here.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.clock.advance(by);
     }
 
     /// How the server was configured.

@@ -107,6 +107,10 @@ reasons! {
     DeviceReplaced "device.replaced" "Nothing to do.";
     DeviceDeleted "device.deleted" "Nothing to do.";
     DeviceChanged "device.changed" "Nothing to do.";
+    RotationWaiting "rotation.waiting" "Nothing to do: it goes on by itself; `fleetctl ca stragglers` lists whom it waits for.";
+    RotationPaused "rotation.paused" "Go on with `fleetctl ca rotate resume`, or back with `fleetctl ca rotate rollback`.";
+    RotationWouldStrand "rotation.would_strand" "Switch on the boxes of `fleetctl ca stragglers` that show bundle 0, or delete those that are gone; or leave them behind with `fleetctl ca rotate advance --force`.";
+    RotationUnsigned "rotation.unsigned" "Fetch it with `fleetctl ca bundle unsigned`, sign it where its key is with `control-plane ca sign-bundle`, and bring it with `fleetctl ca bundle submit`.";
     AgentStarted "agent.started" "Nothing to do.";
     AgentStopped "agent.stopped" "Nothing to do.";
     HomeAssistantOnline "ha.online" "Nothing to do.";

@@ -82,6 +82,8 @@ impl<'a> Caller<'a> {
             "AuthorityService/StartRotation" => vec![self.start_rotation().await],
             "AuthorityService/AdvanceRotation" => vec![self.advance_rotation().await],
             "AuthorityService/RollBackRotation" => vec![self.roll_back_rotation().await],
+            "AuthorityService/PauseRotation" => vec![self.pause_rotation().await],
+            "AuthorityService/ResumeRotation" => vec![self.resume_rotation().await],
             "AuthorityService/ListStragglers" => self.list_stragglers(handles).await,
             "HistoryService/QueryMetrics" => vec![self.query_metrics(handles).await?],
             "HistoryService/ListEvents" => self.list_events(handles).await,
