@@ -92,7 +92,7 @@ pub(super) async fn assemble(
 
     let origins = origins(config, addresses.public);
     let public_url = origins.first().cloned().unwrap_or_default();
-    let waiting = Waiting::new();
+    let (waiting, decided) = Waiting::new();
     let draining = Arc::new(AtomicBool::new(false));
     let parts =
         Parts { tasks, store, changes: &changes, metrics: &metrics, authority: &authority, seal: &seal, clock: &clock };
@@ -126,8 +126,9 @@ pub(super) async fn assemble(
         proxies: config.public_proxies.clone(),
         tasks: tasks.clone(),
     };
-    reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting, &metrics);
-    wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry));
+    reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting.clone(), &metrics);
+    wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry), waiting);
+    wakeups::tell_decisions(tasks, store.system.clone(), decided);
     follow_authorities(tasks, &authority, tls, Arc::clone(&registry));
     device.start(sockets.device);
     public.start(sockets.public);

@@ -69,6 +69,7 @@ reasons! {
     EnrollmentRequestInvalid "enrollment.request_invalid" "Update the agent: its signing request does not fit.";
     EnrollmentDenied "enrollment.denied" "Somebody turned this box away; ask them, then start enrolment again.";
     EnrollmentCodeExpired "enrollment.code_expired" "Use the new code on the box's screen.";
+    EnrollmentCheckFailed "enrollment.check_failed" "Somebody typed wrong check characters for this box too often, and its code ended; use the new code on the box's screen.";
     EnrollmentKeyInUse "enrollment.key_in_use" "This key belongs to a live device; delete that device first or make a new key with `kaliun-edge enroll --new-key`.";
     EnrollmentBusy "enrollment.busy" "Too many boxes enrol at once; the box tries again by itself.";
 
