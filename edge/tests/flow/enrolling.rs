@@ -47,9 +47,8 @@ async fn a_code_is_shown_until_somebody_says_yes() {
     double.answer.send_replace(Answer::Pend("WXYZ6789".to_owned()));
     running.until("a new code", shows("WXYZ6789")).await;
     double.answer.send_replace(Answer::Entered("WXYZ6789".to_owned(), vec![9; 32]));
-    let shown = |state: &kaliun_edge::agent_state::AgentState| match &state.enrollment {
-        EnrollmentState::Pending { check, .. } => check.clone(),
-        _ => String::new(),
+    let shown = |state: &kaliun_edge::agent_state::AgentState| {
+        if let EnrollmentState::Pending { check, .. } = &state.enrollment { check.clone() } else { String::new() }
     };
     let state = running.until("check characters", |state| !shown(state).is_empty()).await;
     let key_hash = sha256(&begun.public_key_info);
