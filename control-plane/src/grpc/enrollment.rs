@@ -39,6 +39,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest signing request and token that are looked at, bytes.
 const REQUEST_MAX_BYTES: usize = 4 * 1024;
 const TOKEN_MAX_BYTES: usize = 256;
+/// Largest message, bytes: a signing request, a token, and what the box says of itself.
+pub(crate) const MESSAGE_MAX_BYTES: usize = 16 * 1024;
 /// Boxes that show a code at once, in all: a stream each, which lives in a stranger's connection.
 const WAITING_MAX: usize = 1_000;
 /// Of one source: a workshop that claims its boxes by hand.
@@ -227,8 +229,9 @@ impl Inner {
             let _place = self.places.take(limited_as(source)).ok_or(Ended::Refused(ReasonCode::EnrollmentBusy))?;
             let approved = self.wait_for_yes(source, &new(&self.authority.current()), steps, shown).await?;
             let credentials = self.authority.current();
-            let certificate = credentials.grant(self.authority.now());
-            let enrolled = self.store.enrollment_collect(approved, certificate).await?.map_err(Ended::Refused)?;
+            let now = self.authority.now();
+            let enrolled = self.store.enrollment_collect(approved, credentials.grant(now), now).await?;
+            let enrolled = enrolled.map_err(Ended::Refused)?;
             return self.issue(&credentials, &proved.request, enrolled, steps).await;
         }
         let token =
@@ -314,7 +317,8 @@ impl Inner {
         for _ in 0..CODE_TRIES {
             let Some(code) = ClaimCode::from_random(&random::<32>()) else { continue };
             let expires_at = clock::now() + CODE_LIFETIME;
-            match self.store.enrollment_wait(new, code.as_str(), expires_at, &source.to_string()).await {
+            let now = self.authority.now();
+            match self.store.enrollment_wait(new, code.as_str(), expires_at, &source.to_string(), now).await {
                 Ok(Ok(row)) => return Ok(row),
                 Ok(Err(reason)) => return Err(Ended::Refused(reason)),
                 Err(StoreError::AlreadyExists { .. }) => {}
@@ -381,4 +385,20 @@ pub(super) fn refused(reason: ReasonCode) -> enroll_response::Refused {
         retryable,
         retry_after_ms: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX),
     }
+}
+
+/// The first half of the dialogue over the bytes of a request's body: whether the sender proved a key, and what it was told. For
+/// fuzzers.
+#[cfg(feature = "fuzzing")]
+pub(crate) async fn first_half(body: bytes::Bytes) -> (bool, Vec<enroll_response::Step>) {
+    let decoder = tonic_prost::ProstCodec::<proto::EnrollResponse, _>::raw_decoder(Default::default());
+    let body = http_body_util::Full::new(body);
+    let mut inbound = Streaming::new_request(decoder, body, None, Some(MESSAGE_MAX_BYTES));
+    let (steps, mut answers) = mpsc::channel(STEPS_MAX);
+    let is_proved = prove(&mut inbound, &steps).await.is_ok();
+    let mut said = Vec::new();
+    while let Ok(Ok(answer)) = answers.try_recv() {
+        said.extend(answer.step);
+    }
+    (is_proved, said)
 }

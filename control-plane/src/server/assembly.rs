@@ -10,7 +10,7 @@ use crate::digest::random;
 use crate::grpc;
 use crate::grpc::account::{Accounts, SessionCookie};
 use crate::grpc::auth::{PublicGate, device_gate};
-use crate::grpc::enrollment::{Enrollments, Waiting};
+use crate::grpc::enrollment::{Enrollments, MESSAGE_MAX_BYTES, Waiting};
 use crate::grpc::link::Links;
 use crate::grpc::page::PageSeal;
 use crate::grpc::recovery::{self, Recoveries};
@@ -20,10 +20,11 @@ use crate::listen::internal::{self, Probes};
 use crate::listen::public::PublicListener;
 use crate::metrics::Metrics;
 use crate::reconcile;
+use crate::sessions::authorities;
 use crate::sessions::ingest::Ingest;
 use crate::sessions::opener::Opener;
 use crate::sessions::registry::Registry;
-use crate::sessions::renewals::{Renewals, follow_authorities};
+use crate::sessions::renewals::Renewals;
 use crate::sessions::stream::Shared;
 use crate::sessions::sweeper::{self, Patience};
 use crate::tasks::Tasks;
@@ -74,17 +75,13 @@ pub(super) async fn assemble(
     let seal = PageSeal::new(&store.system.page_token_key(random()).await?);
 
     let registry = Arc::new(Registry::default());
+    let renewals =
+        Renewals::start(tasks, store.system.clone(), authority.clone(), changes.clone(), Arc::clone(&metrics));
     let shared = Arc::new(Shared {
         registry: Arc::clone(&registry),
         opener: Opener::start(tasks, store.system.clone(), replica, changes.clone()),
         ingest: Ingest::start(tasks, store.system.clone(), changes.clone(), Arc::clone(&metrics)),
-        renewals: Renewals::start(
-            tasks,
-            store.system.clone(),
-            authority.clone(),
-            changes.clone(),
-            Arc::clone(&metrics),
-        ),
+        renewals: renewals.clone(),
         metrics: Arc::clone(&metrics),
     });
     let patience = Patience::new(config.heartbeat_interval_ms);
@@ -116,7 +113,7 @@ pub(super) async fn assemble(
         tls: public_tls,
         services: public_routes(
             &parts,
-            Waker::new(store.system.clone(), Arc::clone(&registry)),
+            Waker::new(tasks.clone(), store.system.clone(), Arc::clone(&registry)),
             waiting.clone(),
             accounts,
         ),
@@ -129,7 +126,7 @@ pub(super) async fn assemble(
     reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting.clone(), &metrics);
     wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry), waiting);
     wakeups::tell_decisions(tasks, store.system.clone(), decided);
-    follow_authorities(tasks, &authority, tls, Arc::clone(&registry));
+    authorities::follow(tasks, &authority, tls, Arc::clone(&registry), renewals);
     device.start(sockets.device);
     public.start(sockets.public);
     let probes = Probes { store: store.system.clone(), metrics, draining: Arc::clone(&draining) };
@@ -213,8 +210,8 @@ fn device_routes(
     };
     let mut routes = Routes::builder();
     routes
-        .add_service(EnrollmentServiceServer::new(enrollments).max_decoding_message_size(16 * 1024))
-        .add_service(RecoveryServiceServer::new(recoveries).max_decoding_message_size(16 * 1024))
+        .add_service(EnrollmentServiceServer::new(enrollments).max_decoding_message_size(MESSAGE_MAX_BYTES))
+        .add_service(RecoveryServiceServer::new(recoveries).max_decoding_message_size(MESSAGE_MAX_BYTES))
         .add_service(links);
     routes.routes().into_axum_router().layer(axum::middleware::from_fn(device_gate))
 }
