@@ -4,7 +4,7 @@ use crate::agent::AgentConfig;
 use crate::agent_state::{EnrollmentState, LinkState};
 use crate::decommission::Decommissioned;
 use crate::dialer::Dialer;
-use crate::enrollment::{Enrollment, EnrollmentError, decide as decide_enrollment};
+use crate::enrollment::{Enrollment, EnrollmentError, PendingEnrollment, decide as decide_enrollment};
 use crate::facts::AGENT_VERSION;
 use crate::identity::{DeviceRecord, Identity};
 use crate::journal::{Class, Journal};
@@ -17,7 +17,6 @@ use crate::published::Published;
 use crate::recovery::Recovery;
 use crate::state_dir::StateDir;
 use crate::trust::{TrustChain, UntrustedChain};
-use kaliun_proto::enrollment::v1::enroll_response::Pending;
 use kaliun_proto::link::v1::{Hello, SpoolPosition};
 use kaliun_types::limits::LINK_PROTOCOL;
 use kaliun_types::reason::ReasonCode;
@@ -185,12 +184,13 @@ impl Uplink<'_> {
         let published = self.published;
         // A box that waits for a person must not keep its place.
         let mut place = self.dialer.enrollments.acquire().await.ok();
-        let on_pending = |pending: Pending| {
+        let on_pending = |pending: PendingEnrollment| {
             place = None;
             published.enrollment(EnrollmentState::Pending {
                 claim_code: pending.claim_code,
                 claim_url: pending.claim_url,
                 expires_at_ms: pending.expires_at_ms,
+                check: pending.check.map(|check| check.as_str().to_owned()).unwrap_or_default(),
                 fingerprint: fingerprint.clone(),
             });
         };

@@ -89,7 +89,7 @@ pub(super) async fn assemble(
 
     let origins = origins(config, addresses.public);
     let public_url = origins.first().cloned().unwrap_or_default();
-    let waiting = Waiting::new();
+    let (waiting, decided) = Waiting::new();
     let refusals = Refusals::new(!config.device_sources_hidden);
     let draining = Arc::new(AtomicBool::new(false));
     let parts =
@@ -131,10 +131,11 @@ pub(super) async fn assemble(
         proxies: config.public_proxies.clone(),
         tasks: tasks.clone(),
     };
-    reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting, &metrics);
+    reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting.clone(), &metrics);
     reconcile::count_refusals(tasks, &store.system, refusals);
     reconcile::start_rotation(tasks, &authority);
-    wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry));
+    wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry), waiting);
+    wakeups::tell_decisions(tasks, store.system.clone(), decided);
     authorities::follow(tasks, &authority, tls, Arc::clone(&registry), renewals);
     device.start(sockets.device);
     public.start(sockets.public);

@@ -69,6 +69,7 @@ reasons! {
     EnrollmentRequestInvalid "enrollment.request_invalid" "Update the agent: its signing request does not fit.";
     EnrollmentDenied "enrollment.denied" "Somebody turned this box away; ask them, then start enrolment again.";
     EnrollmentCodeExpired "enrollment.code_expired" "Use the new code on the box's screen.";
+    EnrollmentCheckFailed "enrollment.check_failed" "Somebody typed wrong check characters for this box too often, and its code ended; use the new code on the box's screen.";
     EnrollmentKeyInUse "enrollment.key_in_use" "This key belongs to a live device; delete that device first or make a new key with `kaliun-edge enroll --new-key`.";
     EnrollmentBusy "enrollment.busy" "Too many boxes enrol at once; the box tries again by itself.";
     EnrollmentFlood "enrollment.flood" "Nothing has to be done: the source keeps its own share busy and nobody else's. Look which boxes are there, and block the source in front of the device port if they are not yours.";
