@@ -58,6 +58,26 @@ pub enum AuthorityError {
         /// What it should open.
         what: String,
     },
+    /// There are boxes already, and no authority that they could believe.
+    #[error(
+        "the database has devices or join tokens and no authority; restore the tables authority, trust_bundle and rotation from a backup, or, after an older \
+         program, put the folder {} back: a new authority would be a stranger to every box",
+        folder.display()
+    )]
+    NoAuthority {
+        /// Where an older program kept it.
+        folder: PathBuf,
+    },
+    /// A folder has an authority that is not the database's.
+    #[error(
+        "{} holds an authority that the database does not know; if this database is the right one, move the folder away, else give the \
+         right database_url",
+        folder.display()
+    )]
+    OtherAuthority {
+        /// Which.
+        folder: PathBuf,
+    },
     /// What is kept does not fit together.
     #[error("{what} is damaged; restore the database from a backup")]
     Damaged {
@@ -123,6 +143,9 @@ impl Authority {
             let keys = KeyFile::open_or_create(key_file)?;
             let first = match moved.read()? {
                 Some(first) => first,
+                None if store.has_boxes_without_authority().await? => {
+                    return Err(AuthorityError::NoAuthority { folder: moved.path().to_owned() });
+                }
                 None => make_first(clock.now())?,
             };
             begin(&store, &keys, &first).await?;

@@ -36,6 +36,9 @@ const ENROLLMENT_BATCH: i64 = 1_000;
 const ENROLLMENT_BATCHES: usize = 200;
 /// Decisions on waiting boxes that nobody told of are looked for this often.
 const DECISION_PERIOD: Duration = Duration::from_secs(2);
+/// The history of certificates goes back so far, two years; and how much is deleted in one run.
+const CERTIFICATES_KEPT: Duration = Duration::from_secs(2 * 365 * 24 * 3600);
+const CERTIFICATES_BATCH: i64 = 1_000;
 /// When certificates run out is looked at this often; they live for 30 days.
 const CERTIFICATE_PERIOD: Duration = Duration::from_secs(60);
 
@@ -94,7 +97,10 @@ pub(crate) fn start(
     let certificates = (store.clone(), Arc::clone(metrics));
     every(tasks, "certificate-expiry", CERTIFICATE_PERIOD, move || {
         let (store, metrics) = certificates.clone();
-        async move { certificates::look(&store, &metrics).await }
+        async move {
+            certificates::look(&store, &metrics).await?;
+            store.certificate_delete_ended(clock::now() - CERTIFICATES_KEPT, CERTIFICATES_BATCH).await.map(|_count| ())
+        }
     });
     let lease = (store.clone(), changes.clone(), replica_name.to_owned());
     every(tasks, "replica-lease", HEARTBEAT, move || {

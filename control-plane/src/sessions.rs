@@ -5,6 +5,7 @@
 //! keeps them alive and ends the silent ones.
 
 mod allowance;
+pub(crate) mod authorities;
 pub(crate) mod handle;
 pub(crate) mod ingest;
 pub(crate) mod opener;

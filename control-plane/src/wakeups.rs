@@ -7,6 +7,7 @@ use kaliun_types::id::DeviceId;
 use kaliun_types::reason::ReasonCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// How long a broken connection waits before it is made anew. Meanwhile others are found by looking, within seconds.
 const RETRY: Duration = Duration::from_secs(1);
@@ -40,33 +41,37 @@ impl Wakeup {
 /// Tells all replicas.
 #[derive(Clone)]
 pub(crate) struct Waker {
+    tasks: Tasks,
     store: SystemStore,
     registry: Arc<Registry>,
 }
 
 impl Waker {
-    pub(crate) fn new(store: SystemStore, registry: Arc<Registry>) -> Self {
-        Self { store, registry }
+    pub(crate) fn new(tasks: Tasks, store: SystemStore, registry: Arc<Registry>) -> Self {
+        Self { tasks, store, registry }
     }
 
     /// Ends a device's session, here at once and at the other replicas within a moment.
     pub(crate) async fn close(&self, device: DeviceId, reason: ReasonCode) {
         heed(&self.registry, Wakeup::Close(device, reason));
-        if let Err(error) = self.store.wake(&Wakeup::Close(device, reason).encode()).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(device.id = %device, error, "other replicas were not told; they find out within seconds");
-        }
+        let store = self.store.clone();
+        // By itself: whoever asked for this may hang up, and the others are told all the same.
+        let (say, said) = oneshot::channel();
+        self.tasks.spawn_small(async move {
+            if let Err(error) = store.wake(&Wakeup::Close(device, reason).encode()).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(device.id = %device, error, "other replicas were not told; they find out within seconds");
+            }
+            let _nobody_waits = say.send(());
+        });
+        let _stopping = said.await;
     }
 }
 
 /// Does what a hint says.
 fn heed(registry: &Registry, wakeup: Wakeup) {
     match wakeup {
-        Wakeup::Close(device, reason) => {
-            if let Some(session) = registry.get(device) {
-                session.close(reason);
-            }
-        }
+        Wakeup::Close(device, reason) => registry.end(device, reason),
     }
 }
 

@@ -518,6 +518,8 @@ CREATE INDEX browser_session_organization ON public.browser_session USING btree 
 
 CREATE INDEX device_certificate_device ON public.device_certificate USING btree (device_id, id DESC);
 
+CREATE INDEX device_certificate_end ON public.device_certificate USING btree (expires_at);
+
 CREATE INDEX device_certificate_expiry ON public.device USING btree (certificate_expires_at) WHERE ((deleted_at IS NULL) AND (revoked_at IS NULL));
 
 CREATE INDEX device_enrolled ON public.device USING btree (organization_id, enrolled_at DESC, id) WHERE (deleted_at IS NULL);
@@ -529,6 +531,8 @@ CREATE INDEX device_identity_parked ON public.device_identity USING btree (organ
 CREATE INDEX device_identity_refused ON public.device_identity USING btree (organization_id, refused_at) WHERE (refused_at IS NOT NULL);
 
 CREATE UNIQUE INDEX device_key ON public.device USING btree (key_hash) WHERE (deleted_at IS NULL);
+
+CREATE INDEX device_key_ever ON public.device USING btree (key_hash);
 
 CREATE INDEX device_labels ON public.device USING gin (labels jsonb_path_ops);
 
@@ -758,7 +762,7 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.device TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.device TO kaliun_system;
 
 GRANT SELECT ON TABLE public.device_certificate TO kaliun_app;
-GRANT SELECT,INSERT ON TABLE public.device_certificate TO kaliun_system;
+GRANT SELECT,INSERT,DELETE ON TABLE public.device_certificate TO kaliun_system;
 
 GRANT SELECT ON TABLE public.device_facts TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.device_facts TO kaliun_system;

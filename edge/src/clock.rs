@@ -29,6 +29,12 @@ impl Clock {
         self.ahead_ms.send_modify(|ahead_ms| *ahead_ms = ahead_ms.saturating_add(by_ms));
     }
 
+    /// How far it was moved on so far, milliseconds.
+    #[must_use]
+    pub fn moved_ms(&self) -> i64 {
+        *self.ahead_ms.borrow()
+    }
+
     /// Changes whenever the clock was moved on: what waits for a time looks again.
     #[must_use]
     pub fn moves(&self) -> watch::Receiver<i64> {

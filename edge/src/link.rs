@@ -4,6 +4,7 @@ pub mod credit;
 pub mod outage;
 pub mod outbox;
 pub mod pace;
+mod renewal;
 pub mod session;
 pub mod settings;
 pub mod state;

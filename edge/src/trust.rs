@@ -4,6 +4,7 @@ use crate::identity::sha256;
 use crate::state_dir::{StateDir, StateDirError};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use kaliun_proto::enrollment::v1::{GetTrustBundleResponse, SignedTrustBundle, TrustBundle};
+use kaliun_types::limits::TRUST_BUNDLES_MAX;
 use prost::Message;
 use rustls::pki_types::CertificateDer;
 use thiserror::Error;
@@ -15,8 +16,6 @@ const SIGNATURE_DOMAIN: &[u8] = b"kaliun trust bundle v1\0";
 const BUNDLE_MAX_BYTES: usize = 64 * 1024;
 /// Most authorities in a bundle, as the contract says.
 const AUTHORITIES_MAX: usize = 16;
-/// Most versions kept: one a week for a year would be 52, and nobody rotates weekly.
-const VERSIONS_MAX: usize = 64;
 
 /// The verified chain. Its newest bundle counts.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,7 +87,7 @@ impl TrustChain {
     /// # Errors
     /// The first thing that does not hold; the chain is unchanged then.
     pub fn extend(&mut self, bundles: Vec<SignedTrustBundle>) -> Result<(), UntrustedChain> {
-        if self.bundles.len() + bundles.len() > VERSIONS_MAX {
+        if self.bundles.len() + bundles.len() > TRUST_BUNDLES_MAX {
             return Err(UntrustedChain::Unreadable);
         }
         let mut current = self.current.clone();

@@ -52,9 +52,17 @@ impl CertificateAuthority {
         params.subject_alt_names =
             vec![SanType::URI(device_uri(device).try_into().map_err(|_error| AuthorityError::Key)?)];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        leaf(&mut params, now, now + CERTIFICATE_LIFETIME);
+        leaf(&mut params, now - BACKDATE, now + CERTIFICATE_LIFETIME);
         let certificate = params.signed_by(&request.request.public_key, &self.issuer)?;
         Ok(vec![certificate.der().clone(), self.certificate.clone()])
+    }
+
+    /// When its own certificate begins.
+    fn begins_at(&self) -> Result<SystemTime, AuthorityError> {
+        let damaged = || AuthorityError::Damaged { what: "the certificate of an authority".to_owned() };
+        let (_rest, own) = x509_parser::parse_x509_certificate(&self.certificate).map_err(|_error| damaged())?;
+        let seconds = u64::try_from(own.validity().not_before.timestamp()).map_err(|_before_1970| damaged())?;
+        Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
     }
 
     /// Makes a certificate for the device listener with a new key.
@@ -70,7 +78,8 @@ impl CertificateAuthority {
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name = common_name("Kaliun Fleet device listener");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        leaf(&mut params, now, now + SERVER_LIFETIME);
+        // From the authority's beginning on: a box whose clock stands when it was switched off must believe the server that tells it the time.
+        leaf(&mut params, self.begins_at()?, now + SERVER_LIFETIME);
         let certificate = params.signed_by(&key, &self.issuer)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         Ok((vec![certificate.der().clone(), self.certificate.clone()], key))
@@ -105,11 +114,11 @@ fn common_name(name: &str) -> DistinguishedName {
 }
 
 /// What all certificates for keys that sign no others have in common.
-fn leaf(params: &mut CertificateParams, now: SystemTime, until: SystemTime) {
+fn leaf(params: &mut CertificateParams, from: SystemTime, until: SystemTime) {
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.use_authority_key_identifier_extension = true;
     params.is_ca = IsCa::ExplicitNoCa;
-    params.not_before = (now - BACKDATE).into();
+    params.not_before = from.into();
     params.not_after = until.into();
     params.serial_number = Some(serial());
 }

@@ -22,6 +22,8 @@ pub struct Credentials {
     issuing: CertificateAuthority,
     serving: CertificateAuthority,
     trusted: Vec<CertificateDer<'static>>,
+    /// Certificates of the authorities that are not believed any more.
+    retired: Vec<CertificateDer<'static>>,
     bundles: Vec<SignedTrustBundle>,
     trust_hash: [u8; 32],
 }
@@ -33,26 +35,17 @@ impl Credentials {
     /// The key file is another one, or what is kept is damaged.
     pub(super) fn unseal(rows: AuthorityRows, keys: &KeyFile) -> Result<Self, AuthorityError> {
         let damaged = |what: String| AuthorityError::Damaged { what };
-        let row = |number: i32| -> Result<&AuthorityRow, AuthorityError> {
-            rows.authorities
-                .iter()
-                .find(|row| row.number == number && !row.is_retired)
-                .ok_or_else(|| damaged(authority_purpose(number)))
-        };
-        let open = |number: i32| -> Result<CertificateAuthority, AuthorityError> {
-            let row = row(number)?;
-            let signer = MemorySigner::new(&keys.unseal(&authority_purpose(number), &row.sealed_key)?)?;
-            let certificate = CertificateDer::from(row.certificate.clone());
-            if !is_key_of(&signer, &certificate) {
-                return Err(damaged(authority_purpose(number)));
-            }
-            CertificateAuthority::new(certificate, Arc::new(signer))
+        let open = |number: i32| {
+            let row = rows.authorities.iter().find(|row| row.number == number && !row.is_retired);
+            open(row.ok_or_else(|| damaged(authority_purpose(number)))?, keys)
         };
         let rotation = rows.rotation;
         let trusted = rotation
             .trusted()
-            .map(|number| Ok(CertificateDer::from(row(number)?.certificate.clone())))
+            .map(|number| Ok(open(number)?.certificate))
             .collect::<Result<Vec<_>, AuthorityError>>()?;
+        let retired = rows.authorities.iter().filter(|row| row.is_retired);
+        let retired = retired.map(|row| CertificateDer::from(row.certificate.clone())).collect();
         let bundles: Vec<SignedTrustBundle> = rows
             .bundles
             .iter()
@@ -69,13 +62,15 @@ impl Credentials {
             issuing: open(rotation.issuing())?,
             serving: open(rotation.serving())?,
             trusted,
+            retired,
             bundles,
             trust_hash,
         })
     }
 
     /// Grows with each change.
-    pub(super) fn revision(&self) -> i64 {
+    #[must_use]
+    pub fn revision(&self) -> i64 {
         self.revision
     }
 
@@ -95,6 +90,17 @@ impl Credentials {
     #[must_use]
     pub fn trusted(&self) -> &[CertificateDer<'static>] {
         &self.trusted
+    }
+
+    /// Whether an authority with this certificate is or was one of this fleet.
+    pub(super) fn knows(&self, certificate: &CertificateDer<'_>) -> bool {
+        self.trusted.iter().chain(&self.retired).any(|known| known == certificate)
+    }
+
+    /// Whether the certificates of an authority are believed.
+    #[must_use]
+    pub fn trusts(&self, authority: i32) -> bool {
+        self.rotation.trusted().any(|number| number == authority)
     }
 
     /// The version of the newest bundle.
@@ -139,6 +145,20 @@ impl Credentials {
     ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), AuthorityError> {
         self.serving.issue_server(names, now)
     }
+}
+
+/// Opens an authority's key, and sees that it is the one of its certificate: a row that somebody else put into the database opens nothing.
+///
+/// # Errors
+/// The key file is another one, or what is kept is damaged.
+pub(super) fn open(row: &AuthorityRow, keys: &KeyFile) -> Result<CertificateAuthority, AuthorityError> {
+    let purpose = authority_purpose(row.number);
+    let signer = MemorySigner::new(&keys.unseal(&purpose, &row.sealed_key)?)?;
+    let certificate = CertificateDer::from(row.certificate.clone());
+    if !is_key_of(&signer, &certificate) {
+        return Err(AuthorityError::Damaged { what: purpose });
+    }
+    CertificateAuthority::new(certificate, Arc::new(signer))
 }
 
 /// Whether a key is the one that a certificate is for.

@@ -6,7 +6,7 @@ use kaliun_proto::enrollment::v1::SignedTrustBundle;
 use prost::Message;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 use zeroize::Zeroizing;
 
@@ -18,6 +18,11 @@ pub(super) struct Folder {
 impl Folder {
     pub(super) fn at(path: PathBuf) -> Self {
         Self { path }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Reads what is in it; none when there is no such folder.
@@ -38,11 +43,11 @@ impl Folder {
     /// Removes the folder once what it holds is what the database has.
     ///
     /// # Errors
-    /// It cannot be removed.
+    /// It has an authority that the database never had, or it cannot be removed.
     pub(super) fn remove_if_taken(&self, credentials: &Credentials) -> Result<(), AuthorityError> {
         let Some(certificate) = self.certificate()? else { return Ok(()) };
-        if !credentials.trusted().contains(&certificate) {
-            return Ok(());
+        if !credentials.knows(&certificate) {
+            return Err(AuthorityError::OtherAuthority { folder: self.path.clone() });
         }
         fs::remove_dir_all(&self.path).map_err(|source| AuthorityError::File { path: self.path.clone(), source })?;
         tracing::info!(folder = %self.path.display(), "the authority's keys are in the database now, sealed; the folder is gone");

@@ -1,12 +1,14 @@
 //! Steps from one authority to the next. Each is one transaction; the replicas follow within seconds.
 
 use super::signer::{MemorySigner, Signer};
-use super::{Authority, AuthorityError, authority_purpose, bundle, bundle_purpose, certificate};
+use super::{Authority, AuthorityError, authority_purpose, bundle, bundle_purpose, certificate, credentials};
 use kaliun_domain::rotation::{Phase, Rotation};
+use kaliun_proto::enrollment::v1::TrustBundle;
 use kaliun_store::{
     Actor, AuthorityRow, AuthorityRows, OrganizationScope, RotationChange, RotationCount, StoreError, TrustBundleRow,
 };
-use rustls::pki_types::CertificateDer;
+use kaliun_types::limits::TRUST_BUNDLES_MAX;
+use prost::Message;
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -19,6 +21,11 @@ pub(crate) enum RotationError {
     /// Devices have not come along.
     #[error("{} of {} devices have not come along; see them with `fleetctl ca stragglers`, wait for them, or force it", .0.devices - .0.ready, .0.devices)]
     NotReady(RotationCount),
+    /// Boxes keep no longer chain.
+    #[error(
+        "boxes keep {TRUST_BUNDLES_MAX} trust bundles and a rotation adds two; begin a new fleet's chain: set the boxes up anew against a new control plane"
+    )]
+    ChainFull,
     /// The key that signs the next trust bundle is kept elsewhere.
     #[error("the key that signs the next trust bundle is not here; bring the signed bundle")]
     NoBundleKey,
@@ -41,6 +48,9 @@ impl Authority {
     /// Makes a new authority and begins to bring devices to believe it.
     pub(crate) async fn start_rotation(&self, scope: &OrganizationScope, actor: &Actor) -> Result<(), RotationError> {
         let rows = self.rows().await?;
+        if rows.bundles.len() + 2 > TRUST_BUNDLES_MAX {
+            return Err(RotationError::ChainFull);
+        }
         let number = rows.authorities.last().map_or(1, |row| row.number.saturating_add(1));
         let after = rows.rotation.start(number).ok_or(RotationError::OtherPhase(rows.rotation.phase()))?;
         let (signer, key) = MemorySigner::generate()?;
@@ -126,9 +136,21 @@ impl Authority {
         let newest = rows.bundles.last().ok_or(RotationError::NoBundleKey)?;
         let sealed = newest.sealed_key.as_ref().ok_or(RotationError::NoBundleKey)?;
         let signer = MemorySigner::new(&self.keys().unseal(&bundle_purpose(newest.version), sealed)?)?;
-        let known = |number| rows.authorities.iter().chain(made).find(|row| row.number == number);
-        let authorities: Vec<CertificateDer<'_>> =
-            after.trusted().filter_map(known).map(|row| CertificateDer::from(row.certificate.as_slice())).collect();
+        let damaged = |what: String| AuthorityError::Damaged { what };
+        // Boxes believe what is signed here for ever, so each part is looked at once more: who signs, and whom.
+        let named =
+            TrustBundle::decode(newest.bundle.as_slice()).map_err(|_error| damaged(bundle_purpose(newest.version)))?;
+        if named.bundle_key != signer.public_key() {
+            return Err(damaged(bundle_purpose(newest.version)).into());
+        }
+        let known = |number| rows.authorities.iter().chain(made).find(|row| row.number == number && !row.is_retired);
+        let authorities = after
+            .trusted()
+            .map(|number| {
+                let row = known(number).ok_or_else(|| damaged(authority_purpose(number)))?;
+                Ok(credentials::open(row, self.keys())?.certificate)
+            })
+            .collect::<Result<Vec<_>, AuthorityError>>()?;
         let version = newest.version.saturating_add(1);
         let (next_signer, next_key) = MemorySigner::generate()?;
         let signed = bundle::sign(version.unsigned_abs(), &authorities, &signer, next_signer.public_key(), self.now())?;

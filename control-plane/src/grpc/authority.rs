@@ -42,9 +42,10 @@ fn phase_from_proto(phase: proto::RotationPhase) -> Result<Phase, Status> {
 
 fn refused(error: RotationError) -> Status {
     match error {
-        RotationError::OtherPhase(_) | RotationError::NotReady(_) | RotationError::NoBundleKey => {
-            Status::failed_precondition(error.to_string())
-        }
+        RotationError::OtherPhase(_)
+        | RotationError::NotReady(_)
+        | RotationError::ChainFull
+        | RotationError::NoBundleKey => Status::failed_precondition(error.to_string()),
         RotationError::Store(error) => status::store(error),
         RotationError::Authority(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "the authorities could not be changed");

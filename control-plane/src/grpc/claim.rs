@@ -128,6 +128,7 @@ impl ClaimService for Claims {
             .map_err(|refused| match refused {
                 NotApproved::NoSuchCode => no_such_code(),
                 NotApproved::NoSuchInstallation => status::not_found("installation"),
+                NotApproved::KeyRefused(reason) => status::refusal(reason),
             })?;
         self.waiting.decided(enrollment);
         self.changes.tell(enrolled.organization, enrolled.device);

@@ -309,7 +309,8 @@ impl Inner {
         for _ in 0..CODE_TRIES {
             let Some(code) = ClaimCode::from_random(&random::<32>()) else { continue };
             let expires_at = clock::now() + CODE_LIFETIME;
-            match self.store.enrollment_wait(new, code.as_str(), expires_at, &source.to_string()).await {
+            let now = self.authority.now();
+            match self.store.enrollment_wait(new, code.as_str(), expires_at, &source.to_string(), now).await {
                 Ok(Ok(row)) => return Ok((row, code)),
                 Ok(Err(reason)) => return Err(Ended::Refused(reason)),
                 Err(StoreError::AlreadyExists { .. }) => {}

@@ -9,9 +9,9 @@ use crate::clock;
 use crate::limiter::Limiter;
 use crate::listen::PeerConnection;
 use crate::listen::peer::Peer;
-use crate::sessions::handle::SessionHandle;
+use crate::sessions::authorities::tell;
+use crate::sessions::handle::{SessionBegin, SessionHandle};
 use crate::sessions::ingest::CREDIT_BYTES;
-use crate::sessions::renewals::tell_bundles;
 use crate::sessions::stream::{SessionStream, Shared};
 use crate::sessions::sweeper::Patience;
 use codec::{Frame, LinkCodec};
@@ -26,7 +26,7 @@ use kaliun_types::reason::ReasonCode;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tonic::server::{Grpc, NamedService, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -116,12 +116,10 @@ impl Links {
             .cloned()
             .ok_or_else(|| Status::internal("the connection is not known"))?;
         let (device, expires_at, authority) = match connection.peer {
-            Peer::Device { device, expires_at, authority } if expires_at > self.authority.now() => {
-                (device, expires_at, authority)
-            }
-            Peer::Device { .. } => return Err(status::refusal(ReasonCode::PeerExpired)),
+            Peer::Device { device, expires_at, authority } => (device, expires_at, authority),
             Peer::Stranger(reason) => return Err(status::refusal(reason)),
         };
+        self.look_again(expires_at, authority)?;
         let mut inbound = request.into_inner();
         let hello = hear_hello(&mut inbound).await?;
         let open = SessionOpen {
@@ -135,29 +133,43 @@ impl Links {
         };
         let too_soon = |wait| status::refusal_retry_after(ReasonCode::LinkBusy, wait);
         self.opens.take(&device, Instant::now()).map_err(too_soon)?;
-        let answer = tokio::time::timeout(OPEN_TIMEOUT, self.shared.opener.open(open)).await.ok().flatten();
+        let began = Instant::now();
+        let answer = tokio::time::timeout(OPEN_TIMEOUT, self.shared.opener.open(open.clone())).await.ok().flatten();
         let answer = answer.ok_or_else(|| status::refusal_retry_after(ReasonCode::LinkBusy, RETRY_AFTER))?;
         // No await from here to the session's stream: whoever drops this future in between ends the session.
         let start = match answer.claim() {
             SessionOpened::Started(_organization, start) => start,
             SessionOpened::Refused(reason) => return Err(status::refusal(reason)),
         };
-        let session = SessionHandle::new(device, start.epoch, connection.connection, expires_at, credit(&start));
+        let begin = SessionBegin {
+            connection: connection.connection,
+            certificate_expires_at: expires_at,
+            credit_bytes: credit(&start),
+        };
+        let session = SessionHandle::new(&open, start.epoch, begin);
         session.send(Message::Welcome(self.welcome(&hello, &start)));
         if let Some(settings) = settings(&hello, &start) {
             session.send(Message::Settings(settings));
         }
-        let credentials = self.authority.current();
-        tell_bundles(&session, &credentials.bundles_from(hello.trust_bundle_version));
-        // By what it shows: a certificate that was granted may have been lost on its way.
-        if authority != credentials.rotation().issuing() {
-            session.send(Message::RenewCertificate(proto::RenewCertificate {}));
-        }
         // From here on the stream's end ends the session, whatever happens.
         let stream = SessionStream::new(Arc::clone(&session), inbound, Arc::clone(&self.shared), &start);
-        self.shared.registry.insert(session).map_err(|reason| status::refusal_retry_after(reason, RETRY_AFTER))?;
+        let held = self.shared.registry.insert(Arc::clone(&session), began);
+        held.map_err(not_held)?;
+        // After it is held, so that a change of the authorities in between reaches it this way or the other.
+        tell(&session, &self.authority.current());
         tracing::info!(device.id = %device, session.epoch = %start.epoch, agent.version = hello.agent_version, "session began");
         Ok(Response::new(stream))
+    }
+
+    /// Looks at a certificate once more: a connection may be older than what is believed now.
+    fn look_again(&self, expires_at: SystemTime, authority: i32) -> Result<(), Status> {
+        if expires_at <= self.authority.now() {
+            return Err(status::refusal(ReasonCode::PeerExpired));
+        }
+        if !self.authority.current().trusts(authority) {
+            return Err(status::refusal(ReasonCode::PeerUnknownIssuer));
+        }
+        Ok(())
     }
 
     fn welcome(&self, hello: &proto::Hello, start: &SessionStart) -> proto::Welcome {
@@ -168,7 +180,7 @@ impl Links {
         proto::Welcome {
             protocol: LINK_PROTOCOL,
             session_epoch: start.epoch.0.unsigned_abs(),
-            now_ms: clock::to_ms(clock::now()),
+            now_ms: clock::to_ms(self.authority.now()),
             incarnation: self.incarnation.unsigned_abs(),
             heartbeat_interval_ms: self.patience.heartbeat_interval_ms,
             idle_timeout_ms: self.patience.idle_timeout_ms,
@@ -210,6 +222,17 @@ fn settings(hello: &proto::Hello, start: &SessionStart) -> Option<proto::Setting
         return None;
     }
     Some(proto::Settings { generation, hash: hash.to_vec(), document: settings.document.clone() })
+}
+
+/// Why a session may not begin after all. Some boxes may come back soon.
+#[expect(clippy::wildcard_enum_match_arm, reason = "any other reason was told by somebody and stays")]
+fn not_held(reason: ReasonCode) -> Status {
+    match reason {
+        ReasonCode::LinkSuperseded | ReasonCode::LinkServerStopped | ReasonCode::LinkDecided => {
+            status::refusal_retry_after(reason, RETRY_AFTER)
+        }
+        _ => status::refusal(reason),
+    }
 }
 
 fn protocol_error() -> Status {

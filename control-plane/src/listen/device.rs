@@ -106,14 +106,13 @@ impl DeviceTls {
         Ok(Self { authority, names, provider, current })
     }
 
-    /// Takes over what changed of the authorities, here or at another replica. Answers what counted before and what counts now.
-    pub(crate) async fn refresh(&self) -> Result<Option<(Arc<Credentials>, Arc<Credentials>)>, DeviceListenerError> {
-        let before = self.authority.current();
-        let Some(now) = self.authority.newer().await? else { return Ok(None) };
+    /// Takes over what changed of the authorities, here or at another replica. Answers whether something did.
+    pub(crate) async fn refresh(&self) -> Result<bool, DeviceListenerError> {
+        let Some(now) = self.authority.newer().await? else { return Ok(false) };
         // The listener first: whoever is told of the change finds that it holds.
         self.show(&now)?;
-        self.authority.take_over(Arc::clone(&now));
-        Ok(Some((before, now)))
+        self.authority.take_over(now);
+        Ok(true)
     }
 
     /// Makes a new certificate for the listener, and believes whom the authority believes now. Connections keep what they have.

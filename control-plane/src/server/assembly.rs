@@ -20,10 +20,11 @@ use crate::listen::internal::{self, Probes};
 use crate::listen::public::PublicListener;
 use crate::metrics::Metrics;
 use crate::reconcile;
+use crate::sessions::authorities;
 use crate::sessions::ingest::Ingest;
 use crate::sessions::opener::Opener;
 use crate::sessions::registry::Registry;
-use crate::sessions::renewals::{Renewals, follow_authorities};
+use crate::sessions::renewals::Renewals;
 use crate::sessions::stream::Shared;
 use crate::sessions::sweeper::{self, Patience};
 use crate::tasks::Tasks;
@@ -74,17 +75,13 @@ pub(super) async fn assemble(
     let seal = PageSeal::new(&store.system.page_token_key(random()).await?);
 
     let registry = Arc::new(Registry::default());
+    let renewals =
+        Renewals::start(tasks, store.system.clone(), authority.clone(), changes.clone(), Arc::clone(&metrics));
     let shared = Arc::new(Shared {
         registry: Arc::clone(&registry),
         opener: Opener::start(tasks, store.system.clone(), replica, changes.clone()),
         ingest: Ingest::start(tasks, store.system.clone(), changes.clone(), Arc::clone(&metrics)),
-        renewals: Renewals::start(
-            tasks,
-            store.system.clone(),
-            authority.clone(),
-            changes.clone(),
-            Arc::clone(&metrics),
-        ),
+        renewals: renewals.clone(),
         metrics: Arc::clone(&metrics),
     });
     let patience = Patience::new(config.heartbeat_interval_ms);
@@ -116,7 +113,7 @@ pub(super) async fn assemble(
         tls: public_tls,
         services: public_routes(
             &parts,
-            Waker::new(store.system.clone(), Arc::clone(&registry)),
+            Waker::new(tasks.clone(), store.system.clone(), Arc::clone(&registry)),
             waiting.clone(),
             accounts,
         ),
@@ -128,7 +125,7 @@ pub(super) async fn assemble(
     };
     reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting, &metrics);
     wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry));
-    follow_authorities(tasks, &authority, tls, Arc::clone(&registry));
+    authorities::follow(tasks, &authority, tls, Arc::clone(&registry), renewals);
     device.start(sockets.device);
     public.start(sockets.public);
     let probes = Probes { store: store.system.clone(), metrics, draining: Arc::clone(&draining) };

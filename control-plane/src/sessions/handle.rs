@@ -3,7 +3,7 @@
 use crate::listen::ConnectionHandle;
 use futures_util::task::AtomicWaker;
 use kaliun_proto::link::v1::{Acknowledged, Heartbeat, ItemClass, ServerMessage, server_message::Message};
-use kaliun_store::{EventWrite, FactsWrite, SampleWrite};
+use kaliun_store::{EventWrite, FactsWrite, SampleWrite, SessionOpen};
 use kaliun_types::id::{DeviceId, SessionEpoch};
 use kaliun_types::reason::ReasonCode;
 use std::collections::VecDeque;
@@ -15,12 +15,17 @@ use std::time::{Instant, SystemTime};
 /// `ingest::CREDIT_BYTES` of each class under way; one that lets this many wait does not read.
 const OUTBOX_MAX: usize = 64;
 
+/// A device that is behind the authorities is told again after this long, and at most about an hour later.
+const TELL_AGAIN_MS: u64 = 30_000;
+
 /// A session.
 pub(crate) struct SessionHandle {
     pub(crate) device: DeviceId,
     pub(crate) epoch: SessionEpoch,
     pub(crate) connection: ConnectionHandle,
     pub(crate) certificate_expires_at: SystemTime,
+    /// Number of the authority that signed the certificate that the device showed.
+    pub(crate) authority: i32,
     /// Milliseconds since the process began: when something was heard and said last.
     heard_at: AtomicU64,
     said_at: AtomicU64,
@@ -47,6 +52,34 @@ struct Inner {
     /// Bytes that were taken in and not acknowledged, by class.
     event_bytes: u32,
     sample_bytes: u32,
+    trust: Trust,
+}
+
+/// The trust bundle that a device holds, and what it was told of the authorities.
+#[derive(Clone, Copy, Default)]
+struct Trust {
+    /// The version that it said last.
+    held: i64,
+    /// The version that the database has of it.
+    noted: i64,
+    /// The revision of the authorities that it was told of, how often, and when last by `uptime_ms`.
+    told_revision: i64,
+    told_times: u32,
+    told_at_ms: u64,
+}
+
+impl Trust {
+    fn is_to_be_told(&mut self, revision: i64, now_ms: u64) -> bool {
+        if self.told_revision != revision {
+            self.told_revision = revision;
+            self.told_times = 0;
+        } else if now_ms.saturating_sub(self.told_at_ms) < TELL_AGAIN_MS << self.told_times.saturating_sub(1).min(7) {
+            return false;
+        }
+        self.told_times = self.told_times.saturating_add(1);
+        self.told_at_ms = now_ms;
+        true
+    }
 }
 
 impl Inner {
@@ -57,6 +90,14 @@ impl Inner {
             ItemClass::Unspecified => None,
         }
     }
+}
+
+/// What a session begins with beside what the device said.
+pub(crate) struct SessionBegin {
+    pub(crate) connection: ConnectionHandle,
+    pub(crate) certificate_expires_at: SystemTime,
+    /// What it may send of each class before something is acknowledged, bytes.
+    pub(crate) credit_bytes: u32,
 }
 
 /// Something that a device sent and that waits to be stored.
@@ -75,26 +116,23 @@ pub(crate) enum Next {
 }
 
 impl SessionHandle {
-    pub(crate) fn new(
-        device: DeviceId,
-        epoch: SessionEpoch,
-        connection: ConnectionHandle,
-        certificate_expires_at: SystemTime,
-        credit_bytes: u32,
-    ) -> Arc<Self> {
+    pub(crate) fn new(open: &SessionOpen, epoch: SessionEpoch, begin: SessionBegin) -> Arc<Self> {
+        let SessionBegin { connection, certificate_expires_at, credit_bytes } = begin;
         let now = uptime_ms();
+        let trust = Trust { held: open.trust_version, noted: open.trust_version, ..Trust::default() };
         Arc::new(Self {
-            device,
+            device: open.device,
             epoch,
             connection,
             certificate_expires_at,
+            authority: open.shown_authority,
             heard_at: AtomicU64::new(now),
             said_at: AtomicU64::new(now),
             queued: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
             alone: AtomicBool::new(false),
             credit_bytes,
-            inner: Mutex::new(Inner::default()),
+            inner: Mutex::new(Inner { trust, ..Inner::default() }),
             waker: AtomicWaker::new(),
         })
     }
@@ -135,6 +173,35 @@ impl SessionHandle {
         let Some(bytes) = inner.bytes_of(item_class) else { return false };
         *bytes = bytes.saturating_add(spent);
         *bytes <= self.credit_bytes
+    }
+
+    /// The device says which trust bundle it holds. Answers whether the database does not have that yet.
+    pub(crate) fn holds(&self, version: i64) -> bool {
+        let trust = &mut self.inner().trust;
+        trust.held = version;
+        trust.noted != version
+    }
+
+    /// The version that the device holds and the database does not have of it.
+    pub(crate) fn trust_to_note(&self) -> Option<i64> {
+        let trust = self.inner().trust;
+        (trust.held != trust.noted).then_some(trust.held)
+    }
+
+    /// The database has a version of this device.
+    pub(crate) fn trust_noted(&self, version: i64) {
+        self.inner().trust.noted = version;
+    }
+
+    /// The version that the device holds.
+    pub(crate) fn trust_version(&self) -> i64 {
+        self.inner().trust.held
+    }
+
+    /// Whether the device is to be told of a revision of the authorities: at once when it is new, then after `TELL_AGAIN_MS` and each time after
+    /// twice as long, for some devices cannot follow, and what is told may get lost.
+    pub(crate) fn is_to_be_told(&self, revision: i64) -> bool {
+        self.inner().trust.is_to_be_told(revision, uptime_ms())
     }
 
     /// Sends a sign of life.
@@ -237,4 +304,22 @@ pub(crate) fn uptime_ms() -> u64 {
 /// Copies the bytes of a message's field; a hash or an id of another length is a breach of protocol.
 pub(crate) fn exact<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
     bytes.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_is_behind_is_told_again_and_less_and_less() {
+        let mut trust = Trust::default();
+        assert!(trust.is_to_be_told(7, 1_000));
+        let told: Vec<u64> = (1..40_000_u64).filter(|second| trust.is_to_be_told(7, 1_000 + second * 1_000)).collect();
+        assert_eq!(told[..5], [30, 90, 210, 450, 930]);
+        assert_eq!(told[told.len() - 1] - told[told.len() - 2], 3_840, "about once an hour in the end");
+        // Something new is told at once, and then again after the short time.
+        assert!(trust.is_to_be_told(8, 41_000_000));
+        assert!(!trust.is_to_be_told(8, 41_029_999));
+        assert!(trust.is_to_be_told(8, 41_030_000));
+    }
 }

@@ -1,26 +1,21 @@
-//! What devices ask and say about certificates and trust over their links, and what they are told when the authorities change.
+//! What devices ask and say about certificates and trust over their links.
 
-use crate::authority::{Authority, AuthorityError, CheckedRequest, Credentials};
+use crate::authority::{Authority, AuthorityError, CheckedRequest};
 use crate::changes::Changes;
 use crate::limiter::Limiter;
-use crate::listen::device::DeviceTls;
 use crate::listen::places::{Place, Places};
 use crate::metrics::Metrics;
 use crate::sessions::handle::SessionHandle;
-use crate::sessions::registry::Registry;
 use crate::tasks::Tasks;
-use kaliun_proto::enrollment::v1::SignedTrustBundle;
+use kaliun_proto::link::v1::Certificate;
 use kaliun_proto::link::v1::server_message::Message;
-use kaliun_proto::link::v1::{Certificate, RenewCertificate, TrustBundles};
 use kaliun_store::{StoreError, SystemStore};
 use kaliun_types::id::DeviceId;
 use kaliun_types::reason::ReasonCode;
-use prost::Message as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
 
 /// Requests that wait. Each takes some milliseconds; what does not fit is asked again by the box.
 const WAITING_MAX: usize = 1_024;
@@ -32,16 +27,6 @@ const CERTIFICATES_AT_ONCE: u32 = 10;
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(3600);
 /// Devices remembered by that: all of a large replica's. An entry is some 80 bytes, and whole again within ten hours.
 const DEVICES_MAX: usize = 250_000;
-/// Bytes of bundles in one message, which must stay below `LINK_MESSAGE_MAX_BYTES` with what is around them.
-const BUNDLES_MAX_BYTES: usize = 24 * 1024;
-/// Whether the authorities changed at another replica is looked for this often.
-const LOOK_PERIOD: Duration = Duration::from_secs(2);
-/// The device listener's certificate is made anew this often.
-const CERTIFICATE_PERIOD: Duration = Duration::from_secs(24 * 3600);
-/// Devices told at once that something changed, with a pause between: 500 a second, as fast as they are answered.
-const TELL_BATCH: usize = 50;
-const TELL_PAUSE: Duration = Duration::from_millis(100);
-
 /// The door to the task that looks after certificates.
 #[derive(Clone)]
 pub(crate) struct Renewals {
@@ -59,7 +44,7 @@ struct Waiting {
 
 enum Asked {
     Certificate(Box<CheckedRequest>),
-    TrustHeld(i64),
+    TrustHeld,
 }
 
 /// Why a device got no certificate.
@@ -102,108 +87,37 @@ impl Renewals {
         }
     }
 
-    /// A device asks for its next certificate.
+    /// A device asks for its next certificate. What finds no room is asked again by the box, which is also reminded.
     pub(crate) fn renew(&self, session: &Arc<SessionHandle>, request: CheckedRequest) {
+        let Some(place) = self.places.take(session.device) else { return };
         if let Err(wait) = self.certificates.take(&session.device, Instant::now()) {
             tracing::debug!(device.id = %session.device, ?wait, "asks for too many certificates");
             return;
         }
-        self.wait(session, Asked::Certificate(Box::new(request)));
+        self.wait(session, Asked::Certificate(Box::new(request)), place);
     }
 
-    /// A device says which bundle it holds. Said again in its next hello.
+    /// A device says which bundle it holds.
     pub(crate) fn trust_held(&self, session: &Arc<SessionHandle>, version: i64) {
-        self.wait(session, Asked::TrustHeld(version));
-    }
-
-    fn wait(&self, session: &Arc<SessionHandle>, asked: Asked) {
-        // Too many at once: the box asks or says it again.
-        if let Some(place) = self.places.take(session.device) {
-            let _again = self.waiting.try_send(Waiting { session: Arc::clone(session), asked, _place: place });
+        if session.holds(version) {
+            self.note_trust(session);
         }
     }
-}
 
-/// Tells a device the bundles that it does not have.
-pub(crate) fn tell_bundles(session: &SessionHandle, bundles: &[SignedTrustBundle]) {
-    let mut waiting = Vec::new();
-    let mut bytes = 0;
-    for bundle in bundles {
-        if bytes + bundle.encoded_len() > BUNDLES_MAX_BYTES && !waiting.is_empty() {
-            session.send(Message::TrustBundles(TrustBundles { bundles: std::mem::take(&mut waiting) }));
-            bytes = 0;
+    /// Notes which bundle a device holds, if that is not noted. What finds no room now is noted later: the session remembers it.
+    pub(crate) fn note_trust(&self, session: &Arc<SessionHandle>) {
+        if session.trust_to_note().is_some()
+            && let Some(place) = self.places.take(session.device)
+        {
+            self.wait(session, Asked::TrustHeld, place);
         }
-        bytes += bundle.encoded_len();
-        waiting.push(bundle.clone());
     }
-    if !waiting.is_empty() {
-        session.send(Message::TrustBundles(TrustBundles { bundles: waiting }));
-    }
-}
 
-/// Keeps the device listener and all sessions here with the authorities, whoever changes them.
-pub(crate) fn follow_authorities(tasks: &Tasks, authority: &Authority, tls: Arc<DeviceTls>, registry: Arc<Registry>) {
-    let (authority, stopping) = (authority.clone(), tasks.stopping());
-    tasks.spawn("authorities", async move {
-        let mut looks = tokio::time::interval(LOOK_PERIOD);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut certificate = CertificateAge::begin(&authority);
-        loop {
-            tokio::select! {
-                _ = looks.tick() => {}
-                () = authority.changed() => {}
-                () = stopping.cancelled() => return,
-            }
-            match tls.refresh().await {
-                Ok(Some((before, now))) => {
-                    certificate = CertificateAge::begin(&authority);
-                    tell_all(&registry, &before, &now).await;
-                }
-                Ok(None) if certificate.is_old(&authority) => {
-                    certificate = CertificateAge::begin(&authority);
-                    if let Err(error) = tls.renew() {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::error!(error, "the device listener keeps its old certificate");
-                    }
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the authorities stay as they were");
-                }
-            }
+    fn wait(&self, session: &Arc<SessionHandle>, asked: Asked, place: Place<DeviceId>) {
+        let waiting = Waiting { session: Arc::clone(session), asked, _place: place };
+        if self.waiting.try_send(waiting).is_err() {
+            tracing::debug!(device.id = %session.device, "too many ask for certificates at once");
         }
-    });
-}
-
-/// How old the device listener's certificate is, by the clock that it is valid by and by one that nobody sets.
-struct CertificateAge {
-    made_at: SystemTime,
-    made: Instant,
-}
-
-impl CertificateAge {
-    fn begin(authority: &Authority) -> Self {
-        Self { made_at: authority.now(), made: Instant::now() }
-    }
-
-    fn is_old(&self, authority: &Authority) -> bool {
-        let age = authority.now().duration_since(self.made_at).unwrap_or_default();
-        age.max(self.made.elapsed()) >= CERTIFICATE_PERIOD
-    }
-}
-
-/// Tells all devices here what changed of the authorities.
-async fn tell_all(registry: &Registry, before: &Credentials, now: &Credentials) {
-    let bundles = now.bundles_from(before.bundle_version());
-    let renews = now.rotation().issuing() != before.rotation().issuing();
-    for batch in registry.all().chunks(TELL_BATCH) {
-        for session in batch {
-            tell_bundles(session, &bundles);
-            if renews {
-                session.send(Message::RenewCertificate(RenewCertificate {}));
-            }
-        }
-        tokio::time::sleep(TELL_PAUSE).await;
     }
 }
 
@@ -224,10 +138,15 @@ impl Worker {
                     tracing::warn!(device.id = %session.device, error, "certificate not renewed; the box asks again");
                 }
             }
-            Asked::TrustHeld(version) => {
-                if let Err(error) = self.store.trust_held(session.device, session.epoch, *version).await {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(device.id = %session.device, error, "trust not noted; the box says it again");
+            Asked::TrustHeld => {
+                // The newest that it said counts, and may be noted already.
+                let Some(version) = session.trust_to_note() else { return };
+                match self.store.trust_held(session.device, session.epoch, version).await {
+                    Ok(()) => session.trust_noted(version),
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::warn!(device.id = %session.device, error, "trust not noted; it is tried again");
+                    }
                 }
             }
         }

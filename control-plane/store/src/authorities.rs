@@ -116,6 +116,25 @@ impl SystemStore {
         row.map(|row| column(&row, "rotation", "revision")).transpose()
     }
 
+    /// Whether there are devices, deleted ones too, or join tokens, but no authority.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn has_boxes_without_authority(&self) -> Result<bool, StoreError> {
+        const OPERATION: &str = "has_boxes_without_authority";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        // In one statement: while somebody else begins, there is an authority before there is anything else.
+        let row = txn
+            .row_opt(
+                "SELECT NOT EXISTS (SELECT FROM rotation) AND (EXISTS (SELECT FROM device) OR EXISTS (SELECT FROM join_token)) AS has",
+                &[],
+            )
+            .await?;
+        txn.commit().await?;
+        row.map_or(Ok(false), |row| column(&row, "device", "has"))
+    }
+
     /// Keeps the first authority and the first bundle, unless another replica was faster.
     ///
     /// # Errors

@@ -132,6 +132,25 @@ impl SystemStore {
         Ok(Ok(Enrolled { device, name: column(&row, TABLE, "name")?, organization, is_new: false }))
     }
 
+    /// Forgets certificates that ended before a time, at most `limit`; answers how many.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn certificate_delete_ended(&self, horizon: SystemTime, limit: i64) -> Result<u64, StoreError> {
+        const OPERATION: &str = "certificate_delete_ended";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let deleted = txn
+            .execute(
+                "DELETE FROM device_certificate WHERE id IN
+                     (SELECT id FROM device_certificate WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+                &[&horizon, &limit],
+            )
+            .await?;
+        txn.commit().await?;
+        Ok(deleted)
+    }
+
     /// Notes which trust bundle a device holds, in its newest session.
     ///
     /// # Errors

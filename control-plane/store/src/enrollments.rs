@@ -7,9 +7,11 @@ use crate::audit::Actor;
 use crate::certificates::{CertificateCause, CertificateGrant, certificate_insert_in_txn};
 use crate::error::StoreError;
 use crate::join_tokens::{from_row as token_from_row, labels_to_json};
+use crate::lifecycle::standing_from_row;
 use crate::pool::{SystemStore, Txn, column};
 use crate::scope::OrganizationScope;
-use kaliun_domain::enrollment::{EnrollmentState, join_token_admits};
+use kaliun_domain::enrollment::{EnrollmentState, join_token_admits, may_recover};
+use kaliun_domain::lifecycle::Standing;
 use kaliun_types::id::{DeviceId, EnrollmentId, InstallationId, OrganizationId};
 use kaliun_types::label::Labels;
 use kaliun_types::name::DeviceName;
@@ -73,6 +75,8 @@ pub enum NotApproved {
     NoSuchCode,
     /// The organization has no such home.
     NoSuchInstallation,
+    /// The box's key counts for nothing any more, or is a live device's already.
+    KeyRefused(ReasonCode),
 }
 
 /// Somebody's yes.
@@ -110,28 +114,51 @@ fn from_row(row: &Row) -> Result<EnrollmentRow, StoreError> {
     })
 }
 
-/// The device with this key that is not deleted; or why its key counts for nothing.
-async fn live_device_by_key(
-    txn: &Txn<'_>,
-    key_hash: &[u8],
-) -> Result<Result<Option<Enrolled>, ReasonCode>, StoreError> {
-    let row = txn
-        .row_opt(
-            "SELECT id, name, organization_id, revoked_at IS NOT NULL AS revoked FROM device
-             WHERE key_hash = $1 AND deleted_at IS NULL FOR UPDATE",
+/// A device that lives with a key.
+struct Live {
+    device: Enrolled,
+    certificate_expires_at: SystemTime,
+    recoverable_until: Option<SystemTime>,
+}
+
+impl Live {
+    /// Whether it was away for no longer than it may be.
+    fn may_return(&self, now: SystemTime) -> bool {
+        may_recover(self.certificate_expires_at, self.recoverable_until, now)
+    }
+}
+
+/// The device with this key that is not deleted; or why its key counts for nothing. A key that was revoked once is refused for ever, also
+/// when its device was deleted since: whoever has a stolen box has its key.
+async fn live_device_by_key(txn: &Txn<'_>, key_hash: &[u8]) -> Result<Result<Option<Live>, ReasonCode>, StoreError> {
+    const TABLE: &str = "device";
+    let rows = txn
+        .rows(
+            "SELECT id, name, organization_id, certificate_expires_at, recoverable_until, deleted_at IS NOT NULL AS deleted,
+                    revoked_at IS NOT NULL AS revoked, decommissioned_at IS NOT NULL AS decommissioned, wipe_identity
+             FROM device WHERE key_hash = $1 AND (deleted_at IS NULL OR revoked_at IS NOT NULL)
+             ORDER BY deleted_at NULLS FIRST LIMIT 2 FOR UPDATE",
             &[&key_hash],
         )
         .await?;
-    let Some(row) = row else { return Ok(Ok(None)) };
-    if column(&row, "device", "revoked")? {
-        return Ok(Err(ReasonCode::PeerDeviceRevoked));
+    let mut live = None;
+    for row in &rows {
+        let standing = standing_from_row(row)?;
+        if let Some(reason) = (Standing { deleted: false, ..standing }).refusal() {
+            return Ok(Err(reason));
+        }
+        live = Some(Live {
+            device: Enrolled {
+                device: column(row, TABLE, "id")?,
+                name: column(row, TABLE, "name")?,
+                organization: column(row, TABLE, "organization_id")?,
+                is_new: false,
+            },
+            certificate_expires_at: column(row, TABLE, "certificate_expires_at")?,
+            recoverable_until: column(row, TABLE, "recoverable_until")?,
+        });
     }
-    Ok(Ok(Some(Enrolled {
-        device: column(&row, "device", "id")?,
-        name: column(&row, "device", "name")?,
-        organization: column(&row, "device", "organization_id")?,
-        is_new: false,
-    })))
+    Ok(Ok(live))
 }
 
 /// Notes that a device gets its certificate once more: the answer of its first try was lost, or its folder was.
@@ -277,16 +304,23 @@ impl SystemStore {
             Err(reason) => return Ok(Err(reason)),
         };
         if let Some(existing) = known {
-            if existing.organization != organization {
+            if existing.device.organization != organization {
                 return Ok(Err(ReasonCode::EnrollmentKeyInUse));
             }
             if token.revoked_at.is_some() {
                 return Ok(Err(ReasonCode::EnrollmentTokenRevoked));
             }
+            // Away for too long, it comes in as a new box would, or not at all: a token that has had its day is no way around the allowance.
+            if !existing.may_return(now) {
+                if join_token_admits(Some(&token), now).is_err() {
+                    return Ok(Err(ReasonCode::PeerRecoveryExpired));
+                }
+                txn.execute("UPDATE join_token SET uses = uses + 1 WHERE id = $1", &[&token.id]).await?;
+            }
             let actor = format!("join-token:{}", token.id);
-            reissue(&txn, existing.device, organization, new.certificate, &actor).await?;
+            reissue(&txn, existing.device.device, organization, new.certificate, &actor).await?;
             txn.commit().await?;
-            return Ok(Ok(existing));
+            return Ok(Ok(existing.device));
         }
         if let Err(reason) = join_token_admits(Some(&token), now) {
             return Ok(Err(reason));
@@ -308,6 +342,7 @@ impl SystemStore {
         claim_code: &str,
         code_expires_at: SystemTime,
         source_address: &str,
+        now: SystemTime,
     ) -> Result<Result<EnrollmentRow, ReasonCode>, StoreError> {
         const OPERATION: &str = "enrollment_wait";
         let mut connection = self.connection(OPERATION).await?;
@@ -335,7 +370,10 @@ impl SystemStore {
             Err(reason) => return Ok(Err(reason)),
         };
         match (enrollment.state, live) {
-            (EnrollmentState::Approved, Some(device)) => {
+            (EnrollmentState::Approved, Some(live)) if !live.may_return(now) => {
+                return Ok(Err(ReasonCode::PeerRecoveryExpired));
+            }
+            (EnrollmentState::Approved, Some(Live { device, .. })) => {
                 reissue(&txn, device.device, device.organization, new.certificate, "enrollment").await?
             }
             // Its device was deleted since: begin again.
@@ -500,6 +538,12 @@ impl SystemStore {
             if taken.is_some() {
                 return Err(StoreError::AlreadyExists { what: "a device of this name" });
             }
+        }
+        // It was looked at when the box began to wait, which may be a while ago.
+        match live_device_by_key(&txn, &waiting.key_hash).await? {
+            Ok(None) => {}
+            Ok(Some(_)) => return Ok(Err(NotApproved::KeyRefused(ReasonCode::EnrollmentKeyInUse))),
+            Err(reason) => return Ok(Err(NotApproved::KeyRefused(reason))),
         }
         let new = NewDevice {
             key_hash: &waiting.key_hash,

@@ -10,7 +10,7 @@ use kaliun_types::id::DeviceId;
 use serde_json::json;
 use std::time::SystemTime;
 
-/// How many devices there are, and how many fulfil a gate. Of all organizations, without deleted ones.
+/// How many devices there are, and how many fulfil a gate. Of all organizations, without those that are deleted or may not connect any more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RotationCount {
     /// All.
@@ -70,7 +70,7 @@ impl SystemStore {
             .row_opt(
                 &format!(
                     "SELECT count(*) AS devices, count(*) FILTER (WHERE {FULFILS}) AS ready
-                     FROM device d JOIN device_status s ON s.device_id = d.id WHERE d.deleted_at IS NULL"
+                     FROM device d JOIN device_status s ON s.device_id = d.id WHERE d.deleted_at IS NULL AND d.revoked_at IS NULL"
                 ),
                 &[&gate.trust_version, &gate.authority],
             )
@@ -169,7 +169,7 @@ impl AppStore {
                 &format!(
                     "SELECT d.id, d.name, s.online, s.link_since, s.trust_version, s.shown_authority
                      FROM device d JOIN device_status s ON s.device_id = d.id
-                     WHERE d.organization_id = $3 AND d.deleted_at IS NULL AND NOT ({FULFILS})
+                     WHERE d.organization_id = $3 AND d.deleted_at IS NULL AND d.revoked_at IS NULL AND NOT ({FULFILS})
                        AND ($4::uuid IS NULL OR d.id > $4)
                      ORDER BY d.id LIMIT $5"
                 ),

@@ -80,3 +80,31 @@ async fn an_authority_in_a_folder_is_taken_over() -> Result<()> {
     known.open().await?;
     fixture.stop().await
 }
+
+/// A database that lost its authorities, or the wrong one, is not given a new authority, which no box would believe.
+#[tokio::test]
+async fn boxes_never_get_a_second_first_authority() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    TestBox::enroll(&fixture, "cellar").await?;
+    let admin = fixture.admin().await?;
+    let trust_hash = fixture.server.trust_hash();
+    let fixture_config = fixture.config().clone();
+    // An authority of another fleet lies in the folder of an older program.
+    let folder = fixture_config.state_dir.join("authority");
+    OldAuthority::make()?.write(&folder)?;
+    let other = Config { replica_name: "other".to_owned(), ..fixture_config };
+    let error = refused(&other).await?;
+    ensure!(matches!(&error, AuthorityError::OtherAuthority { folder: named } if *named == folder), "{error}");
+    ensure!(folder.join("ca.key").exists(), "nothing is lost");
+    std::fs::remove_dir_all(&folder)?;
+
+    admin.batch_execute("CREATE TABLE kept AS TABLE rotation; DELETE FROM rotation").await?;
+    let error = refused(&other).await?;
+    ensure!(matches!(error, AuthorityError::NoAuthority { .. }), "{error}");
+    let restore = "INSERT INTO rotation SELECT * FROM kept; DROP TABLE kept";
+    admin.batch_execute(restore).await?;
+    let replica = Server::start(&other).await?;
+    assert_eq!(replica.trust_hash(), trust_hash);
+    replica.stop().await;
+    fixture.stop().await
+}

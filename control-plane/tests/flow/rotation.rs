@@ -1,6 +1,6 @@
 //! From one authority to the next, seen by a box and by whoever runs the control plane.
 
-use crate::support::{Fixture, PATIENCE, Session, TestBox, with_token};
+use crate::support::{Fixture, PATIENCE, Session, TestBox, refusal, with_token};
 use anyhow::{Context, Result, ensure};
 use kaliun_proto::enrollment::v1::TrustBundle;
 use kaliun_proto::fleet::v1 as fleet;
@@ -35,7 +35,11 @@ impl Operator {
     }
 
     async fn advance(&mut self, from: RotationPhase) -> Result<fleet::Rotation, Status> {
-        let request = fleet::AdvanceRotationRequest { from: from.into(), force: false };
+        self.advance_by(from, false).await
+    }
+
+    async fn advance_by(&mut self, from: RotationPhase, force: bool) -> Result<fleet::Rotation, Status> {
+        let request = fleet::AdvanceRotationRequest { from: from.into(), force };
         Ok(self.0.advance_rotation(with_token(request)).await?.into_inner().rotation.unwrap_or_default())
     }
 
@@ -229,5 +233,24 @@ async fn a_box_that_missed_it_all_follows_the_chain() -> Result<()> {
             .map_err(|_| anyhow::anyhow!("version {version} does not follow"))?;
         signer = bundle.bundle_key;
     }
+    fixture.stop().await
+}
+
+/// A box that did not come along when somebody went on all the same: what it holds open ends, and begins no more.
+#[tokio::test]
+async fn an_authority_that_is_gone_takes_its_links_with_it() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let mut operator = Operator::new(&fixture).await?;
+    let known = TestBox::enroll(&fixture, "cellar").await?;
+    let channel = known.channel().await?;
+    let mut session = known.open_over(channel.clone()).await?;
+    operator.start().await?;
+    for phase in [RotationPhase::Trust, RotationPhase::Issue, RotationPhase::Drain] {
+        operator.advance_by(phase, true).await?;
+    }
+    let ended = session.end().await?;
+    ensure!(ended.message().starts_with("peer.unknown_issuer"), "{ended:?}");
+    let refused = refusal(channel).await?;
+    ensure!(refused.message().starts_with("peer.unknown_issuer"), "{refused:?}");
     fixture.stop().await
 }

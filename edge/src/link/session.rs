@@ -1,11 +1,12 @@
 //! One session from Welcome to its end. One task owns the stream; this is the part of it that runs while it is open.
 
 use super::outbox::Outbox;
+use super::renewal::Renewal;
 use super::settings::{HeldSettings, Verdict};
 use super::state::Failure;
 use super::transport::{OpenStream, ended, with_sources};
 use crate::clock::Clock;
-use crate::identity::{DeviceRecord, Identity};
+use crate::identity::Identity;
 use crate::journal::{Class, Journal};
 use crate::state_dir::StateDir;
 use crate::trust::TrustChain;
@@ -20,11 +21,6 @@ use tonic::Streaming;
 
 /// How long an orderly end waits for the server to see it.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
-
-/// How often the clock is looked at for the time of renewal: boxes without a battery set theirs after the start.
-const RENEWAL_LOOK: Duration = Duration::from_secs(3600);
-/// A certificate that was asked for and did not come is asked for again after this long.
-const RENEWAL_RETRY: Duration = Duration::from_secs(600);
 
 /// What a session works with. Borrowed from the agent, which outlives it.
 #[derive(Debug)]
@@ -113,17 +109,11 @@ impl<F: FnMut(Change)> Session<'_, F> {
         let mut sent_at = Instant::now();
         let mut pending = None;
         let mut moves = self.clock.moves();
-        let mut renews_at = self.renews_at();
+        let mut renewal = Renewal::begin(welcome, self.clock, heard_at);
         loop {
             let now = Instant::now();
-            if now >= renews_at {
-                // By the clock, which may have been set meanwhile.
-                renews_at = self.renews_at();
-                if now >= renews_at {
-                    self.want_certificate(outbox);
-                    // Not answered, it is asked again.
-                    renews_at = now + RENEWAL_RETRY;
-                }
+            if renewal.is_due(self.identity.record.as_ref(), self.clock, now) {
+                self.want_certificate(outbox);
             }
             if pending.is_none() {
                 pending = outbox.next(self.journal, self.clock.now_ms(), now)?;
@@ -141,7 +131,7 @@ impl<F: FnMut(Change)> Session<'_, F> {
                 received = incoming.message() => {
                     let message = received.map_err(ended)?.ok_or(Failure::Closed)?;
                     heard_at = Instant::now();
-                    self.receive(message, outbox)?;
+                    self.receive(message, outbox, &mut renewal)?;
                 }
                 permit = outgoing.reserve(), if pending.is_some() => match permit {
                     Ok(permit) => {
@@ -154,8 +144,8 @@ impl<F: FnMut(Change)> Session<'_, F> {
                     Err(_) => return Err(last_word(incoming, silence_ends).await),
                 },
                 () = self.journal.changed(), if pending.is_none() => {}
-                Ok(()) = moves.changed() => renews_at = self.renews_at(),
-                () = tokio::time::sleep_until(silence_ends.min(heartbeat_at).min(look_again_at).min(renews_at)) => {
+                Ok(()) = moves.changed() => renewal.clock_moved(Instant::now()),
+                () = tokio::time::sleep_until(silence_ends.min(heartbeat_at).min(look_again_at).min(renewal.looks_at())) => {
                     let now = Instant::now();
                     if now >= silence_ends {
                         return Err(Failure::Idle);
@@ -168,7 +158,7 @@ impl<F: FnMut(Change)> Session<'_, F> {
         }
     }
 
-    fn receive(&mut self, message: ServerMessage, outbox: &mut Outbox) -> Result<(), Failure> {
+    fn receive(&mut self, message: ServerMessage, outbox: &mut Outbox, renewal: &mut Renewal) -> Result<(), Failure> {
         // A kind of a newer version is passed over; it would not have been sent if it mattered to this one.
         let Some(message) = message.message else {
             return Ok(());
@@ -182,7 +172,10 @@ impl<F: FnMut(Change)> Session<'_, F> {
                 }
             }
             Incoming::SendFacts(_) => outbox.want_facts(),
-            Incoming::RenewCertificate(_) => self.want_certificate(outbox),
+            Incoming::RenewCertificate(_) => {
+                self.want_certificate(outbox);
+                renewal.asked(Instant::now());
+            }
             Incoming::Certificate(certificate) => {
                 match self.identity.take_candidate(self.state, certificate.certificate_chain) {
                     Ok(()) => return Err(Failure::Renewed),
@@ -204,13 +197,6 @@ impl<F: FnMut(Change)> Session<'_, F> {
             }
         }
         Ok(())
-    }
-
-    /// When the next certificate is to be asked for.
-    fn renews_at(&self) -> Instant {
-        let renews_at_ms = self.identity.record.as_ref().map(DeviceRecord::renews_at_ms);
-        let left_ms = renews_at_ms.map_or(i64::MAX, |at_ms| at_ms.saturating_sub(self.clock.now_ms()).max(0));
-        Instant::now() + Duration::from_millis(left_ms.unsigned_abs()).min(RENEWAL_LOOK)
     }
 
     fn want_certificate(&self, outbox: &mut Outbox) {

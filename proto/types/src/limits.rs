@@ -38,3 +38,6 @@ pub const SPOOL_SAMPLES_MAX: usize = 7 * 24 * 60 * 4;
 
 /// Version of the link protocol that this code speaks.
 pub const LINK_PROTOCOL: u32 = 1;
+
+/// Most trust bundles in a chain. A rotation adds two, so 63 of them fit: one a year is more than a lifetime.
+pub const TRUST_BUNDLES_MAX: usize = 128;

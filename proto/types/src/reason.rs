@@ -49,12 +49,12 @@ reasons! {
 
     PeerNoCertificate "peer.no_certificate" "Enrol the box first.";
     PeerUnknownIssuer "peer.unknown_issuer" "The certificate is from another authority; enrol the box with this control plane.";
-    PeerExpired "peer.certificate_expired" "The certificate has run out; enrol the box again.";
+    PeerExpired "peer.certificate_expired" "The certificate has run out; the box proves its key and gets a new one by itself.";
     PeerNotYetValid "peer.certificate_not_yet_valid" "Set the clock of the box or of the control plane.";
     PeerInvalid "peer.certificate_invalid" "The certificate does not name a device of this kind; enrol the box again.";
     PeerRecoveryExpired "peer.recovery_expired" "The box was away for longer than it may be; allow it with `fleetctl device extend device/NAME`, and it comes back by itself.";
     PeerDeviceDeleted "peer.device_deleted" "The device was deleted; enrol the box again to bring it back.";
-    PeerDeviceRevoked "peer.device_revoked" "Somebody took this box's right to connect away; ask them, delete the device and enrol the box anew.";
+    PeerDeviceRevoked "peer.device_revoked" "Somebody took this box's right to connect away, and its key counts for nothing any more; if they agree, give it another with `kaliun-edge enroll --new-key`.";
     PeerDeviceDecommissioned "peer.device_decommissioned" "This box was taken out of service; to use it again, enrol it anew with `kaliun-edge enroll --new-key`.";
     PeerIdentityWipe "peer.identity_wipe" "This box was taken out of service and deletes what it is known by; to use it again, enrol it anew with `kaliun-edge enroll --new-key`.";
     PeerBootNotKept "peer.boot_not_kept" "Somebody chose another box that uses the same identity; give this one an identity of its own with `kaliun-edge enroll --new-key`.";

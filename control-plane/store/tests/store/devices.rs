@@ -200,7 +200,8 @@ async fn a_claim_code_works_once() -> Result<()> {
     let key = hash(10);
     let expires_at = SystemTime::now() + Duration::from_secs(60);
     let system = &fixture.store.system;
-    let waiting = system.enrollment_wait(&new_device(&key, &name), "AC3467DX", expires_at, "::1").await?;
+    let waiting =
+        system.enrollment_wait(&new_device(&key, &name), "AC3467DX", expires_at, "::1", SystemTime::now()).await?;
     let waiting = waiting.expect("it may wait");
     assert_eq!(waiting.state, EnrollmentState::Pending);
     let approve = async |scope| {
@@ -221,7 +222,8 @@ async fn a_claim_code_works_once() -> Result<()> {
     let row = system.enrollment_get(waiting.id).await?.context("still there")?;
     assert_eq!((row.state, row.device), (EnrollmentState::Approved, Some(approved[0].1.device)));
     // A box whose answer was lost asks again and gets its approval, under no new code.
-    let again = system.enrollment_wait(&new_device(&key, &name), "CCCCCCCC", expires_at, "::1").await?;
+    let again =
+        system.enrollment_wait(&new_device(&key, &name), "CCCCCCCC", expires_at, "::1", SystemTime::now()).await?;
     assert_eq!(again.expect("approved").state, EnrollmentState::Approved);
     assert!(system.enrollment_find_by_code(&fixture.first, "CCCCCCCC").await?.is_none());
     Ok(())
@@ -233,7 +235,11 @@ async fn an_ended_code_finds_nothing() -> Result<()> {
     let name = DeviceName::parse("cellar")?;
     let ended = SystemTime::now() - Duration::from_secs(1);
     let key = hash(10);
-    let waiting = fixture.store.system.enrollment_wait(&new_device(&key, &name), "AC3467DX", ended, "::1").await?;
+    let waiting = fixture
+        .store
+        .system
+        .enrollment_wait(&new_device(&key, &name), "AC3467DX", ended, "::1", SystemTime::now())
+        .await?;
     assert!(waiting.is_ok());
     assert!(fixture.store.system.enrollment_find_by_code(&fixture.first, "AC3467DX").await?.is_none());
     assert!(fixture.store.system.enrollment_deny(&fixture.first, &actor(), "AC3467DX").await?.is_none());
@@ -249,7 +255,10 @@ async fn the_code_of_a_box_that_went_away_runs_out_soon_and_no_other() -> Result
     let quarter = SystemTime::now() + Duration::from_secs(15 * 60);
     let soon = SystemTime::now() + Duration::from_secs(6 * 60);
     let wait = async |code| -> Result<_> {
-        Ok(system.enrollment_wait(&new_device(&key, &name), code, quarter, "::1").await?.expect("it may wait"))
+        Ok(system
+            .enrollment_wait(&new_device(&key, &name), code, quarter, "::1", SystemTime::now())
+            .await?
+            .expect("it may wait"))
     };
     let left = wait("AC3467DX").await?;
     // It came back under another code before its first stream was seen to end.

@@ -3,6 +3,7 @@
 mod devices;
 mod doors;
 mod events;
+mod keys;
 mod page_token_key;
 mod partitions;
 mod schema;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::clock::now_ms;
-use crate::identity::record;
+use crate::identity::{DeviceRecord, record};
 use crate::journal::JournalLimits;
 use crate::state_dir::Durability;
 use crate::trust::tests::chain;
@@ -17,6 +17,7 @@ use tonic::codec::{DecodeBuf, Decoder};
 use tonic::{Status, Streaming};
 
 const SECOND: Duration = Duration::from_secs(1);
+const HOUR_MS: i64 = 3_600_000;
 
 /// Heartbeats so often leave the least room beside them.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(2_500);
@@ -185,7 +186,6 @@ async fn a_server_that_asks_over_and_over_is_answered_within_what_it_allows() {
 
 #[tokio::test(start_paused = true)]
 async fn a_box_asks_for_its_next_certificate_when_it_is_time_and_again_when_it_does_not_come() {
-    const HOUR_MS: i64 = 3_600_000;
     let requests_in = async |server: &mut Server, time: Duration| {
         let (until, mut requests) = (Instant::now() + time, Vec::new());
         while let Ok(heard) = tokio::time::timeout_at(until, server.hear.recv()).await {
@@ -204,4 +204,18 @@ async fn a_box_asks_for_its_next_certificate_when_it_is_time_and_again_when_it_d
     let requests =
         with_session_of(Some(young), async |_, mut server| requests_in(&mut server, 7_200 * SECOND).await).await;
     assert_eq!(requests.len(), 0);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_due_is_asked_for_in_real_time() {
+    let due = record(1, now_ms() - 70 * HOUR_MS, now_ms() + 30 * HOUR_MS);
+    let asked = with_session_of(Some(due), async |_, mut server| {
+        loop {
+            let heard = tokio::time::timeout(60 * SECOND, server.hear.recv()).await.expect("it asks").unwrap();
+            if let Some(Outgoing::CertificateRequest(request)) = heard.message {
+                return request;
+            }
+        }
+    });
+    assert!(!asked.await.certificate_request.is_empty());
 }

@@ -1,0 +1,157 @@
+//! What a key is worth that was there before.
+
+use crate::support::{Fixture, actor, grant, hash, new_device};
+use anyhow::{Context, Result};
+use kaliun_domain::rotation::Gate;
+use kaliun_store::{Approval, NewJoinToken, NotApproved, RotationCount};
+use kaliun_types::id::DeviceId;
+use kaliun_types::name::DeviceName;
+use kaliun_types::reason::ReasonCode;
+use std::time::{Duration, SystemTime};
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+const SECRET: [u8; 32] = [77; 32];
+
+/// A token of the first organization for so many boxes.
+async fn token(fixture: &Fixture, max_uses: i32) -> Result<()> {
+    let token = NewJoinToken {
+        description: "test",
+        secret_hash: &SECRET,
+        labels: &Default::default(),
+        max_uses,
+        expires_at: SystemTime::now() + Duration::from_secs(60),
+    };
+    fixture.store.app.join_token_insert(&fixture.first, &actor(), token).await?;
+    Ok(())
+}
+
+async fn enroll(fixture: &Fixture, key: u8) -> Result<Result<DeviceId, ReasonCode>> {
+    let (key, name) = (hash(key), DeviceName::parse("cellar")?);
+    let enrolled = fixture.store.system.enroll_by_token(&SECRET, &new_device(&key, &name), SystemTime::now()).await?;
+    Ok(enrolled.map(|enrolled| enrolled.device))
+}
+
+async fn wait(fixture: &Fixture, key: u8, code: &str) -> Result<Result<(), ReasonCode>> {
+    let (key, name, now) = (hash(key), DeviceName::parse("cellar")?, SystemTime::now());
+    let waiting = fixture.store.system.enrollment_wait(&new_device(&key, &name), code, now + DAY, "::1", now).await?;
+    Ok(waiting.map(|_row| ()))
+}
+
+async fn approve(fixture: &Fixture, code: &str) -> Result<Result<DeviceId, NotApproved>> {
+    let name = DeviceName::parse("cellar")?;
+    let approval = Approval {
+        installation: None,
+        name: None,
+        fallback_name: &name,
+        labels: &Default::default(),
+        facts_hash: b"hash",
+        certificate: grant(),
+    };
+    let approved = fixture.store.system.enrollment_approve(&fixture.first, &actor(), code, approval).await?;
+    Ok(approved.map(|(_id, enrolled)| enrolled.device))
+}
+
+/// As if its certificate had run out so long ago.
+async fn expire(fixture: &Fixture, device: DeviceId, days: i32) -> Result<()> {
+    let expire = "UPDATE device SET certificate_expires_at = now() - make_interval(days => $2) WHERE id = $1";
+    assert_eq!(fixture.admin.execute(expire, &[&device, &days]).await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_that_was_revoked_is_refused_for_ever() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    token(&fixture, 10).await?;
+    let device = enroll(&fixture, 10).await?.expect("a new key");
+    // A box that waits under its code while the same key is revoked elsewhere.
+    assert_eq!(wait(&fixture, 11, "AC3467DX").await?, Ok(()));
+    let other = enroll(&fixture, 11).await?.expect("a new key");
+    assert_eq!(approve(&fixture, "AC3467DX").await?, Err(NotApproved::KeyRefused(ReasonCode::EnrollmentKeyInUse)));
+    for device in [device, other] {
+        fixture.store.app.device_revoke(&fixture.first, &actor(), device).await?;
+        assert_eq!(fixture.admin.execute("UPDATE device SET deleted_at = now() WHERE id = $1", &[&device]).await?, 1);
+    }
+    assert_eq!(enroll(&fixture, 10).await?, Err(ReasonCode::PeerDeviceRevoked));
+    assert_eq!(wait(&fixture, 10, "CCCCCCCC").await?, Err(ReasonCode::PeerDeviceRevoked));
+    assert_eq!(approve(&fixture, "AC3467DX").await?, Err(NotApproved::KeyRefused(ReasonCode::PeerDeviceRevoked)));
+    let recovered = fixture.store.system.certificate_recover(&hash(10), grant(), SystemTime::now()).await?;
+    assert_eq!(recovered.map(|enrolled| enrolled.device), Err(ReasonCode::PeerDeviceDeleted));
+    // One that was only deleted may begin again, and so may a new key.
+    let deleted = enroll(&fixture, 12).await?.expect("a new key");
+    assert_eq!(fixture.admin.execute("UPDATE device SET deleted_at = now() WHERE id = $1", &[&deleted]).await?, 1);
+    assert_ne!(enroll(&fixture, 12).await?.expect("begins again"), deleted);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_that_had_its_day_is_no_way_around_the_allowance() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    token(&fixture, 2).await?;
+    let uses = async || -> Result<i32> {
+        Ok(fixture.admin.query_one("SELECT uses FROM join_token WHERE secret_hash = $1", &[&&SECRET[..]]).await?.get(0))
+    };
+    let device = enroll(&fixture, 10).await?.expect("a new key");
+    // Within its allowance it gets its certificate again, for nothing.
+    expire(&fixture, device, 364).await?;
+    assert_eq!((enroll(&fixture, 10).await?, uses().await?), (Ok(device), 1));
+    // Beyond it the token has to admit it, as it would a new box.
+    expire(&fixture, device, 366).await?;
+    assert_eq!((enroll(&fixture, 10).await?, uses().await?), (Ok(device), 2));
+    expire(&fixture, device, 366).await?;
+    assert_eq!((enroll(&fixture, 10).await?, uses().await?), (Err(ReasonCode::PeerRecoveryExpired), 2));
+    // Somebody lets it.
+    let extend = "UPDATE device SET recoverable_until = now() + interval '1 day' WHERE id = $1";
+    assert_eq!(fixture.admin.execute(extend, &[&device]).await?, 1);
+    assert_eq!((enroll(&fixture, 10).await?, uses().await?), (Ok(device), 2));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_old_approval_is_no_way_around_the_allowance() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    assert_eq!(wait(&fixture, 10, "AC3467DX").await?, Ok(()));
+    let device = approve(&fixture, "AC3467DX").await?.expect("it waits");
+    expire(&fixture, device, 364).await?;
+    assert_eq!(wait(&fixture, 10, "CCCCCCCC").await?, Ok(()));
+    expire(&fixture, device, 366).await?;
+    assert_eq!(wait(&fixture, 10, "CCCCCCCC").await?, Err(ReasonCode::PeerRecoveryExpired));
+    let left: SystemTime =
+        fixture.admin.query_one("SELECT certificate_expires_at FROM device WHERE id = $1", &[&device]).await?.get(0);
+    assert!(left < SystemTime::now(), "nothing was granted");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rotation_waits_for_nobody_who_may_not_connect() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let gate = Gate { trust_version: Some(2), authority: None };
+    let device = fixture.enroll(&fixture.first, 10, "cellar").await?.device;
+    let stolen = fixture.enroll(&fixture.first, 11, "attic").await?.device;
+    let count = async || fixture.store.system.rotation_count(gate).await;
+    assert_eq!(count().await?, RotationCount { devices: 2, ready: 0 });
+    fixture.store.app.device_revoke(&fixture.first, &actor(), stolen).await?;
+    assert_eq!(count().await?, RotationCount { devices: 1, ready: 0 });
+    let stragglers = fixture.store.app.straggler_list_page(&fixture.first, gate, None, 10).await?;
+    assert_eq!(stragglers.iter().map(|row| row.device).collect::<Vec<_>>(), [device]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_history_of_certificates_ends_some_time() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let device = fixture.enroll(&fixture.first, 10, "cellar").await?.device;
+    let insert = "INSERT INTO device_certificate (organization_id, device_id, authority, cause, issued_at, expires_at)
+                  SELECT $1, $2, 1, 3, now() - make_interval(days => n + 30), now() - make_interval(days => n) FROM generate_series(1, 5) AS n";
+    assert_eq!(fixture.admin.execute(insert, &[&fixture.first.organization(), &device]).await?, 5);
+    let system = &fixture.store.system;
+    let horizon = SystemTime::now() - 2 * DAY - DAY / 2;
+    assert_eq!(system.certificate_delete_ended(horizon, 2).await?, 2);
+    assert_eq!(system.certificate_delete_ended(horizon, 2).await?, 1);
+    assert_eq!(system.certificate_delete_ended(horizon, 2).await?, 0);
+    let row = fixture.admin.query_one("SELECT count(*), min(expires_at) FROM device_certificate", &[]).await?;
+    let (count, oldest): (i64, SystemTime) = (row.get(0), row.get(1));
+    assert_eq!(count, 3);
+    let age = SystemTime::now().duration_since(oldest).context("it ended")?;
+    assert!(age < 3 * DAY, "the oldest went first");
+    Ok(())
+}
