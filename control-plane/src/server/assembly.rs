@@ -266,9 +266,17 @@ fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Ac
         .add_service(fleet::claim_service_server::ClaimServiceServer::new(grpc::claim::Claims::new(
             system.clone(),
             parts.authority.clone(),
-            waiting,
+            waiting.clone(),
             changes.clone(),
         )))
+        .add_service(fleet::enrollment_service_server::EnrollmentServiceServer::new(grpc::admission::Admissions {
+            store: app.clone(),
+            system: system.clone(),
+            authority: parts.authority.clone(),
+            waiting: waiting.clone(),
+            changes: changes.clone(),
+            seal: parts.seal.clone(),
+        }))
         .add_service(fleet::join_token_service_server::JoinTokenServiceServer::new(grpc::join_token::JoinTokens {
             store: app.clone(),
             seal: parts.seal.clone(),

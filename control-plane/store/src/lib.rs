@@ -5,6 +5,7 @@
 //! wall. Functions of [`SystemStore`] run as `kaliun_system`: authentication, ingest and reconcilers.
 
 mod accounts;
+mod admissions;
 mod api_tokens;
 mod audit;
 mod authorities;
@@ -37,6 +38,7 @@ mod url;
 mod wakeups;
 
 pub use accounts::{AccountLogin, SignedIn};
+pub use admissions::{ByToken, WaitingRow};
 pub use api_tokens::NewApiToken;
 pub use audit::Actor;
 pub use authorities::{AuthorityRow, AuthorityRows, TrustBundleRow};
