@@ -71,6 +71,10 @@ pub(super) async fn assemble(
     let metrics = Arc::new(Metrics::new());
     let changes = Changes::new();
     reconcile::take_over(&store.system, replica, &config.replica_name, &changes).await?;
+    // From here on `ca rekey` sees this process. What it did before has to be seen now, not when the next change comes.
+    if let Some(newer) = authority.newer().await? {
+        authority.take_over(newer);
+    }
     let incarnation = store.system.cluster_incarnation().await?;
     let seal = PageSeal::new(&store.system.page_token_key(random()).await?);
 

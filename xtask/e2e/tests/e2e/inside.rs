@@ -88,6 +88,11 @@ impl Inside {
         self.boxes.clock.advance(by);
     }
 
+    /// Moves the server's clock on: those of the boxes stand, as without a battery.
+    pub(crate) fn advance_days_of_the_server(&self, days: u64) {
+        self.clock.advance(Duration::from_secs(days * 24 * 3600));
+    }
+
     /// Now, by the server's clock.
     pub(crate) fn now(&self) -> SystemTime {
         self.clock.now()
