@@ -2,15 +2,18 @@
 //! once.
 
 mod certificates;
+mod rotation;
 
+use crate::authority::Authority;
 use crate::changes::Changes;
 use crate::clock;
-use crate::grpc::enrollment::Waiting;
+use crate::grpc::enrollment::{REFUSALS_PERIOD, Refusals, Waiting};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use kaliun_store::{StoreError, SystemStore};
 use kaliun_types::id::ReplicaId;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 /// How often a replica says that it lives, and how long it may be silent before its sessions are over.
@@ -34,6 +37,9 @@ const EVENTS_PERIOD: Duration = Duration::from_secs(60);
 const ENROLLMENT_PERIOD: Duration = Duration::from_secs(30);
 const ENROLLMENT_BATCH: i64 = 1_000;
 const ENROLLMENT_BATCHES: usize = 200;
+/// Counts of refused enrolments are forgotten this often, so many at a time: more than a flood from everywhere adds.
+const REFUSALS_RETENTION_PERIOD: Duration = Duration::from_secs(60);
+const REFUSALS_BATCH: i64 = 5_000;
 /// Decisions on waiting boxes that nobody told of are looked for this often.
 const DECISION_PERIOD: Duration = Duration::from_secs(2);
 /// The history of certificates goes back so far, two years; and how much is deleted in one run.
@@ -41,6 +47,10 @@ const CERTIFICATES_KEPT: Duration = Duration::from_secs(2 * 365 * 24 * 3600);
 const CERTIFICATES_BATCH: i64 = 1_000;
 /// When certificates run out is looked at this often; they live for 30 days.
 const CERTIFICATE_PERIOD: Duration = Duration::from_secs(60);
+
+/// Whether a rotation that goes by itself can go on is looked at this often. Its phases last a minute at least; while it waits, each look
+/// counts the devices, some 50 ms for 100,000.
+const ROTATION_PERIOD: Duration = Duration::from_secs(5);
 
 /// Runs something now and then every period, until the process stops.
 fn every<F>(tasks: &Tasks, name: &'static str, period: Duration, mut activate: impl FnMut() -> F + Send + 'static)
@@ -82,6 +92,15 @@ async fn reap(store: &SystemStore, changes: &Changes) -> Result<usize, StoreErro
         changes.tell(*organization, *device);
     }
     Ok(ended.len())
+}
+
+/// Starts the rotation of the authorities, for when it shall go by itself.
+pub(crate) fn start_rotation(tasks: &Tasks, authority: &Authority) {
+    let (authority, told) = (authority.clone(), Arc::new(AtomicI64::new(0)));
+    every(tasks, "rotation", ROTATION_PERIOD, move || {
+        let (authority, told) = (authority.clone(), Arc::clone(&told));
+        async move { rotation::look(&authority, &told).await }
+    });
 }
 
 /// Starts all of it.
@@ -156,5 +175,19 @@ pub(crate) fn start(
     every(tasks, "enrollment-decisions", DECISION_PERIOD, move || {
         let (store, waiting) = (decisions.clone(), waiting.clone());
         async move { waiting.look(&store).await }
+    });
+}
+
+/// Writes now and then what was counted of refused enrolments, and forgets what is old.
+pub(crate) fn count_refusals(tasks: &Tasks, store: &SystemStore, refusals: Refusals) {
+    let writing = store.clone();
+    every(tasks, "enrollment-refusals", REFUSALS_PERIOD, move || {
+        let (store, refusals) = (writing.clone(), refusals.clone());
+        async move { refusals.write(&store).await }
+    });
+    let forgetting = store.clone();
+    every(tasks, "enrollment-refusals-retention", REFUSALS_RETENTION_PERIOD, move || {
+        let store = forgetting.clone();
+        async move { store.enrollment_refusals_delete_old(REFUSALS_BATCH).await.map(|_count| ()) }
     });
 }

@@ -8,6 +8,7 @@ pub(crate) mod devices;
 mod history;
 mod lifecycle;
 pub(crate) mod pages;
+mod posture;
 mod session;
 mod tokens;
 pub(crate) mod watch;

@@ -1,5 +1,6 @@
 //! How a box without a certificate gets one.
 
+mod refusals;
 mod waiting;
 
 use super::convert::link::check_facts;
@@ -20,7 +21,8 @@ use kaliun_proto::enrollment::v1 as proto;
 use kaliun_proto::enrollment::v1::enrollment_service_server::EnrollmentService;
 use kaliun_proto::enrollment::v1::{enroll_request, enroll_response};
 use kaliun_proto::telemetry::v1::Facts;
-use kaliun_store::{Enrolled, EnrollmentRow, NewDevice, StoreError, SystemStore};
+use kaliun_store::{Enrolled, EnrollmentRow, KeyReuse, NewDevice, StoreError, SystemStore};
+use kaliun_types::claim_check::{self, CheckCharacters};
 use kaliun_types::id::EnrollmentId;
 use kaliun_types::join_token::JoinTokenText;
 use kaliun_types::name::DeviceName;
@@ -31,7 +33,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 /// Longest wait for a box's next message.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -48,7 +50,10 @@ const WAITING_FOR_EACH: u32 = 100;
 const CODE_TRIES: usize = 4;
 /// Steps that wait for a box to read them: the dialogue has four.
 const STEPS_MAX: usize = 4;
+/// A box that waits is told again what it waits for this often: it takes a stream on which nothing comes for five minutes for dead.
+const PENDING_AGAIN: Duration = Duration::from_secs(60);
 
+pub(crate) use refusals::{PERIOD as REFUSALS_PERIOD, Refusals};
 pub(crate) use waiting::Waiting;
 
 /// Enrols boxes.
@@ -67,10 +72,20 @@ struct Inner {
     /// None where all boxes seem to come from one place.
     by_source: Option<Limiter<IpAddr>>,
     places: Places<IpAddr>,
+    refusals: Refusals,
 }
 
-/// What a waiting box shows: which row, and under which code. It runs out soon when the box goes away undecided.
-type Shown = Option<(EnrollmentId, ClaimCode)>;
+/// What a waiting box shows a code for. It runs out soon when the box goes away undecided.
+type Shown = Option<EnrollmentRow>;
+
+/// What a box showed on its way, for whoever counts and notes refusals.
+#[derive(Default)]
+struct Tried {
+    /// SHA-256 of the key that it proved.
+    key_hash: Option<[u8; 32]>,
+    /// SHA-256 of the join token's secret.
+    token_hash: Option<[u8; 32]>,
+}
 
 type Steps = mpsc::Sender<Result<proto::EnrollResponse, Status>>;
 
@@ -112,9 +127,11 @@ impl Enrollments {
         tasks: Tasks,
         public_url: String,
         by_source: Option<Limiter<IpAddr>>,
+        refusals: Refusals,
     ) -> Self {
         let places = Places::new(WAITING_MAX, if by_source.is_some() { WAITING_FOR_EACH } else { u32::MAX });
-        let inner = Inner { store, authority, waiting, changes, metrics, tasks, public_url, by_source, places };
+        let inner =
+            Inner { store, authority, waiting, changes, metrics, tasks, public_url, by_source, places, refusals };
         Self { inner: Arc::new(inner) }
     }
 }
@@ -141,9 +158,10 @@ impl EnrollmentService for Enrollments {
             .map(|connection| connection.source)
             .ok_or_else(|| Status::internal("the connection is not known"))?;
         if let Some(by_source) = &self.inner.by_source {
-            by_source
-                .take(&limited_as(source), Instant::now())
-                .map_err(|wait| status::refusal_retry_after(ReasonCode::EnrollmentBusy, wait))?;
+            by_source.take(&limited_as(source), Instant::now()).map_err(|wait| {
+                self.inner.refusals.count(source, None, ReasonCode::EnrollmentBusy);
+                status::refusal_retry_after(ReasonCode::EnrollmentBusy, wait)
+            })?;
         }
         let (steps, answers) = mpsc::channel(STEPS_MAX);
         let inner = Arc::clone(&self.inner);
@@ -173,10 +191,13 @@ async fn hear(inbound: &mut Streaming<proto::EnrollRequest>) -> Result<enroll_re
 impl Inner {
     async fn run(&self, source: IpAddr, mut inbound: Streaming<proto::EnrollRequest>, steps: Steps) {
         let stopping = self.tasks.stopping();
-        let mut shown = None;
+        let (mut shown, mut tried) = (None, Tried::default());
         let outcome = tokio::select! {
-            outcome = self.enroll(source, &mut inbound, &steps, &mut shown) => outcome,
+            outcome = self.enroll(source, &mut inbound, &steps, &mut shown, &mut tried) => outcome,
             () = steps.closed() => {
+                if shown.is_some() {
+                    self.refusals.count(source, None, ReasonCode::EnrollmentCodeExpired);
+                }
                 self.let_run_out(shown).await;
                 return;
             }
@@ -187,18 +208,43 @@ impl Inner {
             Err(Ended::Refused(reason)) => {
                 self.metrics.refuse(reason);
                 tracing::info!(%source, reason = reason.code(), "enrolment refused");
+                self.note_refusal(source, reason, &tried).await;
                 let _box_gone = steps.send(Ok(response(enroll_response::Step::Refused(refused(reason))))).await;
             }
             Err(Ended::Broken(status)) => {
+                if is_box_at_fault(&status) {
+                    self.refusals.count(source, None, ReasonCode::EnrollmentRequestInvalid);
+                }
                 let _box_gone = steps.send(Err(status)).await;
             }
         }
     }
 
+    /// Counts a refusal, by source and, where a real join token was shown, for whose token it was. A key that asks for a second
+    /// identity is noted on the device that it belongs to.
+    async fn note_refusal(&self, source: IpAddr, reason: ReasonCode, tried: &Tried) {
+        // Most floods show tokens that nobody has: those are not looked up.
+        let token_hash = tried.token_hash.filter(|_| reason != ReasonCode::EnrollmentTokenInvalid);
+        let organization = match token_hash {
+            Some(hash) => self.store.join_token_organization(&hash).await.unwrap_or_else(|error| {
+                tracing::debug!(error = &error as &dyn std::error::Error, "whose token it was is not known");
+                None
+            }),
+            None => None,
+        };
+        self.refusals.count(source, organization, reason);
+        let reused = tried.key_hash.filter(|_| reason == ReasonCode::EnrollmentKeyInUse);
+        let Some(key_hash) = reused else { return };
+        let reuse = KeyReuse { key_hash: key_hash.to_vec(), device: None, source: source.to_string(), count: 1 };
+        if let Err(error) = self.store.key_reuses_note(&[reuse]).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a key under two identities could not be noted");
+        }
+    }
+
     /// Lets a code run out that its box does not show any more.
     async fn let_run_out(&self, shown: Shown) {
-        let Some((enrollment, code)) = shown else { return };
-        if let Err(error) = self.store.enrollment_let_run_out(enrollment, code.as_str()).await {
+        let Some(waited) = shown else { return };
+        if let Err(error) = self.store.enrollment_let_run_out(&waited).await {
             tracing::debug!(error = &error as &dyn std::error::Error, "code stays for its whole time");
         }
     }
@@ -209,28 +255,37 @@ impl Inner {
         inbound: &mut Streaming<proto::EnrollRequest>,
         steps: &Steps,
         shown: &mut Shown,
+        tried: &mut Tried,
     ) -> Result<(), Ended> {
         let proved = prove(inbound, steps).await?;
+        tried.key_hash = Some(proved.request.key_hash);
         let facts = proved.facts.encode_to_vec();
-        let now = self.authority.now();
-        let credentials = self.authority.current();
-        let new = NewDevice {
+        let name = DeviceName::from_hostname(&proved.facts.hostname);
+        let facts_hash = sha256(&facts);
+        // Of the credentials that count when it is given: a box may wait for its yes while authorities change.
+        let new = |credentials: &Credentials| NewDevice {
             key_hash: &proved.request.key_hash,
-            name: &DeviceName::from_hostname(&proved.facts.hostname),
+            name: &name,
             facts: &facts,
-            facts_hash: &sha256(&facts),
-            certificate: credentials.grant(now),
+            facts_hash: &facts_hash,
+            certificate: credentials.grant(self.authority.now()),
         };
-        let enrolled = if proved.join_token.is_empty() {
+        if proved.join_token.is_empty() {
             let _place = self.places.take(limited_as(source)).ok_or(Ended::Refused(ReasonCode::EnrollmentBusy))?;
-            self.wait_for_yes(source, &new, steps, shown).await?
-        } else {
-            let token = JoinTokenText::parse(&proved.join_token)
-                .map_err(|_| Ended::Refused(ReasonCode::EnrollmentTokenInvalid))?;
-            let secret_hash = sha256(token.secret().expose().as_bytes());
-            self.store.enroll_by_token(&secret_hash, &new, now).await?.map_err(Ended::Refused)?
-        };
-        self.issue(&credentials, &proved.request, enrolled, steps).await
+            let approved = self.wait_for_yes(source, &new(&self.authority.current()), steps, shown).await?;
+            let credentials = self.authority.current();
+            let now = self.authority.now();
+            let enrolled = self.store.enrollment_collect(approved, credentials.grant(now), now).await?;
+            let enrolled = enrolled.map_err(Ended::Refused)?;
+            return self.issue(&credentials, &proved.request, enrolled, steps).await;
+        }
+        let token =
+            JoinTokenText::parse(&proved.join_token).map_err(|_| Ended::Refused(ReasonCode::EnrollmentTokenInvalid))?;
+        let secret_hash = sha256(token.secret().expose().as_bytes());
+        tried.token_hash = Some(secret_hash);
+        let credentials = self.authority.current();
+        let enrolled = self.store.enroll_by_token(&secret_hash, &new(&credentials), self.authority.now()).await?;
+        self.issue(&credentials, &proved.request, enrolled.map_err(Ended::Refused)?, steps).await
     }
 
     async fn issue(
@@ -258,30 +313,36 @@ impl Inner {
         .await
     }
 
-    /// Shows the box a code, a new one whenever the old one ends, until somebody has decided.
+    /// Shows the box a code, a new one whenever the old one ends, and its check characters once somebody has entered the code, until
+    /// somebody has decided.
     async fn wait_for_yes(
         &self,
         source: IpAddr,
         new: &NewDevice<'_>,
         steps: &Steps,
         shown: &mut Shown,
-    ) -> Result<Enrolled, Ended> {
+    ) -> Result<EnrollmentId, Ended> {
         let mut decisions = self.waiting.listen();
         loop {
-            let (row, code) = self.show_code(source, new).await?;
-            let mut state = row.state;
+            let mut row = self.show_code(source, new).await?;
             let mut waiter = decisions.wait_as(row.id);
-            if state == EnrollmentState::Pending {
-                say(steps, self.pending(&code, &row)).await?;
-                *shown = Some((row.id, code));
-            }
-            while state == EnrollmentState::Pending {
-                let Ok(left) = row.code_expires_at.duration_since(clock::now()) else { break };
-                if tokio::time::timeout(left, waiter.decided()).await.is_err() {
-                    break;
+            // Of this stream, whatever begins to wait as the same box meanwhile.
+            let begun_count = row.begun_count;
+            while row.state == EnrollmentState::Pending {
+                say(steps, self.pending(&row)).await?;
+                if row.check_nonce.is_some() {
+                    waiter.told();
                 }
-                state = match self.store.enrollment_get(row.id).await {
-                    Ok(Some(row)) => row.state,
+                *shown = Some(EnrollmentRow { begun_count, ..row.clone() });
+                let Ok(left) = row.code_expires_at.duration_since(clock::now()) else { break };
+                let is_over = left <= PENDING_AGAIN;
+                match tokio::time::timeout(left.min(PENDING_AGAIN), waiter.decided()).await {
+                    Err(_elapsed) if is_over => break,
+                    Err(_elapsed) => continue,
+                    Ok(()) => {}
+                }
+                row = match self.store.enrollment_get(row.id).await {
+                    Ok(Some(row)) => row,
                     // Somebody cleaned up: begin again with a new code.
                     Ok(None) => break,
                     // The decision stands; whoever looks for all of them tells of it again.
@@ -289,29 +350,22 @@ impl Inner {
                     Err(error) => return Err(error.into()),
                 };
             }
-            match state {
-                EnrollmentState::Pending => {}
+            match row.state {
+                EnrollmentState::Pending => self.refusals.count(source, None, ReasonCode::EnrollmentCodeExpired),
                 EnrollmentState::Denied => return Err(Ended::Refused(ReasonCode::EnrollmentDenied)),
-                EnrollmentState::Approved => return self.approved(row.id).await,
+                EnrollmentState::CheckFailed => return Err(Ended::Refused(ReasonCode::EnrollmentCheckFailed)),
+                EnrollmentState::Approved => return Ok(row.id),
             }
         }
     }
 
-    async fn approved(&self, enrollment: EnrollmentId) -> Result<Enrolled, Ended> {
-        let row = self.store.enrollment_get(enrollment).await?;
-        let Some(device) = row.and_then(|row| row.device) else {
-            return Err(Ended::Refused(ReasonCode::EnrollmentBusy));
-        };
-        self.store.enrollment_device(device).await?.ok_or(Ended::Refused(ReasonCode::EnrollmentBusy))
-    }
-
-    async fn show_code(&self, source: IpAddr, new: &NewDevice<'_>) -> Result<(EnrollmentRow, ClaimCode), Ended> {
+    async fn show_code(&self, source: IpAddr, new: &NewDevice<'_>) -> Result<EnrollmentRow, Ended> {
         for _ in 0..CODE_TRIES {
             let Some(code) = ClaimCode::from_random(&random::<32>()) else { continue };
             let expires_at = clock::now() + CODE_LIFETIME;
             let now = self.authority.now();
             match self.store.enrollment_wait(new, code.as_str(), expires_at, &source.to_string(), now).await {
-                Ok(Ok(row)) => return Ok((row, code)),
+                Ok(Ok(row)) => return Ok(row),
                 Ok(Err(reason)) => return Err(Ended::Refused(reason)),
                 Err(StoreError::AlreadyExists { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -320,13 +374,29 @@ impl Inner {
         Err(Ended::Refused(ReasonCode::EnrollmentBusy))
     }
 
-    fn pending(&self, code: &ClaimCode, row: &EnrollmentRow) -> enroll_response::Step {
+    fn pending(&self, row: &EnrollmentRow) -> enroll_response::Step {
+        let claim_code = row.claim_code.clone().unwrap_or_default();
+        let claim_url =
+            if claim_code.is_empty() { String::new() } else { format!("{}/claim?code={claim_code}", self.public_url) };
         enroll_response::Step::Pending(enroll_response::Pending {
-            claim_code: code.as_str().to_owned(),
-            claim_url: format!("{}/claim?code={}", self.public_url, code.as_str()),
+            claim_code,
+            claim_url,
             expires_at_ms: clock::to_ms(row.code_expires_at),
+            check_nonce: row.check_nonce.map(|nonce| nonce.to_vec()).unwrap_or_default(),
         })
     }
+}
+
+/// Whether a dialogue broke by what the box said, or by its silence.
+fn is_box_at_fault(status: &Status) -> bool {
+    matches!(status.code(), Code::InvalidArgument | Code::DeadlineExceeded)
+}
+
+/// The check characters that a box shows now; none while nobody has entered its code.
+pub(crate) fn check_characters(row: &EnrollmentRow, trust_hash: &[u8; 32], code: &str) -> Option<CheckCharacters> {
+    let key_hash = <&[u8; 32]>::try_from(row.key_hash.as_slice()).ok()?;
+    let message = claim_check::message(key_hash, trust_hash, row.check_nonce.as_ref()?, code);
+    Some(CheckCharacters::from_hash(&sha256(&message)))
 }
 
 /// The first half of the dialogue: who it is, and that it holds the key now.
@@ -356,7 +426,7 @@ async fn prove(inbound: &mut Streaming<proto::EnrollRequest>, steps: &Steps) -> 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a refusal that time does not heal is not repeated")]
 pub(super) fn refused(reason: ReasonCode) -> enroll_response::Refused {
     let (retryable, retry_after) = match reason {
-        ReasonCode::EnrollmentBusy => (true, Duration::from_secs(5)),
+        ReasonCode::EnrollmentBusy | ReasonCode::EnrollmentCheckFailed => (true, Duration::from_secs(5)),
         ReasonCode::EnrollmentProofInvalid => (true, Duration::from_secs(60)),
         _ => (false, Duration::ZERO),
     };

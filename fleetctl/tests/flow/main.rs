@@ -9,6 +9,7 @@ mod double;
 mod errors;
 mod json;
 mod lifecycle;
+mod posture;
 mod tables;
 mod things;
 mod tls;

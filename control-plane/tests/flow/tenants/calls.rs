@@ -8,12 +8,14 @@ mod history;
 mod homes;
 mod lifecycle;
 mod people;
+mod posture;
 mod tokens;
 mod watch;
 
 use super::answer::Answer;
 use super::handles::Handles;
 use super::tenant::Tenant;
+use crate::support::claims::check;
 use crate::support::{Fixture, with_token_of};
 use anyhow::{Result, bail};
 use kaliun_domain::role::Role;
@@ -28,8 +30,9 @@ pub(crate) struct Caller<'a> {
     token: String,
     channel: Channel,
     public: SocketAddr,
-    /// Code of a box that waits for anybody.
+    /// Code of a box that waits for anybody, and the check characters on its screen.
     waiting: String,
+    check: String,
 }
 
 impl<'a> Caller<'a> {
@@ -37,7 +40,9 @@ impl<'a> Caller<'a> {
     pub(crate) async fn new(fixture: &Fixture, tenant: &'a Tenant, role: Role, waiting: &str) -> Result<Self> {
         let public = fixture.server.addresses().public;
         let token = tenant.token_of(fixture, role).await?;
-        Ok(Self { tenant, role, token, channel: fixture.public().await?, public, waiting: waiting.to_owned() })
+        let check = if waiting.is_empty() { String::new() } else { check(fixture, waiting).await? };
+        let (channel, waiting) = (fixture.public().await?, waiting.to_owned());
+        Ok(Self { tenant, role, token, channel, public, waiting, check })
     }
 
     fn request<T>(&self, message: T) -> Request<T> {
@@ -64,6 +69,8 @@ impl<'a> Caller<'a> {
             "LifecycleService/ReadoptDevice" => vec![self.readopt_device(handles).await],
             "LifecycleService/ReplaceDevice" => self.replace_device(handles).await,
             "CertificateService/ListDeviceCertificates" => self.list_device_certificates(handles).await,
+            "PostureService/ListFindings" => self.list_findings(handles).await,
+            "PostureService/ListPlatformFindings" => self.list_platform_findings(handles).await,
             "WatchService/Watch" => self.watch(handles).await,
             "ClaimService/LookUpClaim" => vec![self.look_up_claim(handles).await],
             "ClaimService/ApproveClaim" => self.approve_claim(handles).await,
@@ -79,6 +86,8 @@ impl<'a> Caller<'a> {
             "AuthorityService/StartRotation" => vec![self.start_rotation().await],
             "AuthorityService/AdvanceRotation" => vec![self.advance_rotation().await],
             "AuthorityService/RollBackRotation" => vec![self.roll_back_rotation().await],
+            "AuthorityService/PauseRotation" => vec![self.pause_rotation().await],
+            "AuthorityService/ResumeRotation" => vec![self.resume_rotation().await],
             "AuthorityService/ListStragglers" => self.list_stragglers(handles).await,
             "HistoryService/QueryMetrics" => vec![self.query_metrics(handles).await?],
             "HistoryService/ListEvents" => self.list_events(handles).await,

@@ -30,6 +30,7 @@ pub(crate) struct Pages {
     pub(crate) events: String,
     pub(crate) device_events: String,
     pub(crate) certificates: String,
+    pub(crate) findings: String,
 }
 
 impl Handles {
@@ -58,6 +59,7 @@ impl Handles {
                 events: page(),
                 device_events: page(),
                 certificates: page(),
+                findings: page(),
             },
         }
     }

@@ -2,6 +2,7 @@
 
 use super::handles::{Handles, Pages};
 use super::page::sign_in;
+use crate::support::claims::check;
 use crate::support::{Fixture, PATIENCE, SPOOL, Session, TOKEN, TestBox, claim_code, samples, with_token_of};
 use anyhow::{Context, Result, ensure};
 use argon2::password_hash::PasswordHasher;
@@ -103,9 +104,11 @@ impl Tenant {
         let known = TestBox::enroll_by(fixture, &secret, &format!("{word}-cellar")).await?;
         let other_device_id = TestBox::enroll_by(fixture, &secret, &format!("{word}-attic")).await?.device_id;
         let code = claim_code(fixture, &format!("{word}-shed")).await?;
-        asking.claim(&code, &installation.to_string()).await?;
+        asking.claim(&code, &check(fixture, &code).await?, &installation.to_string()).await?;
         report(&known, word).await?;
         asking.until_offline(&known.device_id).await?;
+
+        refused_insert(admin, organization, word).await?;
 
         let pages = asking.pages(&known.device_id).await?;
         let handles = Handles {
@@ -178,6 +181,17 @@ async fn account_insert(admin: &Client, organization: Uuid, email: &str) -> Resu
     Ok(())
 }
 
+/// What is counted of boxes that came with a token of this tenant and were refused.
+async fn refused_insert(admin: &Client, organization: Uuid, word: &str) -> Result<()> {
+    let statement = "INSERT INTO enrollment_refusal
+                         (hour, source, organization_id, reason, refused_count, first_at, last_at)
+                     VALUES (date_trunc('hour', now()), $2, $1, 'enrollment.token_revoked', 5000, now(), now())";
+    for source in ["first", "second"] {
+        admin.execute(statement, &[&organization, &format!("{word}-{source}-source")]).await?;
+    }
+    Ok(())
+}
+
 /// Sends facts, an event and samples, each with the word where it takes one, and ends the session.
 async fn report(known: &TestBox, word: &str) -> Result<()> {
     let mut session: Session = known.open().await?;
@@ -231,9 +245,10 @@ impl Asking<'_> {
         Ok(made.api_token.context("an API token")?.id)
     }
 
-    async fn claim(&self, code: &str, installation: &str) -> Result<()> {
+    async fn claim(&self, code: &str, check: &str, installation: &str) -> Result<()> {
         let request = fleet::ApproveClaimRequest {
             code: code.to_owned(),
+            check: check.to_owned(),
             installation_id: installation.to_owned(),
             ..Default::default()
         };
@@ -282,6 +297,10 @@ impl Asking<'_> {
             fleet::ListDeviceCertificatesRequest { device_id: device.to_owned(), page_size: 1, ..Default::default() };
         let page = certificates.list_device_certificates(self.request(page)).await?.into_inner();
         pages.certificates = page.next_page_token;
+        let mut postures = fleet::posture_service_client::PostureServiceClient::new(self.channel.clone());
+        let first = fleet::ListFindingsRequest { page_size: 1, ..Default::default() };
+        pages.findings = postures.list_findings(self.request(first)).await?.into_inner().next_page_token;
+        ensure!(!pages.findings.is_empty(), "two things are wrong");
         pages.device_events = history.list_events(self.request(request)).await?.into_inner().next_page_token;
         Ok(pages)
     }
