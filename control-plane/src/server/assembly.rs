@@ -133,6 +133,7 @@ pub(super) async fn assemble(
     };
     reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting, &metrics);
     reconcile::count_refusals(tasks, &store.system, refusals);
+    reconcile::keep_journal(tasks, &store.system, &config.state_dir);
     wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry));
     authorities::follow(tasks, &authority, tls, Arc::clone(&registry), renewals);
     device.start(sockets.device);
@@ -242,6 +243,7 @@ fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Ac
         }))
         .add_service(fleet::lifecycle_service_server::LifecycleServiceServer::new(grpc::lifecycle::Lifecycles {
             store: app.clone(),
+            system: system.clone(),
             waker,
             changes: changes.clone(),
         }))

@@ -1,6 +1,7 @@
 //! A server, and clients for it.
 
 mod anybody;
+mod backup;
 
 use anybody::Anybody;
 use anyhow::{Context, Result, ensure};
@@ -53,6 +54,13 @@ pub(crate) struct Fixture {
     folder: PathBuf,
 }
 
+/// A server that was stopped, with everything it needs.
+pub(crate) struct Stopped {
+    pub(crate) database: TestDatabase,
+    pub(crate) config: Config,
+    folder: PathBuf,
+}
+
 impl Fixture {
     pub(crate) async fn start() -> Result<Self> {
         Self::start_with(|_config| {}).await
@@ -80,6 +88,16 @@ impl Fixture {
     pub(crate) async fn restart(self) -> Result<Self> {
         self.server.stop().await;
         Ok(Self { server: Server::start(&self.config).await?, ..self })
+    }
+
+    /// Stops the server, lets something be done meanwhile, and starts it again.
+    pub(crate) async fn restart_after<T>(self, work: impl AsyncFnOnce(&Stopped) -> Result<T>) -> Result<(Self, T)> {
+        let Self { server, database, config, folder } = self;
+        server.stop().await;
+        let stopped = Stopped { database, config, folder };
+        let done = work(&stopped).await?;
+        let Stopped { database, config, folder } = stopped;
+        Ok((Self { server: Server::start(&config).await?, database, config, folder }, done))
     }
 
     pub(crate) async fn stop(self) -> Result<()> {
