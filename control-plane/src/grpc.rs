@@ -4,7 +4,7 @@ pub(crate) mod account;
 pub(crate) mod api_token;
 pub(crate) mod auth;
 pub(crate) mod authority;
-mod body;
+pub(crate) mod body;
 pub(crate) mod certificate;
 pub(crate) mod claim;
 pub(crate) mod convert;

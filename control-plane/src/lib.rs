@@ -8,6 +8,8 @@ pub mod clock;
 pub mod config;
 mod digest;
 pub mod ended_devices;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod grpc;
 mod limiter;
 mod listen;

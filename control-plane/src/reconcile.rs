@@ -2,7 +2,9 @@
 //! once.
 
 mod certificates;
+mod rotation;
 
+use crate::authority::Authority;
 use crate::changes::Changes;
 use crate::clock;
 use crate::ended_devices::{self, Journal};
@@ -13,6 +15,7 @@ use kaliun_store::{StoreError, SystemStore};
 use kaliun_types::id::ReplicaId;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 /// How often a replica says that it lives, and how long it may be silent before its sessions are over.
@@ -48,6 +51,10 @@ const CERTIFICATES_KEPT: Duration = Duration::from_secs(2 * 365 * 24 * 3600);
 const CERTIFICATES_BATCH: i64 = 1_000;
 /// When certificates run out is looked at this often; they live for 30 days.
 const CERTIFICATE_PERIOD: Duration = Duration::from_secs(60);
+
+/// Whether a rotation that goes by itself can go on is looked at this often. Its phases last a minute at least; while it waits, each look
+/// counts the devices, some 50 ms for 100,000.
+const ROTATION_PERIOD: Duration = Duration::from_secs(5);
 
 /// Runs something now and then every period, until the process stops.
 fn every<F>(tasks: &Tasks, name: &'static str, period: Duration, mut activate: impl FnMut() -> F + Send + 'static)
@@ -89,6 +96,15 @@ async fn reap(store: &SystemStore, changes: &Changes) -> Result<usize, StoreErro
         changes.tell(*organization, *device);
     }
     Ok(ended.len())
+}
+
+/// Starts the rotation of the authorities, for when it shall go by itself.
+pub(crate) fn start_rotation(tasks: &Tasks, authority: &Authority) {
+    let (authority, told) = (authority.clone(), Arc::new(AtomicI64::new(0)));
+    every(tasks, "rotation", ROTATION_PERIOD, move || {
+        let (authority, told) = (authority.clone(), Arc::clone(&told));
+        async move { rotation::look(&authority, &told).await }
+    });
 }
 
 /// Starts all of it.

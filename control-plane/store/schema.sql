@@ -279,7 +279,17 @@ CREATE TABLE public.enrollment (
     source_address text NOT NULL,
     device_id uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT enrollment_state_check CHECK (((state >= 1) AND (state <= 3)))
+    check_nonce bytea,
+    check_misses smallint DEFAULT 0 NOT NULL,
+    begun_count bigint DEFAULT 1 NOT NULL,
+    collected_at timestamp with time zone,
+    join_token_id uuid,
+    CONSTRAINT enrollment_approved_has_a_device CHECK (((state <> 2) OR (device_id IS NOT NULL))),
+    CONSTRAINT enrollment_by_code_is_nobodys CHECK (((claim_code IS NULL) OR ((state = 1) AND (organization_id IS NULL)))),
+    CONSTRAINT enrollment_by_token_has_an_organization CHECK (((join_token_id IS NULL) OR (organization_id IS NOT NULL))),
+    CONSTRAINT enrollment_check_misses_check CHECK (((check_misses >= 0) AND (check_misses <= 5))),
+    CONSTRAINT enrollment_check_nonce_check CHECK ((octet_length(check_nonce) = 32)),
+    CONSTRAINT enrollment_state_check CHECK (((state >= 1) AND (state <= 4)))
 );
 
 ALTER TABLE ONLY public.enrollment FORCE ROW LEVEL SECURITY;
@@ -350,8 +360,11 @@ CREATE TABLE public.join_token (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone,
+    needs_approval boolean DEFAULT false NOT NULL,
+    name_pattern text DEFAULT ''::text NOT NULL,
     CONSTRAINT join_token_check CHECK (((uses >= 0) AND (uses <= max_uses))),
-    CONSTRAINT join_token_max_uses_check CHECK ((max_uses > 0))
+    CONSTRAINT join_token_max_uses_check CHECK ((max_uses > 0)),
+    CONSTRAINT join_token_name_pattern_check CHECK ((octet_length(name_pattern) <= 128))
 );
 
 ALTER TABLE ONLY public.join_token FORCE ROW LEVEL SECURITY;
@@ -423,9 +436,17 @@ CREATE TABLE public.rotation (
     phase_since timestamp with time zone DEFAULT now() NOT NULL,
     current_authority integer NOT NULL,
     next_authority integer,
+    grace_seconds bigint,
+    waits_since timestamp with time zone DEFAULT now() NOT NULL,
+    paused_at timestamp with time zone,
+    paused_by text,
+    pause_reason text,
     CONSTRAINT rotation_check CHECK (((phase = 1) = (next_authority IS NULL))),
+    CONSTRAINT rotation_grace_seconds_check CHECK ((grace_seconds > 0)),
+    CONSTRAINT rotation_pause_is_whole CHECK ((((paused_at IS NULL) = (paused_by IS NULL)) AND ((paused_at IS NULL) = (pause_reason IS NULL)))),
     CONSTRAINT rotation_phase_check CHECK (((phase >= 1) AND (phase <= 4))),
-    CONSTRAINT rotation_singleton_check CHECK (singleton)
+    CONSTRAINT rotation_singleton_check CHECK (singleton),
+    CONSTRAINT rotation_steady_is_not_steered CHECK (((phase <> 1) OR ((paused_at IS NULL) AND (grace_seconds IS NULL))))
 );
 
 ALTER TABLE public.rotation OWNER TO kaliun_owner;
@@ -454,6 +475,29 @@ CREATE TABLE public.trust_bundle (
 );
 
 ALTER TABLE public.trust_bundle OWNER TO kaliun_owner;
+
+CREATE TABLE public.unsigned_bundle (
+    singleton boolean DEFAULT true NOT NULL,
+    revision bigint NOT NULL,
+    step smallint NOT NULL,
+    version bigint NOT NULL,
+    bundle bytea NOT NULL,
+    asked_by text NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    authority_number integer,
+    authority_certificate bytea,
+    authority_sealed_key bytea,
+    grace_seconds bigint,
+    CONSTRAINT unsigned_bundle_check CHECK (((step = 1) = (authority_number IS NOT NULL))),
+    CONSTRAINT unsigned_bundle_check1 CHECK (((authority_number IS NULL) = (authority_certificate IS NULL))),
+    CONSTRAINT unsigned_bundle_check2 CHECK (((authority_number IS NULL) = (authority_sealed_key IS NULL))),
+    CONSTRAINT unsigned_bundle_grace_seconds_check CHECK ((grace_seconds > 0)),
+    CONSTRAINT unsigned_bundle_singleton_check CHECK (singleton),
+    CONSTRAINT unsigned_bundle_step_check CHECK (((step >= 1) AND (step <= 3))),
+    CONSTRAINT unsigned_bundle_version_check CHECK ((version > 0))
+);
+
+ALTER TABLE public.unsigned_bundle OWNER TO kaliun_owner;
 
 ALTER TABLE ONLY public.account
     ADD CONSTRAINT account_pkey PRIMARY KEY (id);
@@ -519,6 +563,9 @@ ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.join_token
+    ADD CONSTRAINT join_token_of_organization UNIQUE (organization_id, id);
+
+ALTER TABLE ONLY public.join_token
     ADD CONSTRAINT join_token_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.join_token
@@ -545,6 +592,9 @@ ALTER TABLE ONLY public.rotation
 ALTER TABLE ONLY public.trust_bundle
     ADD CONSTRAINT trust_bundle_pkey PRIMARY KEY (version);
 
+ALTER TABLE ONLY public.unsigned_bundle
+    ADD CONSTRAINT unsigned_bundle_pkey PRIMARY KEY (singleton);
+
 CREATE UNIQUE INDEX account_email ON public.account USING btree (lower(email));
 
 CREATE INDEX api_token_organization ON public.api_token USING btree (organization_id, id);
@@ -556,6 +606,8 @@ CREATE INDEX browser_session_organization ON public.browser_session USING btree 
 CREATE INDEX device_certificate_device ON public.device_certificate USING btree (device_id, id DESC);
 
 CREATE INDEX device_certificate_end ON public.device_certificate USING btree (expires_at);
+
+CREATE UNIQUE INDEX device_certificate_enrolled ON public.device_certificate USING btree (device_id) WHERE (cause = 1);
 
 CREATE INDEX device_certificate_expiry ON public.device USING btree (certificate_expires_at) WHERE ((deleted_at IS NULL) AND (revoked_at IS NULL));
 
@@ -588,6 +640,8 @@ CREATE INDEX enrollment_expiry ON public.enrollment USING btree (code_expires_at
 CREATE INDEX enrollment_refusal_organization ON public.enrollment_refusal USING btree (organization_id, source, hour);
 
 CREATE UNIQUE INDEX enrollment_refusal_place ON public.enrollment_refusal USING btree (hour, source, COALESCE(organization_id, '00000000-0000-0000-0000-000000000000'::uuid), reason);
+
+CREATE INDEX enrollment_waiting ON public.enrollment USING btree (organization_id, id) WHERE ((state = 1) AND (organization_id IS NOT NULL));
 
 CREATE INDEX event_device ON public.event USING btree (device_id, id DESC);
 
@@ -646,6 +700,9 @@ ALTER TABLE ONLY public.device_status
 
 ALTER TABLE ONLY public.enrollment
     ADD CONSTRAINT enrollment_device FOREIGN KEY (organization_id, device_id) REFERENCES public.device(organization_id, id);
+
+ALTER TABLE ONLY public.enrollment
+    ADD CONSTRAINT enrollment_join_token FOREIGN KEY (organization_id, join_token_id) REFERENCES public.join_token(organization_id, id);
 
 ALTER TABLE ONLY public.enrollment
     ADD CONSTRAINT enrollment_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
@@ -844,6 +901,24 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.device_status TO kaliun_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.enrollment TO kaliun_system;
 
+GRANT SELECT(id) ON TABLE public.enrollment TO kaliun_app;
+
+GRANT SELECT(organization_id) ON TABLE public.enrollment TO kaliun_app;
+
+GRANT SELECT(key_hash) ON TABLE public.enrollment TO kaliun_app;
+
+GRANT SELECT(code_expires_at) ON TABLE public.enrollment TO kaliun_app;
+
+GRANT SELECT(state) ON TABLE public.enrollment TO kaliun_app;
+
+GRANT SELECT(facts) ON TABLE public.enrollment TO kaliun_app;
+
+GRANT SELECT(source_address) ON TABLE public.enrollment TO kaliun_app;
+
+GRANT SELECT(created_at) ON TABLE public.enrollment TO kaliun_app;
+
+GRANT SELECT(join_token_id) ON TABLE public.enrollment TO kaliun_app;
+
 GRANT SELECT ON TABLE public.enrollment_refusal TO kaliun_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.enrollment_refusal TO kaliun_system;
 
@@ -876,3 +951,5 @@ GRANT SELECT ON TABLE public.sample_head TO kaliun_app;
 GRANT SELECT,INSERT ON TABLE public.sample_head TO kaliun_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.trust_bundle TO kaliun_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.unsigned_bundle TO kaliun_system;

@@ -12,8 +12,8 @@ mod target;
 mod token;
 
 pub(crate) use audit::AuditCommand;
-pub(crate) use ca::{CaCommand, CaRotate, CaStep};
-pub(crate) use claim::{ClaimApprove, ClaimCommand, ClaimDeny};
+pub(crate) use ca::{CaCommand, CaRotate, CaStart, CaStep};
+pub(crate) use claim::{ClaimApprove, ClaimCommand, ClaimDeny, ClaimShow, parse_check};
 pub(crate) use context::{ContextCommand, ContextSet, Login};
 pub(crate) use device::{
     Delete, Describe, DeviceCommand, DeviceDecommission, DeviceExtend, DeviceLabel, DeviceReadopt, DeviceRename,
@@ -109,7 +109,7 @@ pub(crate) enum Command {
     Device(DeviceCommand),
     /// Forget devices; their certificates are refused from then on.
     Delete(Delete),
-    /// Take in or turn away a box that shows a code.
+    /// Look at, take in or turn away a box that shows a code.
     #[command(subcommand)]
     Claim(ClaimCommand),
     /// Tokens that boxes enrol with.

@@ -52,6 +52,8 @@ pub enum EnrollmentState {
     Approved,
     /// Somebody said no.
     Denied,
+    /// Somebody typed wrong check characters too often.
+    CheckFailed,
 }
 
 impl EnrollmentState {
@@ -62,6 +64,7 @@ impl EnrollmentState {
             Self::Pending => 1,
             Self::Approved => 2,
             Self::Denied => 3,
+            Self::CheckFailed => 4,
         }
     }
 
@@ -72,6 +75,7 @@ impl EnrollmentState {
             1 => Some(Self::Pending),
             2 => Some(Self::Approved),
             3 => Some(Self::Denied),
+            4 => Some(Self::CheckFailed),
             _ => None,
         }
     }

@@ -22,6 +22,7 @@ use kaliun_proto::enrollment::v1::enrollment_service_server::EnrollmentService;
 use kaliun_proto::enrollment::v1::{enroll_request, enroll_response};
 use kaliun_proto::telemetry::v1::Facts;
 use kaliun_store::{Enrolled, EnrollmentRow, KeyReuse, NewDevice, StoreError, SystemStore};
+use kaliun_types::claim_check::{self, CheckCharacters};
 use kaliun_types::id::EnrollmentId;
 use kaliun_types::join_token::JoinTokenText;
 use kaliun_types::name::DeviceName;
@@ -39,6 +40,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest signing request and token that are looked at, bytes.
 const REQUEST_MAX_BYTES: usize = 4 * 1024;
 const TOKEN_MAX_BYTES: usize = 256;
+/// Largest message, bytes: a signing request, a token, and what the box says of itself.
+pub(crate) const MESSAGE_MAX_BYTES: usize = 16 * 1024;
 /// Boxes that show a code at once, in all: a stream each, which lives in a stranger's connection.
 const WAITING_MAX: usize = 1_000;
 /// Of one source: a workshop that claims its boxes by hand.
@@ -47,6 +50,8 @@ const WAITING_FOR_EACH: u32 = 100;
 const CODE_TRIES: usize = 4;
 /// Steps that wait for a box to read them: the dialogue has four.
 const STEPS_MAX: usize = 4;
+/// A box that waits is told again what it waits for this often: it takes a stream on which nothing comes for five minutes for dead.
+const PENDING_AGAIN: Duration = Duration::from_secs(60);
 
 pub(crate) use refusals::{PERIOD as REFUSALS_PERIOD, Refusals};
 pub(crate) use waiting::Waiting;
@@ -70,8 +75,8 @@ struct Inner {
     refusals: Refusals,
 }
 
-/// What a waiting box shows: which row, and under which code. It runs out soon when the box goes away undecided.
-type Shown = Option<(EnrollmentId, ClaimCode)>;
+/// What a waiting box shows a code for. It runs out soon when the box goes away undecided.
+type Shown = Option<EnrollmentRow>;
 
 /// What a box showed on its way, for whoever counts and notes refusals.
 #[derive(Default)]
@@ -238,8 +243,8 @@ impl Inner {
 
     /// Lets a code run out that its box does not show any more.
     async fn let_run_out(&self, shown: Shown) {
-        let Some((enrollment, code)) = shown else { return };
-        if let Err(error) = self.store.enrollment_let_run_out(enrollment, code.as_str()).await {
+        let Some(waited) = shown else { return };
+        if let Err(error) = self.store.enrollment_let_run_out(&waited).await {
             tracing::debug!(error = &error as &dyn std::error::Error, "code stays for its whole time");
         }
     }
@@ -255,26 +260,32 @@ impl Inner {
         let proved = prove(inbound, steps).await?;
         tried.key_hash = Some(proved.request.key_hash);
         let facts = proved.facts.encode_to_vec();
-        let now = self.authority.now();
-        let credentials = self.authority.current();
-        let new = NewDevice {
+        let name = DeviceName::from_hostname(&proved.facts.hostname);
+        let facts_hash = sha256(&facts);
+        // Of the credentials that count when it is given: a box may wait for its yes while authorities change.
+        let new = |credentials: &Credentials| NewDevice {
             key_hash: &proved.request.key_hash,
-            name: &DeviceName::from_hostname(&proved.facts.hostname),
+            name: &name,
             facts: &facts,
-            facts_hash: &sha256(&facts),
-            certificate: credentials.grant(now),
+            facts_hash: &facts_hash,
+            certificate: credentials.grant(self.authority.now()),
         };
-        let enrolled = if proved.join_token.is_empty() {
+        if proved.join_token.is_empty() {
             let _place = self.places.take(limited_as(source)).ok_or(Ended::Refused(ReasonCode::EnrollmentBusy))?;
-            self.wait_for_yes(source, &new, steps, shown).await?
-        } else {
-            let token = JoinTokenText::parse(&proved.join_token)
-                .map_err(|_| Ended::Refused(ReasonCode::EnrollmentTokenInvalid))?;
-            let secret_hash = sha256(token.secret().expose().as_bytes());
-            tried.token_hash = Some(secret_hash);
-            self.store.enroll_by_token(&secret_hash, &new, now).await?.map_err(Ended::Refused)?
-        };
-        self.issue(&credentials, &proved.request, enrolled, steps).await
+            let approved = self.wait_for_yes(source, &new(&self.authority.current()), steps, shown).await?;
+            let credentials = self.authority.current();
+            let now = self.authority.now();
+            let enrolled = self.store.enrollment_collect(approved, credentials.grant(now), now).await?;
+            let enrolled = enrolled.map_err(Ended::Refused)?;
+            return self.issue(&credentials, &proved.request, enrolled, steps).await;
+        }
+        let token =
+            JoinTokenText::parse(&proved.join_token).map_err(|_| Ended::Refused(ReasonCode::EnrollmentTokenInvalid))?;
+        let secret_hash = sha256(token.secret().expose().as_bytes());
+        tried.token_hash = Some(secret_hash);
+        let credentials = self.authority.current();
+        let enrolled = self.store.enroll_by_token(&secret_hash, &new(&credentials), self.authority.now()).await?;
+        self.issue(&credentials, &proved.request, enrolled.map_err(Ended::Refused)?, steps).await
     }
 
     async fn issue(
@@ -303,30 +314,36 @@ impl Inner {
         .await
     }
 
-    /// Shows the box a code, a new one whenever the old one ends, until somebody has decided.
+    /// Shows the box a code, a new one whenever the old one ends, and its check characters once somebody has entered the code, until
+    /// somebody has decided.
     async fn wait_for_yes(
         &self,
         source: IpAddr,
         new: &NewDevice<'_>,
         steps: &Steps,
         shown: &mut Shown,
-    ) -> Result<Enrolled, Ended> {
+    ) -> Result<EnrollmentId, Ended> {
         let mut decisions = self.waiting.listen();
         loop {
-            let (row, code) = self.show_code(source, new).await?;
-            let mut state = row.state;
+            let mut row = self.show_code(source, new).await?;
             let mut waiter = decisions.wait_as(row.id);
-            if state == EnrollmentState::Pending {
-                say(steps, self.pending(&code, &row)).await?;
-                *shown = Some((row.id, code));
-            }
-            while state == EnrollmentState::Pending {
-                let Ok(left) = row.code_expires_at.duration_since(clock::now()) else { break };
-                if tokio::time::timeout(left, waiter.decided()).await.is_err() {
-                    break;
+            // Of this stream, whatever begins to wait as the same box meanwhile.
+            let begun_count = row.begun_count;
+            while row.state == EnrollmentState::Pending {
+                say(steps, self.pending(&row)).await?;
+                if row.check_nonce.is_some() {
+                    waiter.told();
                 }
-                state = match self.store.enrollment_get(row.id).await {
-                    Ok(Some(row)) => row.state,
+                *shown = Some(EnrollmentRow { begun_count, ..row.clone() });
+                let Ok(left) = row.code_expires_at.duration_since(clock::now()) else { break };
+                let is_over = left <= PENDING_AGAIN;
+                match tokio::time::timeout(left.min(PENDING_AGAIN), waiter.decided()).await {
+                    Err(_elapsed) if is_over => break,
+                    Err(_elapsed) => continue,
+                    Ok(()) => {}
+                }
+                row = match self.store.enrollment_get(row.id).await {
+                    Ok(Some(row)) => row,
                     // Somebody cleaned up: begin again with a new code.
                     Ok(None) => break,
                     // The decision stands; whoever looks for all of them tells of it again.
@@ -334,29 +351,22 @@ impl Inner {
                     Err(error) => return Err(error.into()),
                 };
             }
-            match state {
+            match row.state {
                 EnrollmentState::Pending => self.refusals.count(source, None, ReasonCode::EnrollmentCodeExpired),
                 EnrollmentState::Denied => return Err(Ended::Refused(ReasonCode::EnrollmentDenied)),
-                EnrollmentState::Approved => return self.approved(row.id).await,
+                EnrollmentState::CheckFailed => return Err(Ended::Refused(ReasonCode::EnrollmentCheckFailed)),
+                EnrollmentState::Approved => return Ok(row.id),
             }
         }
     }
 
-    async fn approved(&self, enrollment: EnrollmentId) -> Result<Enrolled, Ended> {
-        let row = self.store.enrollment_get(enrollment).await?;
-        let Some(device) = row.and_then(|row| row.device) else {
-            return Err(Ended::Refused(ReasonCode::EnrollmentBusy));
-        };
-        self.store.enrollment_device(device).await?.ok_or(Ended::Refused(ReasonCode::EnrollmentBusy))
-    }
-
-    async fn show_code(&self, source: IpAddr, new: &NewDevice<'_>) -> Result<(EnrollmentRow, ClaimCode), Ended> {
+    async fn show_code(&self, source: IpAddr, new: &NewDevice<'_>) -> Result<EnrollmentRow, Ended> {
         for _ in 0..CODE_TRIES {
             let Some(code) = ClaimCode::from_random(&random::<32>()) else { continue };
             let expires_at = clock::now() + CODE_LIFETIME;
             let now = self.authority.now();
             match self.store.enrollment_wait(new, code.as_str(), expires_at, &source.to_string(), now).await {
-                Ok(Ok(row)) => return Ok((row, code)),
+                Ok(Ok(row)) => return Ok(row),
                 Ok(Err(reason)) => return Err(Ended::Refused(reason)),
                 Err(StoreError::AlreadyExists { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -365,11 +375,15 @@ impl Inner {
         Err(Ended::Refused(ReasonCode::EnrollmentBusy))
     }
 
-    fn pending(&self, code: &ClaimCode, row: &EnrollmentRow) -> enroll_response::Step {
+    fn pending(&self, row: &EnrollmentRow) -> enroll_response::Step {
+        let claim_code = row.claim_code.clone().unwrap_or_default();
+        let claim_url =
+            if claim_code.is_empty() { String::new() } else { format!("{}/claim?code={claim_code}", self.public_url) };
         enroll_response::Step::Pending(enroll_response::Pending {
-            claim_code: code.as_str().to_owned(),
-            claim_url: format!("{}/claim?code={}", self.public_url, code.as_str()),
+            claim_code,
+            claim_url,
             expires_at_ms: clock::to_ms(row.code_expires_at),
+            check_nonce: row.check_nonce.map(|nonce| nonce.to_vec()).unwrap_or_default(),
         })
     }
 }
@@ -377,6 +391,13 @@ impl Inner {
 /// Whether a dialogue broke by what the box said, or by its silence.
 fn is_box_at_fault(status: &Status) -> bool {
     matches!(status.code(), Code::InvalidArgument | Code::DeadlineExceeded)
+}
+
+/// The check characters that a box shows now; none while nobody has entered its code.
+pub(crate) fn check_characters(row: &EnrollmentRow, trust_hash: &[u8; 32], code: &str) -> Option<CheckCharacters> {
+    let key_hash = <&[u8; 32]>::try_from(row.key_hash.as_slice()).ok()?;
+    let message = claim_check::message(key_hash, trust_hash, row.check_nonce.as_ref()?, code);
+    Some(CheckCharacters::from_hash(&sha256(&message)))
 }
 
 /// The first half of the dialogue: who it is, and that it holds the key now.
@@ -406,7 +427,7 @@ async fn prove(inbound: &mut Streaming<proto::EnrollRequest>, steps: &Steps) -> 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a refusal that time does not heal is not repeated")]
 pub(super) fn refused(reason: ReasonCode) -> enroll_response::Refused {
     let (retryable, retry_after) = match reason {
-        ReasonCode::EnrollmentBusy => (true, Duration::from_secs(5)),
+        ReasonCode::EnrollmentBusy | ReasonCode::EnrollmentCheckFailed => (true, Duration::from_secs(5)),
         ReasonCode::EnrollmentProofInvalid => (true, Duration::from_secs(60)),
         _ => (false, Duration::ZERO),
     };
@@ -416,4 +437,20 @@ pub(super) fn refused(reason: ReasonCode) -> enroll_response::Refused {
         retryable,
         retry_after_ms: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX),
     }
+}
+
+/// The first half of the dialogue over the bytes of a request's body: whether the sender proved a key, and what it was told. For
+/// fuzzers.
+#[cfg(feature = "fuzzing")]
+pub(crate) async fn first_half(body: bytes::Bytes) -> (bool, Vec<enroll_response::Step>) {
+    let decoder = tonic_prost::ProstCodec::<proto::EnrollResponse, _>::raw_decoder(Default::default());
+    let body = http_body_util::Full::new(body);
+    let mut inbound = Streaming::new_request(decoder, body, None, Some(MESSAGE_MAX_BYTES));
+    let (steps, mut answers) = mpsc::channel(STEPS_MAX);
+    let is_proved = prove(&mut inbound, &steps).await.is_ok();
+    let mut said = Vec::new();
+    while let Ok(Ok(answer)) = answers.try_recv() {
+        said.extend(answer.step);
+    }
+    (is_proved, said)
 }

@@ -137,18 +137,18 @@ impl Postures {
 
     /// A rotation that is under way and waits for devices.
     async fn rotation_waits(&self) -> Result<Option<Finding>, Status> {
-        let credentials = self.authority.current();
-        let rotation = credentials.rotation();
-        if rotation.phase() == Phase::Steady {
+        // Most of the time there is none, and then nothing is asked.
+        if self.authority.current().rotation().phase() == Phase::Steady {
             return Ok(None);
         }
-        let version = i64::try_from(credentials.bundle_version()).unwrap_or(i64::MAX);
-        let counted = self.system.rotation_count(rotation.gate(version)).await.map_err(status::store)?;
+        let now = self.authority.rotation_now().await.map_err(super::authority::refused)?;
+        let gate = now.rotation.gate(now.bundle_version);
+        let counted = self.system.rotation_count(gate).await.map_err(status::store)?;
         let behind = (counted.devices - counted.ready).unsigned_abs();
         if behind == 0 {
             return Ok(None);
         }
-        let since = self.system.rotation_since().await.map_err(status::store)?;
+        let since = now.steering.phase_since;
         let matter = Matter::RotationWaits { behind, devices: counted.devices.unsigned_abs() };
         Ok(Some(Finding { key: "rotation".to_owned(), device: None, since, last_at: None, matter }))
     }

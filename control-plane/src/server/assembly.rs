@@ -10,7 +10,7 @@ use crate::digest::random;
 use crate::grpc;
 use crate::grpc::account::{Accounts, SessionCookie};
 use crate::grpc::auth::{PublicGate, device_gate};
-use crate::grpc::enrollment::{Enrollments, Refusals, Waiting};
+use crate::grpc::enrollment::{Enrollments, MESSAGE_MAX_BYTES, Refusals, Waiting};
 use crate::grpc::link::Links;
 use crate::grpc::page::PageSeal;
 use crate::grpc::recovery::{self, Recoveries};
@@ -89,7 +89,7 @@ pub(super) async fn assemble(
 
     let origins = origins(config, addresses.public);
     let public_url = origins.first().cloned().unwrap_or_default();
-    let waiting = Waiting::new();
+    let (waiting, decided) = Waiting::new();
     let refusals = Refusals::new(!config.device_sources_hidden);
     let draining = Arc::new(AtomicBool::new(false));
     let parts =
@@ -131,10 +131,12 @@ pub(super) async fn assemble(
         proxies: config.public_proxies.clone(),
         tasks: tasks.clone(),
     };
-    reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting, &metrics);
+    reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting.clone(), &metrics);
     reconcile::count_refusals(tasks, &store.system, refusals);
     reconcile::keep_journal(tasks, &store.system, &config.state_dir);
-    wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry));
+    reconcile::start_rotation(tasks, &authority);
+    wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry), waiting);
+    wakeups::tell_decisions(tasks, store.system.clone(), decided);
     authorities::follow(tasks, &authority, tls, Arc::clone(&registry), renewals);
     device.start(sockets.device);
     public.start(sockets.public);
@@ -221,8 +223,8 @@ fn device_routes(
     };
     let mut routes = Routes::builder();
     routes
-        .add_service(EnrollmentServiceServer::new(enrollments).max_decoding_message_size(16 * 1024))
-        .add_service(RecoveryServiceServer::new(recoveries).max_decoding_message_size(16 * 1024))
+        .add_service(EnrollmentServiceServer::new(enrollments).max_decoding_message_size(MESSAGE_MAX_BYTES))
+        .add_service(RecoveryServiceServer::new(recoveries).max_decoding_message_size(MESSAGE_MAX_BYTES))
         .add_service(links);
     routes.routes().into_axum_router().layer(axum::middleware::from_fn(device_gate))
 }

@@ -12,6 +12,7 @@ use crate::pool::{SystemStore, Txn, column};
 use crate::scope::OrganizationScope;
 use kaliun_domain::enrollment::{EnrollmentState, join_token_admits, may_recover};
 use kaliun_domain::lifecycle::Standing;
+use kaliun_types::claim_check::NONCE_BYTES;
 use kaliun_types::id::{DeviceId, EnrollmentId, InstallationId, OrganizationId};
 use kaliun_types::label::Labels;
 use kaliun_types::name::DeviceName;
@@ -66,6 +67,12 @@ pub struct EnrollmentRow {
     pub code_expires_at: SystemTime,
     /// The device that it became.
     pub device: Option<DeviceId>,
+    /// The code that it waits under; none when an operator decides, or when it does not wait any more.
+    pub claim_code: Option<String>,
+    /// Made when somebody first entered the code.
+    pub check_nonce: Option<[u8; NONCE_BYTES]>,
+    /// How often it began to wait.
+    pub begun_count: i64,
 }
 
 /// Why a yes came to nothing.
@@ -95,10 +102,12 @@ pub struct Approval<'a> {
     pub certificate: CertificateGrant,
 }
 
-fn from_row(row: &Row) -> Result<EnrollmentRow, StoreError> {
+pub(crate) fn from_row(row: &Row) -> Result<EnrollmentRow, StoreError> {
     const TABLE: &str = "enrollment";
     let id: EnrollmentId = column(row, TABLE, "id")?;
     let state: i16 = column(row, TABLE, "state")?;
+    let nonce: Option<Vec<u8>> = column(row, TABLE, "check_nonce")?;
+    let bad_nonce = |_| StoreError::Inconsistent { table: TABLE, column: "check_nonce", id: id.to_string() };
     Ok(EnrollmentRow {
         id,
         state: EnrollmentState::from_number(state).ok_or_else(|| StoreError::Inconsistent {
@@ -111,6 +120,9 @@ fn from_row(row: &Row) -> Result<EnrollmentRow, StoreError> {
         source_address: column(row, TABLE, "source_address")?,
         code_expires_at: column(row, TABLE, "code_expires_at")?,
         device: column(row, TABLE, "device_id")?,
+        claim_code: column(row, TABLE, "claim_code")?,
+        check_nonce: nonce.map(|nonce| nonce.try_into().map_err(bad_nonce)).transpose()?,
+        begun_count: column(row, TABLE, "begun_count")?,
     })
 }
 
@@ -218,7 +230,6 @@ async fn device_insert(
         ],
     )
     .await?;
-    certificate_insert_in_txn(txn, organization, device, new.certificate, CertificateCause::Enrolled).await?;
     txn.execute("INSERT INTO device_status (device_id, organization_id) VALUES ($1, $2)", &[&device, &organization])
         .await?;
     txn.execute(
@@ -273,6 +284,14 @@ pub(crate) async fn free_name(
     match row {
         Some(row) => column(&row, "device", "candidate"),
         None => Err(StoreError::AlreadyExists { what: "every numbered name like this" }),
+    }
+}
+
+fn missing(key_hash: &[u8]) -> StoreError {
+    StoreError::Inconsistent {
+        table: "enrollment",
+        column: "key_hash",
+        id: format!("of {} bytes, just written", key_hash.len()),
     }
 }
 
@@ -332,11 +351,16 @@ impl SystemStore {
         txn.execute("UPDATE join_token SET uses = uses + 1 WHERE id = $1", &[&token.id]).await?;
         let actor = format!("join-token:{}", token.id);
         let enrolled = device_insert(&txn, organization, None, &token.labels, new, &actor, "enrollment").await?;
+        certificate_insert_in_txn(&txn, organization, enrolled.device, new.certificate, CertificateCause::Enrolled)
+            .await?;
+        // Whatever it waited for before is over.
+        txn.execute("DELETE FROM enrollment WHERE key_hash = $1", &[&new.key_hash]).await?;
         txn.commit().await?;
         Ok(Ok(enrolled))
     }
 
-    /// Lets a box wait under a claim code; the same key always has the same row. An approved one keeps its approval.
+    /// Lets a box wait under a claim code; the same key always has the same row. One that somebody is just claiming keeps its code and
+    /// what it said of itself, and an approved one its approval.
     ///
     /// # Errors
     /// The code is taken (`AlreadyExists`: make another), or the database failed.
@@ -351,48 +375,110 @@ impl SystemStore {
         const OPERATION: &str = "enrollment_wait";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
-        let row = txn
+        txn.execute(
+            "INSERT INTO enrollment (id, key_hash, code_expires_at, facts, source_address, begun_count)
+             VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (key_hash) DO NOTHING",
+            &[&EnrollmentId::new(), &new.key_hash, &code_expires_at, &new.facts, &source_address],
+        )
+        .await?;
+        let known = txn
             .row_opt(
-                "INSERT INTO enrollment (id, key_hash, claim_code, code_expires_at, facts, source_address)
-                 VALUES ($1, $2, $3, $4, $5, $6)
-                 ON CONFLICT (key_hash) DO UPDATE SET
-                     claim_code = CASE enrollment.state WHEN 2 THEN NULL ELSE EXCLUDED.claim_code END,
-                     code_expires_at = EXCLUDED.code_expires_at,
-                     state = CASE enrollment.state WHEN 2 THEN 2 ELSE 1 END,
-                     facts = EXCLUDED.facts, source_address = EXCLUDED.source_address
-                 RETURNING id, state, key_hash, facts, source_address, code_expires_at, device_id",
-                &[&EnrollmentId::new(), &new.key_hash, &claim_code, &code_expires_at, &new.facts, &source_address],
+                "SELECT state, check_nonce IS NOT NULL AND claim_code IS NOT NULL AND code_expires_at > now() AS is_being_claimed
+                 FROM enrollment WHERE key_hash = $1 FOR UPDATE",
+                &[&new.key_hash],
             )
-            .await
-            .map_err(|error| error.unless_duplicate("this claim code"))?;
-        let Some(row) = row else {
-            return Err(StoreError::Inconsistent { table: "enrollment", column: "id", id: "new row".to_owned() });
-        };
-        let enrollment = from_row(&row)?;
+            .await?;
+        let known = known.ok_or_else(|| missing(new.key_hash))?;
         let live = match live_device_by_key(&txn, new.key_hash).await? {
             Ok(live) => live,
             Err(reason) => return Ok(Err(reason)),
         };
-        match (enrollment.state, live) {
-            (EnrollmentState::Approved, Some(live)) if !live.may_return(now) => {
-                return Ok(Err(ReasonCode::PeerRecoveryExpired));
-            }
-            (EnrollmentState::Approved, Some(Live { device, .. })) => {
-                reissue(&txn, device.device, device.organization, new.certificate, "enrollment").await?
-            }
-            // Its device was deleted since: begin again.
-            (EnrollmentState::Approved, None) => {
-                txn.execute("DELETE FROM enrollment WHERE id = $1", &[&enrollment.id]).await?;
-                txn.commit().await?;
-                return Ok(Err(ReasonCode::EnrollmentBusy));
-            }
-            (EnrollmentState::Pending | EnrollmentState::Denied, Some(_)) => {
-                return Ok(Err(ReasonCode::EnrollmentKeyInUse));
-            }
-            (EnrollmentState::Pending | EnrollmentState::Denied, None) => {}
+        let is_approved =
+            EnrollmentState::from_number(column(&known, "enrollment", "state")?) == Some(EnrollmentState::Approved);
+        match &live {
+            Some(_) if !is_approved => return Ok(Err(ReasonCode::EnrollmentKeyInUse)),
+            Some(live) if !live.may_return(now) => return Ok(Err(ReasonCode::PeerRecoveryExpired)),
+            Some(_) | None => {}
         }
+        let keeps_its_place = live.is_some() || (!is_approved && column(&known, "enrollment", "is_being_claimed")?);
+        let row = if keeps_its_place {
+            txn.row_opt(
+                "UPDATE enrollment SET source_address = $2, begun_count = begun_count + 1 WHERE key_hash = $1
+                 RETURNING id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, begun_count",
+                &[&new.key_hash, &source_address],
+            )
+            .await?
+        } else {
+            txn.row_opt(
+                "UPDATE enrollment SET state = 1, claim_code = $2, code_expires_at = $3, check_nonce = NULL, check_misses = 0,
+                     organization_id = NULL, join_token_id = NULL, device_id = NULL, collected_at = NULL, facts = $4,
+                     source_address = $5, begun_count = begun_count + 1
+                 WHERE key_hash = $1
+                 RETURNING id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, begun_count",
+                &[&new.key_hash, &claim_code, &code_expires_at, &new.facts, &source_address],
+            )
+            .await
+            .map_err(|error| error.unless_duplicate("this claim code"))?
+        };
+        let row = from_row(&row.ok_or_else(|| missing(new.key_hash))?)?;
         txn.commit().await?;
-        Ok(Ok(enrollment))
+        Ok(Ok(row))
+    }
+
+    /// Gives an approved box its device, with the certificate that is made now: as the one it came in by, and after that as given again.
+    ///
+    /// # Errors
+    /// The database failed. A refusal is `Ok(Err(reason))`.
+    pub async fn enrollment_collect(
+        &self,
+        id: EnrollmentId,
+        certificate: CertificateGrant,
+        now: SystemTime,
+    ) -> Result<Result<Enrolled, ReasonCode>, StoreError> {
+        const OPERATION: &str = "enrollment_collect";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let row = txn
+            .row_opt(
+                "SELECT key_hash, collected_at IS NOT NULL AS is_collected, device_id FROM enrollment
+                 WHERE id = $1 AND state = 2 FOR UPDATE",
+                &[&id],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(Err(ReasonCode::EnrollmentBusy)) };
+        let key_hash: Vec<u8> = column(&row, "enrollment", "key_hash")?;
+        let device: Option<DeviceId> = column(&row, "enrollment", "device_id")?;
+        let live = match live_device_by_key(&txn, &key_hash).await? {
+            Ok(live) => live.filter(|live| Some(live.device.device) == device),
+            Err(reason) => return Ok(Err(reason)),
+        };
+        // Its device was deleted since: the box begins again.
+        let Some(live) = live else { return Ok(Err(ReasonCode::EnrollmentBusy)) };
+        if !live.may_return(now) {
+            return Ok(Err(ReasonCode::PeerRecoveryExpired));
+        }
+        let enrolled = live.device;
+        if column(&row, "enrollment", "is_collected")? {
+            reissue(&txn, enrolled.device, enrolled.organization, certificate, "enrollment").await?;
+            txn.commit().await?;
+            return Ok(Ok(enrolled));
+        }
+        txn.execute(
+            "UPDATE device SET certificate_expires_at = $2, certificate_authority = $3 WHERE id = $1",
+            &[&enrolled.device, &certificate.expires_at, &certificate.authority],
+        )
+        .await?;
+        certificate_insert_in_txn(
+            &txn,
+            enrolled.organization,
+            enrolled.device,
+            certificate,
+            CertificateCause::Enrolled,
+        )
+        .await?;
+        txn.execute("UPDATE enrollment SET collected_at = now() WHERE id = $1", &[&id]).await?;
+        txn.commit().await?;
+        Ok(Ok(Enrolled { is_new: true, ..enrolled }))
     }
 
     /// What became of a waiting box.
@@ -405,7 +491,8 @@ impl SystemStore {
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         let row = txn
             .row_opt(
-                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id FROM enrollment WHERE id = $1",
+                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, begun_count
+                 FROM enrollment WHERE id = $1",
                 &[&id],
             )
             .await?;
@@ -413,90 +500,33 @@ impl SystemStore {
         row.as_ref().map(from_row).transpose()
     }
 
-    /// Those of some waiting boxes that do not wait any more: somebody decided, or their row is gone.
+    /// Those of some waiting boxes of which there is something to tell: somebody decided, or entered the code of one that has not been
+    /// told so (`is_told`, in the order of `waiting`), or their row is gone.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn enrollments_decided(&self, waiting: &[EnrollmentId]) -> Result<Vec<EnrollmentId>, StoreError> {
+    pub async fn enrollments_decided(
+        &self,
+        waiting: &[EnrollmentId],
+        is_told: &[bool],
+    ) -> Result<Vec<EnrollmentId>, StoreError> {
         const OPERATION: &str = "enrollments_decided";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         let rows = txn
             .rows(
-                "SELECT w.id FROM unnest($1::uuid[]) AS w (id)
-                 WHERE NOT EXISTS (SELECT FROM enrollment e WHERE e.id = w.id AND e.state = 1)",
-                &[&waiting],
+                "SELECT w.id FROM unnest($1::uuid[], $2::boolean[]) AS w (id, is_told)
+                 WHERE NOT EXISTS (
+                     SELECT FROM enrollment e WHERE e.id = w.id AND e.state = 1 AND (w.is_told OR e.check_nonce IS NULL))",
+                &[&waiting, &is_told],
             )
             .await?;
         txn.commit().await?;
         rows.iter().map(|row| column(row, "enrollment", "id")).collect()
     }
 
-    /// Lets the code of a box that went away run out within five minutes: who is just confirming it still may, and a flood of boxes
-    /// that never wait leaves little behind. One that came back under another code, or was decided, is left alone.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn enrollment_let_run_out(&self, id: EnrollmentId, claim_code: &str) -> Result<(), StoreError> {
-        const OPERATION: &str = "enrollment_let_run_out";
-        let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
-        txn.execute(
-            "UPDATE enrollment SET code_expires_at = LEAST(code_expires_at, now() + interval '5 minutes')
-             WHERE id = $1 AND state = 1 AND claim_code = $2",
-            &[&id, &claim_code],
-        )
-        .await?;
-        txn.commit().await
-    }
-
-    /// The device's name, for the box that became it.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn enrollment_device(&self, device: DeviceId) -> Result<Option<Enrolled>, StoreError> {
-        const OPERATION: &str = "enrollment_device";
-        let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
-        let row = txn
-            .row_opt("SELECT id, name, organization_id FROM device WHERE id = $1 AND deleted_at IS NULL", &[&device])
-            .await?;
-        txn.commit().await?;
-        row.map(|row| {
-            Ok(Enrolled {
-                device: column(&row, "device", "id")?,
-                name: column(&row, "device", "name")?,
-                organization: column(&row, "device", "organization_id")?,
-                is_new: false,
-            })
-        })
-        .transpose()
-    }
-
-    /// The box that waits under a code. The scope says that somebody signed in asks; callers limit the rate.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn enrollment_find_by_code(
-        &self,
-        _scope: &OrganizationScope,
-        code: &str,
-    ) -> Result<Option<EnrollmentRow>, StoreError> {
-        const OPERATION: &str = "enrollment_find_by_code";
-        let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
-        let row = txn
-            .row_opt(
-                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id FROM enrollment
-                 WHERE claim_code = $1 AND state = 1 AND code_expires_at > now()",
-                &[&code],
-            )
-            .await?;
-        txn.commit().await?;
-        row.as_ref().map(from_row).transpose()
-    }
-
-    /// Takes the box under a code into the scope's organization. The code works once.
+    /// Takes the box under a code into the scope's organization, if it is still the claim whose check characters were right. The code
+    /// works once.
     ///
     /// # Errors
     /// The name is taken, or the database failed.
@@ -505,6 +535,7 @@ impl SystemStore {
         scope: &OrganizationScope,
         actor: &Actor,
         code: &str,
+        checked: &EnrollmentRow,
         approval: Approval<'_>,
     ) -> Result<Result<(EnrollmentId, Enrolled), NotApproved>, StoreError> {
         const OPERATION: &str = "enrollment_approve";
@@ -512,9 +543,10 @@ impl SystemStore {
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         let Some(row) = txn
             .row_opt(
-                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id FROM enrollment
-                 WHERE claim_code = $1 AND state = 1 AND code_expires_at > now() FOR UPDATE",
-                &[&code],
+                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, begun_count
+                 FROM enrollment
+                 WHERE claim_code = $1 AND state = 1 AND code_expires_at > now() AND id = $2 AND check_nonce = $3 FOR UPDATE",
+                &[&code, &checked.id, &checked.check_nonce.as_ref().map(<[u8; NONCE_BYTES]>::as_slice)],
             )
             .await?
         else {
@@ -573,37 +605,6 @@ impl SystemStore {
         .await?;
         txn.commit().await?;
         Ok(Ok((waiting.id, enrolled)))
-    }
-
-    /// Turns the box under a code away. `None` when there is no such code.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn enrollment_deny(
-        &self,
-        scope: &OrganizationScope,
-        actor: &Actor,
-        code: &str,
-    ) -> Result<Option<EnrollmentId>, StoreError> {
-        const OPERATION: &str = "enrollment_deny";
-        let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
-        let row = txn
-            .row_opt(
-                "UPDATE enrollment SET state = 3, claim_code = NULL
-                 WHERE claim_code = $1 AND state = 1 AND code_expires_at > now() RETURNING id",
-                &[&code],
-            )
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        let id: EnrollmentId = column(&row, "enrollment", "id")?;
-        txn.execute(
-            "INSERT INTO audit (organization_id, actor, action, target, request_id) VALUES ($1, $2, 'claim.deny', $3, $4)",
-            &[&scope.organization(), &actor.name, &format!("enrollment/{id}"), &actor.request_id],
-        )
-        .await?;
-        txn.commit().await?;
-        Ok(Some(id))
     }
 
     /// Forgets boxes whose code ran out a while ago, at most `limit`; answers how many. Approved ones stay: by them a box gets its

@@ -6,6 +6,7 @@ mod bounds;
 mod browser;
 mod certificate_life;
 mod certificates;
+mod claiming;
 mod clones;
 mod configuration;
 mod devices;

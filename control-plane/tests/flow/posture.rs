@@ -139,7 +139,7 @@ async fn a_rotation_that_waits_is_one_line() -> Result<()> {
     TestBox::enroll(&fixture, "cellar").await?;
     ensure!(platform_findings(&fixture).await?.is_empty(), "no rotation is under way");
     let mut authorities = fleet::authority_service_client::AuthorityServiceClient::new(fixture.public().await?);
-    authorities.start_rotation(with_token(fleet::StartRotationRequest {})).await?;
+    authorities.start_rotation(with_token(fleet::StartRotationRequest::default())).await?;
     let began = std::time::Instant::now();
     // The process follows what is kept within seconds.
     let found = loop {

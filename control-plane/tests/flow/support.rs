@@ -2,6 +2,7 @@
 
 mod anybody;
 mod backup;
+pub(crate) mod claims;
 
 use anybody::Anybody;
 use anyhow::{Context, Result, ensure};
@@ -9,10 +10,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use kaliun_cluster::testing::TestDatabase;
 use kaliun_control_plane::authority::KeyFile;
+use kaliun_control_plane::clock::Clock;
 use kaliun_control_plane::config::{Config, Database};
 use kaliun_control_plane::server::Server;
 use kaliun_proto::enrollment::v1::enroll_request::{Begin, Proof, Step};
-use kaliun_proto::enrollment::v1::enroll_response::{Issued, Step as Answer};
+use kaliun_proto::enrollment::v1::enroll_response::{Issued, Pending, Step as Answer};
 use kaliun_proto::enrollment::v1::enrollment_service_client::EnrollmentServiceClient;
 use kaliun_proto::enrollment::v1::{EnrollRequest, GetTrustBundleRequest, SignedTrustBundle, TrustBundle};
 use kaliun_proto::fleet::v1 as fleet;
@@ -52,6 +54,7 @@ pub(crate) struct Fixture {
     pub(crate) database: TestDatabase,
     config: Config,
     folder: PathBuf,
+    clock: Clock,
 }
 
 /// A server that was stopped, with everything it needs.
@@ -59,6 +62,7 @@ pub(crate) struct Stopped {
     pub(crate) database: TestDatabase,
     pub(crate) config: Config,
     folder: PathBuf,
+    clock: Clock,
 }
 
 impl Fixture {
@@ -75,35 +79,43 @@ impl Fixture {
         std::fs::write(&token_file, TOKEN)?;
         let mut config = config(&database, folder.clone(), token_file);
         change(&mut config);
-        let server = Server::start(&config).await?;
-        Ok(Self { server, database, config, folder })
+        let clock = Clock::default();
+        let server = Server::start_by(&config, clock.clone()).await?;
+        Ok(Self { server, database, config, folder, clock })
     }
 
     /// Starts another server on the same database, with the same authority.
     pub(crate) async fn replica(&self) -> Result<Server> {
-        Ok(Server::start(&Config { replica_name: "other".to_owned(), ..self.config.clone() }).await?)
+        let config = Config { replica_name: "other".to_owned(), ..self.config.clone() };
+        Ok(Server::start_by(&config, self.clock.clone()).await?)
     }
 
     /// Stops the server and starts it again.
     pub(crate) async fn restart(self) -> Result<Self> {
         self.server.stop().await;
-        Ok(Self { server: Server::start(&self.config).await?, ..self })
+        Ok(Self { server: Server::start_by(&self.config, self.clock.clone()).await?, ..self })
     }
 
     /// Stops the server, lets something be done meanwhile, and starts it again.
     pub(crate) async fn restart_after<T>(self, work: impl AsyncFnOnce(&Stopped) -> Result<T>) -> Result<(Self, T)> {
-        let Self { server, database, config, folder } = self;
+        let Self { server, database, config, folder, clock } = self;
         server.stop().await;
-        let stopped = Stopped { database, config, folder };
+        let stopped = Stopped { database, config, folder, clock };
         let done = work(&stopped).await?;
-        let Stopped { database, config, folder } = stopped;
-        Ok((Self { server: Server::start(&config).await?, database, config, folder }, done))
+        let Stopped { database, config, folder, clock } = stopped;
+        let server = Server::start_by(&config, clock.clone()).await?;
+        Ok((Self { server, database, config, folder, clock }, done))
     }
 
     pub(crate) async fn stop(self) -> Result<()> {
         self.server.stop().await;
         std::fs::remove_dir_all(&self.folder)?;
         Ok(())
+    }
+
+    /// Moves the clock on that certificates and rotations go by, of all servers here.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.clock.advance(by);
     }
 
     /// How the server was configured.
@@ -369,7 +381,21 @@ pub(crate) async fn enroll_with_foreign_proof(
     }
 }
 
-/// The whole dialogue over a channel.
+/// Goes through enrolment, tells everything that the box has to wait for, and answers the last step.
+pub(crate) async fn enroll_telling(
+    fixture: &Fixture,
+    roots: &[CertificateDer<'static>],
+    key: &KeyPair,
+    join_token: &str,
+    hostname: &str,
+    tell: &mpsc::UnboundedSender<Pending>,
+) -> Result<Answer> {
+    let channel = device_channel(fixture.device_address(), roots, None).await?;
+    let on_pending = async |pending| tell.send(pending).unwrap_or_default();
+    dialogue(channel, key, key, join_token, hostname, on_pending).await
+}
+
+/// The whole dialogue over a channel. `on_pending` is told each new code.
 pub(crate) async fn enroll_over(
     channel: Channel,
     key: &KeyPair,
@@ -377,6 +403,25 @@ pub(crate) async fn enroll_over(
     join_token: &str,
     hostname: &str,
     mut on_pending: impl AsyncFnMut(String),
+) -> Result<Answer> {
+    let mut shown = None;
+    let on_pending = async |pending: Pending| {
+        // Said again for the check characters, or as a sign of life.
+        if shown.as_ref() != Some(&pending.claim_code) {
+            shown = Some(pending.claim_code.clone());
+            on_pending(pending.claim_code).await;
+        }
+    };
+    dialogue(channel, key, prover, join_token, hostname, on_pending).await
+}
+
+async fn dialogue(
+    channel: Channel,
+    key: &KeyPair,
+    prover: &KeyPair,
+    join_token: &str,
+    hostname: &str,
+    mut on_pending: impl AsyncFnMut(Pending),
 ) -> Result<Answer> {
     let (steps, outbound) = mpsc::channel(4);
     let request = CertificateParams::default().serialize_request(key)?;
@@ -391,7 +436,7 @@ pub(crate) async fn enroll_over(
                 let proof = Proof { signature: prove(prover, key, &challenge.nonce)? };
                 steps.send(EnrollRequest { step: Some(Step::Proof(proof)) }).await?;
             }
-            Answer::Pending(pending) => on_pending(pending.claim_code).await,
+            Answer::Pending(pending) => on_pending(pending).await,
             last @ (Answer::Issued(_) | Answer::Refused(_)) => return Ok(last),
         }
     }

@@ -38,6 +38,9 @@ pub(crate) const TOKEN: &str = "kat1.an-api-token-that-must-never-be-printed-000
 /// The code of the one box that waits.
 pub(crate) const CODE: &str = "AB3DEFGH";
 
+/// What its screen shows.
+pub(crate) const CHECK: &str = "K7M4";
+
 /// What a test fills and looks at.
 #[derive(Default)]
 pub(crate) struct World {

@@ -70,6 +70,7 @@ reasons! {
     EnrollmentRequestInvalid "enrollment.request_invalid" "Update the agent: its signing request does not fit.";
     EnrollmentDenied "enrollment.denied" "Somebody turned this box away; ask them, then start enrolment again.";
     EnrollmentCodeExpired "enrollment.code_expired" "Use the new code on the box's screen.";
+    EnrollmentCheckFailed "enrollment.check_failed" "Somebody typed wrong check characters for this box too often, and its code ended; use the new code on the box's screen.";
     EnrollmentKeyInUse "enrollment.key_in_use" "This key belongs to a live device; delete that device first or make a new key with `kaliun-edge enroll --new-key`.";
     EnrollmentBusy "enrollment.busy" "Too many boxes enrol at once; the box tries again by itself.";
     EnrollmentFlood "enrollment.flood" "Nothing has to be done: the source keeps its own share busy and nobody else's. Look which boxes are there, and block the source in front of the device port if they are not yours.";
@@ -109,6 +110,10 @@ reasons! {
     DeviceReplaced "device.replaced" "Nothing to do.";
     DeviceDeleted "device.deleted" "Nothing to do.";
     DeviceChanged "device.changed" "Nothing to do.";
+    RotationWaiting "rotation.waiting" "Nothing to do: it goes on by itself; `fleetctl ca stragglers` lists whom it waits for.";
+    RotationPaused "rotation.paused" "Go on with `fleetctl ca rotate resume`, or back with `fleetctl ca rotate rollback`.";
+    RotationWouldStrand "rotation.would_strand" "Switch on the boxes of `fleetctl ca stragglers` that show bundle 0, or delete those that are gone; or leave them behind with `fleetctl ca rotate advance --force`.";
+    RotationUnsigned "rotation.unsigned" "Fetch it with `fleetctl ca bundle unsigned`, sign it where its key is with `control-plane ca sign-bundle`, and bring it with `fleetctl ca bundle submit`.";
     AgentStarted "agent.started" "Nothing to do.";
     AgentStopped "agent.stopped" "Nothing to do.";
     HomeAssistantOnline "ha.online" "Nothing to do.";

@@ -3,7 +3,10 @@
 use crate::support::{Fixture, actor, grant, hash, new_device};
 use anyhow::{Context, Result};
 use kaliun_domain::enrollment::EnrollmentState;
-use kaliun_store::{Approval, DeviceChange, DeviceFilter, DeviceOrder, NewJoinToken, StoreError};
+use kaliun_store::{
+    Approval, ClaimChecked, DeviceChange, DeviceFilter, DeviceOrder, EnrollmentRow, NewJoinToken, OrganizationScope,
+    StoreError, SystemStore,
+};
 use kaliun_types::id::InstallationId;
 use kaliun_types::limits::LABELS_MAX;
 use kaliun_types::name::DeviceName;
@@ -193,6 +196,14 @@ async fn a_key_that_is_live_elsewhere_is_refused() -> Result<()> {
     Ok(())
 }
 
+/// Looks a code up and types the right check characters.
+async fn check(system: &SystemStore, scope: &OrganizationScope, code: &str) -> Result<EnrollmentRow> {
+    system.claim_look_up(scope, code, &[7; 32]).await?.context("a box waits under the code")?;
+    let checked = system.claim_check(scope, &actor(), code, &|_| true).await?;
+    let ClaimChecked::Right(row) = checked else { anyhow::bail!("{checked:?}") };
+    Ok(row)
+}
+
 #[tokio::test]
 async fn a_claim_code_works_once() -> Result<()> {
     let fixture = Fixture::new().await?;
@@ -204,6 +215,7 @@ async fn a_claim_code_works_once() -> Result<()> {
         system.enrollment_wait(&new_device(&key, &name), "AC3467DX", expires_at, "::1", SystemTime::now()).await?;
     let waiting = waiting.expect("it may wait");
     assert_eq!(waiting.state, EnrollmentState::Pending);
+    let checked = check(system, &fixture.first, "AC3467DX").await?;
     let approve = async |scope| {
         let approval = Approval {
             installation: None,
@@ -213,19 +225,19 @@ async fn a_claim_code_works_once() -> Result<()> {
             facts_hash: b"hash",
             certificate: grant(),
         };
-        system.enrollment_approve(scope, &actor(), "AC3467DX", approval).await
+        system.enrollment_approve(scope, &actor(), "AC3467DX", &checked, approval).await
     };
     let (one, two) = tokio::join!(approve(&fixture.first), approve(&fixture.second));
     let approved: Vec<_> = [one?, two?].into_iter().flatten().collect();
     assert_eq!(approved.len(), 1, "two people took the same box");
-    assert!(system.enrollment_find_by_code(&fixture.first, "AC3467DX").await?.is_none());
+    assert!(system.claim_look_up(&fixture.first, "AC3467DX", &[7; 32]).await?.is_none());
     let row = system.enrollment_get(waiting.id).await?.context("still there")?;
     assert_eq!((row.state, row.device), (EnrollmentState::Approved, Some(approved[0].1.device)));
     // A box whose answer was lost asks again and gets its approval, under no new code.
     let again =
         system.enrollment_wait(&new_device(&key, &name), "CCCCCCCC", expires_at, "::1", SystemTime::now()).await?;
     assert_eq!(again.expect("approved").state, EnrollmentState::Approved);
-    assert!(system.enrollment_find_by_code(&fixture.first, "CCCCCCCC").await?.is_none());
+    assert!(system.claim_look_up(&fixture.first, "CCCCCCCC", &[7; 32]).await?.is_none());
     Ok(())
 }
 
@@ -241,7 +253,7 @@ async fn an_ended_code_finds_nothing() -> Result<()> {
         .enrollment_wait(&new_device(&key, &name), "AC3467DX", ended, "::1", SystemTime::now())
         .await?;
     assert!(waiting.is_ok());
-    assert!(fixture.store.system.enrollment_find_by_code(&fixture.first, "AC3467DX").await?.is_none());
+    assert!(fixture.store.system.claim_look_up(&fixture.first, "AC3467DX", &[7; 32]).await?.is_none());
     assert!(fixture.store.system.enrollment_deny(&fixture.first, &actor(), "AC3467DX").await?.is_none());
     Ok(())
 }
@@ -262,15 +274,15 @@ async fn the_code_of_a_box_that_went_away_runs_out_soon_and_no_other() -> Result
     };
     let left = wait("AC3467DX").await?;
     // It came back under another code before its first stream was seen to end.
-    wait("CCCCCCCC").await?;
-    system.enrollment_let_run_out(left.id, "AC3467DX").await?;
+    let came_back = wait("CCCCCCCC").await?;
+    system.enrollment_let_run_out(&left).await?;
     let row = system.enrollment_get(left.id).await?.context("still there")?;
     assert!(row.code_expires_at > soon, "the new code keeps its time");
-    system.enrollment_let_run_out(left.id, "CCCCCCCC").await?;
+    system.enrollment_let_run_out(&came_back).await?;
     let row = system.enrollment_get(left.id).await?.context("still there")?;
     assert!(row.code_expires_at < soon && row.code_expires_at > SystemTime::now());
-    assert!(system.enrollments_decided(&[left.id]).await?.is_empty(), "it may still be taken");
+    assert!(system.enrollments_decided(&[left.id], &[false]).await?.is_empty(), "it may still be taken");
     assert!(system.enrollment_deny(&fixture.first, &actor(), "CCCCCCCC").await?.is_some());
-    assert_eq!(system.enrollments_decided(&[left.id]).await?, [left.id]);
+    assert_eq!(system.enrollments_decided(&[left.id], &[false]).await?, [left.id]);
     Ok(())
 }

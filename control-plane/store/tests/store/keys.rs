@@ -2,8 +2,8 @@
 
 use crate::support::{Fixture, actor, grant, hash, new_device};
 use anyhow::{Context, Result};
-use kaliun_domain::rotation::Gate;
-use kaliun_store::{Approval, NewJoinToken, NotApproved, RotationCount};
+use kaliun_domain::rotation::{Gate, Standing};
+use kaliun_store::{Approval, ClaimChecked, NewJoinToken, NotApproved};
 use kaliun_types::id::DeviceId;
 use kaliun_types::name::DeviceName;
 use kaliun_types::reason::ReasonCode;
@@ -47,7 +47,13 @@ async fn approve(fixture: &Fixture, code: &str) -> Result<Result<DeviceId, NotAp
         facts_hash: b"hash",
         certificate: grant(),
     };
-    let approved = fixture.store.system.enrollment_approve(&fixture.first, &actor(), code, approval).await?;
+    let system = &fixture.store.system;
+    if system.claim_look_up(&fixture.first, code, &[7; 32]).await?.is_none() {
+        return Ok(Err(NotApproved::NoSuchCode));
+    }
+    let checked = system.claim_check(&fixture.first, &actor(), code, &|_| true).await?;
+    let ClaimChecked::Right(checked) = checked else { anyhow::bail!("{checked:?}") };
+    let approved = system.enrollment_approve(&fixture.first, &actor(), code, &checked, approval).await?;
     Ok(approved.map(|(_id, enrolled)| enrolled.device))
 }
 
@@ -66,6 +72,11 @@ async fn a_key_that_was_revoked_is_refused_for_ever() -> Result<()> {
     // A box that waits under its code while the same key is revoked elsewhere.
     assert_eq!(wait(&fixture, 11, "AC3467DX").await?, Ok(()));
     let other = enroll(&fixture, 11).await?.expect("a new key");
+    assert_eq!(approve(&fixture, "AC3467DX").await?, Err(NotApproved::NoSuchCode), "it waits no longer");
+    // As if it had begun to wait in the same moment.
+    let wait_all_the_same = "INSERT INTO enrollment (id, key_hash, claim_code, code_expires_at, facts, source_address)
+                             VALUES (gen_random_uuid(), $1, 'AC3467DX', now() + interval '1 hour', '', '::1')";
+    fixture.admin.execute(wait_all_the_same, &[&hash(11).as_slice()]).await?;
     assert_eq!(approve(&fixture, "AC3467DX").await?, Err(NotApproved::KeyRefused(ReasonCode::EnrollmentKeyInUse)));
     for device in [device, other] {
         fixture.store.app.device_revoke(&fixture.first, &actor(), device).await?;
@@ -128,9 +139,9 @@ async fn a_rotation_waits_for_nobody_who_may_not_connect() -> Result<()> {
     let device = fixture.enroll(&fixture.first, 10, "cellar").await?.device;
     let stolen = fixture.enroll(&fixture.first, 11, "attic").await?.device;
     let count = async || fixture.store.system.rotation_count(gate).await;
-    assert_eq!(count().await?, RotationCount { devices: 2, ready: 0 });
+    assert_eq!(count().await?, Standing { devices: 2, ready: 0, lost: 2 });
     fixture.store.app.device_revoke(&fixture.first, &actor(), stolen).await?;
-    assert_eq!(count().await?, RotationCount { devices: 1, ready: 0 });
+    assert_eq!(count().await?, Standing { devices: 1, ready: 0, lost: 1 });
     let stragglers = fixture.store.app.straggler_list_page(&fixture.first, gate, None, 10).await?;
     assert_eq!(stragglers.iter().map(|row| row.device).collect::<Vec<_>>(), [device]);
     Ok(())

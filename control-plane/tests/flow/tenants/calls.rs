@@ -15,6 +15,7 @@ mod watch;
 use super::answer::Answer;
 use super::handles::Handles;
 use super::tenant::Tenant;
+use crate::support::claims::check;
 use crate::support::{Fixture, with_token_of};
 use anyhow::{Result, bail};
 use kaliun_domain::role::Role;
@@ -29,8 +30,9 @@ pub(crate) struct Caller<'a> {
     token: String,
     channel: Channel,
     public: SocketAddr,
-    /// Code of a box that waits for anybody.
+    /// Code of a box that waits for anybody, and the check characters on its screen.
     waiting: String,
+    check: String,
 }
 
 impl<'a> Caller<'a> {
@@ -38,7 +40,9 @@ impl<'a> Caller<'a> {
     pub(crate) async fn new(fixture: &Fixture, tenant: &'a Tenant, role: Role, waiting: &str) -> Result<Self> {
         let public = fixture.server.addresses().public;
         let token = tenant.token_of(fixture, role).await?;
-        Ok(Self { tenant, role, token, channel: fixture.public().await?, public, waiting: waiting.to_owned() })
+        let check = if waiting.is_empty() { String::new() } else { check(fixture, waiting).await? };
+        let (channel, waiting) = (fixture.public().await?, waiting.to_owned());
+        Ok(Self { tenant, role, token, channel, public, waiting, check })
     }
 
     fn request<T>(&self, message: T) -> Request<T> {
@@ -82,6 +86,8 @@ impl<'a> Caller<'a> {
             "AuthorityService/StartRotation" => vec![self.start_rotation().await],
             "AuthorityService/AdvanceRotation" => vec![self.advance_rotation().await],
             "AuthorityService/RollBackRotation" => vec![self.roll_back_rotation().await],
+            "AuthorityService/PauseRotation" => vec![self.pause_rotation().await],
+            "AuthorityService/ResumeRotation" => vec![self.resume_rotation().await],
             "AuthorityService/ListStragglers" => self.list_stragglers(handles).await,
             "HistoryService/QueryMetrics" => vec![self.query_metrics(handles).await?],
             "HistoryService/ListEvents" => self.list_events(handles).await,

@@ -2,6 +2,7 @@
 
 use super::handles::{Handles, Pages};
 use super::page::sign_in;
+use crate::support::claims::check;
 use crate::support::{Fixture, PATIENCE, SPOOL, Session, TOKEN, TestBox, claim_code, samples, with_token_of};
 use anyhow::{Context, Result, ensure};
 use argon2::password_hash::PasswordHasher;
@@ -103,7 +104,7 @@ impl Tenant {
         let known = TestBox::enroll_by(fixture, &secret, &format!("{word}-cellar")).await?;
         let other_device_id = TestBox::enroll_by(fixture, &secret, &format!("{word}-attic")).await?.device_id;
         let code = claim_code(fixture, &format!("{word}-shed")).await?;
-        asking.claim(&code, &installation.to_string()).await?;
+        asking.claim(&code, &check(fixture, &code).await?, &installation.to_string()).await?;
         report(&known, word).await?;
         asking.until_offline(&known.device_id).await?;
 
@@ -268,9 +269,10 @@ impl Asking<'_> {
         Ok(made.api_token.context("an API token")?.id)
     }
 
-    async fn claim(&self, code: &str, installation: &str) -> Result<()> {
+    async fn claim(&self, code: &str, check: &str, installation: &str) -> Result<()> {
         let request = fleet::ApproveClaimRequest {
             code: code.to_owned(),
+            check: check.to_owned(),
             installation_id: installation.to_owned(),
             ..Default::default()
         };
