@@ -1,6 +1,7 @@
 //! The services: one file each. A handler converts, asks the store or the sessions, and converts back.
 
 pub(crate) mod account;
+pub(crate) mod admission;
 pub(crate) mod api_token;
 pub(crate) mod auth;
 pub(crate) mod authority;

@@ -2,6 +2,7 @@
 
 pub mod authority;
 pub mod bootstrap;
+pub mod ca;
 pub mod changes;
 pub mod check;
 pub mod clock;

@@ -1,6 +1,7 @@
 //! Program `control-plane`.
 
 use clap::{Parser, Subcommand};
+use kaliun_control_plane::ca::{self, CaCommand};
 use kaliun_control_plane::check;
 use kaliun_control_plane::config::{Config, Layer};
 use kaliun_control_plane::restored::{Restored, restored};
@@ -47,6 +48,16 @@ enum Command {
     /// Looks after the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Looks after the authorities' keys, at the machine itself
+    Ca {
+        #[command(subcommand)]
+        command: CaCommand,
+        /// Configuration file, TOML
+        #[arg(long, env = "KALIUN_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        layer: Box<Layer>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -75,6 +86,31 @@ fn main() -> ExitCode {
             Ok(config) => check(&config),
             Err(error) => bad_config(&error),
         },
+        Command::Ca { command, config, layer } => match Config::load(*layer, config.as_deref()) {
+            Ok(config) => look_after_keys(command, &config),
+            Err(error) => bad_config(&error),
+        },
+    }
+}
+
+/// Does something to the authorities' keys, and says what.
+fn look_after_keys(command: CaCommand, config: &Config) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(ca::run(command, config)) {
+        Ok(said) => {
+            say(&said);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            say(&format!("error: {:#}", anyhow::Error::from(error)));
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// How often a replica says that it lives, and how long it may be silent before its sessions are over.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-const LEASE: Duration = Duration::from_secs(20);
+pub(crate) const LEASE: Duration = Duration::from_secs(20);
 /// Most orphaned sessions ended at once.
 const REAP_BATCH: i64 = 1_000;
 /// Partitions are made this many hours ahead, and looked after this often.

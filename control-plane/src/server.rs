@@ -1,7 +1,7 @@
 //! Puts the parts together, runs them, and takes them apart again.
 
 mod assembly;
-mod database;
+pub(crate) mod database;
 
 use crate::authority::AuthorityError;
 use crate::bootstrap::BootstrapError;

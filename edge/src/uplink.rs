@@ -294,6 +294,7 @@ impl Uplink<'_> {
 
     /// A certificate in place of whatever there was.
     fn take_record(&mut self, record: DeviceRecord) {
+        self.note_time(record.begins_at_ms);
         self.identity.record = Some(record);
         // Whatever was to follow the old certificate is of no use now.
         if let Err(error) = self.identity.fall_back(self.state) {
@@ -321,6 +322,7 @@ impl Uplink<'_> {
             }
         };
         self.commit_candidate();
+        self.note_time(welcome.now_ms);
         self.publish_enrolled();
         tracing::info!(epoch = welcome.session_epoch, "link is up");
         self.published.link(LinkState::Online { epoch: welcome.session_epoch, since_ms: self.now_ms() });
@@ -347,6 +349,15 @@ impl Uplink<'_> {
         match Box::pin(session.run(stream, &welcome, facts_in_hello, self.stop)).await {
             SessionEnd::Stopped => None,
             SessionEnd::Failed(failure) => Some(failure),
+        }
+    }
+
+    /// Takes note of a time that the server said.
+    fn note_time(&mut self, said_ms: i64) {
+        let clock_ms = self.now_ms();
+        let Some(trust) = self.trust.as_mut() else { return };
+        if let Err(error) = trust.note_time(self.state, said_ms, clock_ms) {
+            tracing::error!(error = %with_sources(&error), "the time that the server said cannot be stored");
         }
     }
 

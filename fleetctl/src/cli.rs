@@ -6,6 +6,7 @@ mod claim;
 mod context;
 mod device;
 mod duration;
+mod enrollment;
 mod get;
 mod pair;
 mod target;
@@ -19,6 +20,7 @@ pub(crate) use device::{
     Delete, Describe, DeviceCommand, DeviceDecommission, DeviceExtend, DeviceLabel, DeviceReadopt, DeviceRename,
     DeviceReplace, DeviceRevoke,
 };
+pub(crate) use enrollment::{EnrollmentApprove, EnrollmentCommand, EnrollmentDeny};
 pub(crate) use get::{DeviceFilter, Get, LinkWord};
 pub(crate) use pair::LabelChange;
 pub(crate) use target::Noun;
@@ -112,6 +114,9 @@ pub(crate) enum Command {
     /// Look at, take in or turn away a box that shows a code.
     #[command(subcommand)]
     Claim(ClaimCommand),
+    /// Boxes that came with a join token and wait for a yes.
+    #[command(subcommand)]
+    Enrollment(EnrollmentCommand),
     /// Tokens that boxes enrol with.
     #[command(subcommand)]
     JoinToken(JoinTokenCommand),

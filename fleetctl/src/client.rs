@@ -5,6 +5,7 @@ mod certificates;
 mod channel;
 mod claims;
 pub(crate) mod devices;
+mod enrollments;
 mod history;
 mod lifecycle;
 pub(crate) mod pages;

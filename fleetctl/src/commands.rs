@@ -7,6 +7,7 @@ mod claim;
 mod context;
 mod describe;
 mod device;
+mod enrollment;
 mod generate;
 pub(super) mod get;
 mod join_token;
@@ -27,6 +28,7 @@ pub(crate) async fn run(cli: Cli, program: &mut Program) -> Result<(), Failure> 
         Command::Device(command) => device::run(program, &global, command).await,
         Command::Delete(arguments) => device::delete(program, &global, arguments).await,
         Command::Claim(command) => claim::run(program, &global, command).await,
+        Command::Enrollment(command) => enrollment::run(program, &global, command).await,
         Command::JoinToken(command) => join_token::run(program, &global, command).await,
         Command::ApiToken(command) => api_token::run(program, &global, command).await,
         Command::Ca(command) => ca::run(program, &global, command).await,

@@ -5,6 +5,7 @@ pub(crate) mod certificate;
 pub(crate) mod claim;
 pub(crate) mod context;
 pub(crate) mod device;
+pub(crate) mod enrollment;
 pub(crate) mod event;
 pub(crate) mod finding;
 pub(crate) mod identity;

@@ -7,7 +7,7 @@ use super::status;
 use crate::authority::Authority;
 use crate::clock;
 use crate::digest::{fingerprint, random, sha256};
-use crate::grpc::enrollment::{Waiting, check_characters};
+use crate::grpc::enrollment::{Waiting, check_characters, name_parts};
 use kaliun_domain::claim_code::ClaimCode;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::claim_service_server::ClaimService;
@@ -108,7 +108,7 @@ fn check_from(text: &str) -> Result<CheckCharacters, Status> {
 }
 
 /// What a waiting box says of itself.
-pub(crate) fn facts_of(row: &EnrollmentRow) -> Facts {
+fn facts_of(row: &EnrollmentRow) -> Facts {
     Facts::decode(row.facts.as_slice()).unwrap_or_default()
 }
 
@@ -152,10 +152,11 @@ impl ClaimService for Claims {
         let labels = label::check(request.labels).map_err(|error| status::invalid("labels", error))?;
         let check = check_from(&request.check)?;
         let row = self.check(&caller, &code, &check, a_try).await?;
+        let facts = facts_of(&row);
         let approval = Approval {
             installation,
             name: name.as_ref(),
-            fallback_name: &DeviceName::from_hostname(&facts_of(&row).hostname),
+            parts: name_parts(&facts, &row.key_hash),
             labels: &labels,
             facts_hash: &sha256(&row.facts),
             certificate: self.authority.current().grant(self.authority.now()),
@@ -166,7 +167,9 @@ impl ClaimService for Claims {
             .await
             .map_err(status::store)?
             .map_err(|refused| match refused {
-                NotApproved::NoSuchCode => no_such_code(),
+                NotApproved::NoSuchCode | NotApproved::NoSuchEnrollment | NotApproved::TokenRefused(_) => {
+                    no_such_code()
+                }
                 NotApproved::NoSuchInstallation => status::not_found("installation"),
                 NotApproved::KeyRefused(reason) => status::refusal(reason),
             })?;

@@ -11,21 +11,21 @@ use crate::clock;
 use crate::digest::{random, sha256};
 use crate::limiter::Limiter;
 use crate::listen::PeerConnection;
-use crate::listen::places::Places;
+use crate::listen::places::{Place, Places};
 use crate::listen::source::limited_as;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use kaliun_domain::claim_code::ClaimCode;
 use kaliun_domain::enrollment::{CODE_LIFETIME, EnrollmentState};
+use kaliun_domain::name_pattern::NameParts;
 use kaliun_proto::enrollment::v1 as proto;
 use kaliun_proto::enrollment::v1::enrollment_service_server::EnrollmentService;
 use kaliun_proto::enrollment::v1::{enroll_request, enroll_response};
 use kaliun_proto::telemetry::v1::Facts;
-use kaliun_store::{Enrolled, EnrollmentRow, KeyReuse, NewDevice, StoreError, SystemStore};
+use kaliun_store::{ByToken, Enrolled, EnrollmentRow, KeyReuse, NewDevice, StoreError, SystemStore};
 use kaliun_types::claim_check::{self, CheckCharacters};
 use kaliun_types::id::EnrollmentId;
 use kaliun_types::join_token::JoinTokenText;
-use kaliun_types::name::DeviceName;
 use kaliun_types::reason::ReasonCode;
 use prost::Message;
 use std::net::IpAddr;
@@ -54,6 +54,7 @@ const STEPS_MAX: usize = 4;
 const PENDING_AGAIN: Duration = Duration::from_secs(60);
 
 pub(crate) use refusals::{PERIOD as REFUSALS_PERIOD, Refusals};
+use waiting::Decisions;
 pub(crate) use waiting::Waiting;
 
 /// Enrols boxes.
@@ -259,33 +260,70 @@ impl Inner {
     ) -> Result<(), Ended> {
         let proved = prove(inbound, steps).await?;
         tried.key_hash = Some(proved.request.key_hash);
-        let facts = proved.facts.encode_to_vec();
-        let name = DeviceName::from_hostname(&proved.facts.hostname);
-        let facts_hash = sha256(&facts);
-        // Of the credentials that count when it is given: a box may wait for its yes while authorities change.
-        let new = |credentials: &Credentials| NewDevice {
-            key_hash: &proved.request.key_hash,
-            name: &name,
-            facts: &facts,
-            facts_hash: &facts_hash,
-            certificate: credentials.grant(self.authority.now()),
+        let secret_hash = if proved.join_token.is_empty() {
+            None
+        } else {
+            let token = JoinTokenText::parse(&proved.join_token);
+            let token = token.map_err(|_| Ended::Refused(ReasonCode::EnrollmentTokenInvalid))?;
+            Some(sha256(token.secret().expose().as_bytes()))
         };
-        if proved.join_token.is_empty() {
-            let _place = self.places.take(limited_as(source)).ok_or(Ended::Refused(ReasonCode::EnrollmentBusy))?;
-            let approved = self.wait_for_yes(source, &new(&self.authority.current()), steps, shown).await?;
-            let credentials = self.authority.current();
-            let now = self.authority.now();
-            let enrolled = self.store.enrollment_collect(approved, credentials.grant(now), now).await?;
-            let enrolled = enrolled.map_err(Ended::Refused)?;
-            return self.issue(&credentials, &proved.request, enrolled, steps).await;
+        tried.token_hash = secret_hash;
+        let (credentials, enrolled) = self.admit(source, &proved, secret_hash.as_ref(), steps, shown).await?;
+        self.issue(&credentials, &proved.request, enrolled, steps).await
+    }
+
+    /// Answers once the box may have its certificate, with the credentials that count then: a box may wait for its yes while
+    /// authorities change.
+    async fn admit(
+        &self,
+        source: IpAddr,
+        proved: &Proved,
+        secret_hash: Option<&[u8; 32]>,
+        steps: &Steps,
+        shown: &mut Shown,
+    ) -> Result<(Arc<Credentials>, Enrolled), Ended> {
+        let facts = proved.facts.encode_to_vec();
+        let facts_hash = sha256(&facts);
+        let mut decisions = self.waiting.listen();
+        let mut place = None;
+        loop {
+            // Nothing is written for a box that waits by code before it has a place.
+            if place.is_none() && secret_hash.is_none() {
+                place = Some(self.place(source)?);
+            }
+            let (credentials, now) = (self.authority.current(), self.authority.now());
+            let new = NewDevice {
+                parts: name_parts(&proved.facts, &proved.request.key_hash),
+                facts: &facts,
+                facts_hash: &facts_hash,
+                certificate: credentials.grant(now),
+            };
+            let row = match secret_hash {
+                None => self.show_code(source, &new).await?,
+                Some(secret_hash) => {
+                    let admitted = self.store.enroll_by_token(secret_hash, &new, &source.to_string(), now).await?;
+                    match admitted.map_err(Ended::Refused)? {
+                        ByToken::Enrolled(enrolled) => return Ok((credentials, enrolled)),
+                        ByToken::Waits(row) => row,
+                    }
+                }
+            };
+            if place.is_none() {
+                place = Some(self.place(source)?);
+            }
+            if let Some(approved) = self.wait_for_yes(row, &mut decisions, steps, shown).await? {
+                let (credentials, now) = (self.authority.current(), self.authority.now());
+                let enrolled = self.store.enrollment_collect(approved, credentials.grant(now), now).await?;
+                return Ok((credentials, enrolled.map_err(Ended::Refused)?));
+            }
+            if secret_hash.is_none() {
+                self.refusals.count(source, None, ReasonCode::EnrollmentCodeExpired);
+            }
         }
-        let token =
-            JoinTokenText::parse(&proved.join_token).map_err(|_| Ended::Refused(ReasonCode::EnrollmentTokenInvalid))?;
-        let secret_hash = sha256(token.secret().expose().as_bytes());
-        tried.token_hash = Some(secret_hash);
-        let credentials = self.authority.current();
-        let enrolled = self.store.enroll_by_token(&secret_hash, &new(&credentials), self.authority.now()).await?;
-        self.issue(&credentials, &proved.request, enrolled.map_err(Ended::Refused)?, steps).await
+    }
+
+    fn place(&self, source: IpAddr) -> Result<Place<IpAddr>, Ended> {
+        self.places.take(limited_as(source)).ok_or(Ended::Refused(ReasonCode::EnrollmentBusy))
     }
 
     async fn issue(
@@ -314,49 +352,45 @@ impl Inner {
         .await
     }
 
-    /// Shows the box a code, a new one whenever the old one ends, and its check characters once somebody has entered the code, until
-    /// somebody has decided.
+    /// Tells the box what it waits for, and its nonce for check characters once somebody has entered its code, until somebody has
+    /// decided. `None` when it has waited for as long as it may, and begins again.
     async fn wait_for_yes(
         &self,
-        source: IpAddr,
-        new: &NewDevice<'_>,
+        mut row: EnrollmentRow,
+        decisions: &mut Decisions,
         steps: &Steps,
         shown: &mut Shown,
-    ) -> Result<EnrollmentId, Ended> {
-        let mut decisions = self.waiting.listen();
+    ) -> Result<Option<EnrollmentId>, Ended> {
+        let mut waiter = decisions.wait_as(row.id);
+        // Of this stream, whatever begins to wait as the same box meanwhile.
+        let begun_count = row.begun_count;
         loop {
-            let mut row = self.show_code(source, new).await?;
-            let mut waiter = decisions.wait_as(row.id);
-            // Of this stream, whatever begins to wait as the same box meanwhile.
-            let begun_count = row.begun_count;
-            while row.state == EnrollmentState::Pending {
-                say(steps, self.pending(&row)).await?;
-                if row.check_nonce.is_some() {
-                    waiter.told();
-                }
-                *shown = Some(EnrollmentRow { begun_count, ..row.clone() });
-                let Ok(left) = row.code_expires_at.duration_since(clock::now()) else { break };
-                let is_over = left <= PENDING_AGAIN;
-                match tokio::time::timeout(left.min(PENDING_AGAIN), waiter.decided()).await {
-                    Err(_elapsed) if is_over => break,
-                    Err(_elapsed) => continue,
-                    Ok(()) => {}
-                }
-                row = match self.store.enrollment_get(row.id).await {
-                    Ok(Some(row)) => row,
-                    // Somebody cleaned up: begin again with a new code.
-                    Ok(None) => break,
-                    // The decision stands; whoever looks for all of them tells of it again.
-                    Err(error) if error.is_transient() => continue,
-                    Err(error) => return Err(error.into()),
-                };
-            }
             match row.state {
-                EnrollmentState::Pending => self.refusals.count(source, None, ReasonCode::EnrollmentCodeExpired),
+                EnrollmentState::Pending => {}
                 EnrollmentState::Denied => return Err(Ended::Refused(ReasonCode::EnrollmentDenied)),
                 EnrollmentState::CheckFailed => return Err(Ended::Refused(ReasonCode::EnrollmentCheckFailed)),
-                EnrollmentState::Approved => return Ok(row.id),
+                EnrollmentState::Approved => return Ok(Some(row.id)),
             }
+            say(steps, self.pending(&row)).await?;
+            if row.check_nonce.is_some() {
+                waiter.told();
+            }
+            *shown = Some(EnrollmentRow { begun_count, ..row.clone() });
+            let Ok(left) = row.code_expires_at.duration_since(clock::now()) else { return Ok(None) };
+            let is_over = left <= PENDING_AGAIN;
+            match tokio::time::timeout(left.min(PENDING_AGAIN), waiter.decided()).await {
+                Err(_elapsed) if is_over => return Ok(None),
+                Err(_elapsed) => continue,
+                Ok(()) => {}
+            }
+            row = match self.store.enrollment_get(row.id).await {
+                Ok(Some(row)) => row,
+                // Somebody cleaned up: begin again.
+                Ok(None) => return Ok(None),
+                // The decision stands; whoever looks for all of them tells of it again.
+                Err(error) if error.is_transient() => continue,
+                Err(error) => return Err(error.into()),
+            };
         }
     }
 
@@ -391,6 +425,11 @@ impl Inner {
 /// Whether a dialogue broke by what the box said, or by its silence.
 fn is_box_at_fault(status: &Status) -> bool {
     matches!(status.code(), Code::InvalidArgument | Code::DeadlineExceeded)
+}
+
+/// What a box's name can be made of.
+pub(crate) fn name_parts<'a>(facts: &'a Facts, key_hash: &'a [u8]) -> NameParts<'a> {
+    NameParts { hostname: &facts.hostname, model: &facts.model, serial: &facts.serial, key_hash }
 }
 
 /// The check characters that a box shows now; none while nobody has entered its code.

@@ -71,6 +71,10 @@ pub(super) async fn assemble(
     let metrics = Arc::new(Metrics::new());
     let changes = Changes::new();
     reconcile::take_over(&store.system, replica, &config.replica_name, &changes).await?;
+    // From here on `ca rekey` sees this process. What it did before has to be seen now, not when the next change comes.
+    if let Some(newer) = authority.newer().await? {
+        authority.take_over(newer);
+    }
     let incarnation = store.system.cluster_incarnation().await?;
     let seal = PageSeal::new(&store.system.page_token_key(random()).await?);
 
@@ -268,9 +272,17 @@ fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Ac
         .add_service(fleet::claim_service_server::ClaimServiceServer::new(grpc::claim::Claims::new(
             system.clone(),
             parts.authority.clone(),
-            waiting,
+            waiting.clone(),
             changes.clone(),
         )))
+        .add_service(fleet::enrollment_service_server::EnrollmentServiceServer::new(grpc::admission::Admissions {
+            store: app.clone(),
+            system: system.clone(),
+            authority: parts.authority.clone(),
+            waiting: waiting.clone(),
+            changes: changes.clone(),
+            seal: parts.seal.clone(),
+        }))
         .add_service(fleet::join_token_service_server::JoinTokenServiceServer::new(grpc::join_token::JoinTokens {
             store: app.clone(),
             seal: parts.seal.clone(),

@@ -1,13 +1,20 @@
-//! Boxes that wait by a code: looked up, checked and turned away. They belong to nobody, so these run as `kaliun_system`; the scope
-//! says that somebody signed in asks, and callers limit the rate.
+//! Boxes that wait by a code: how they begin to, how they are looked up, checked, taken in and turned away.
+//!
+//! They belong to nobody, so these run as `kaliun_system`; the scope says that somebody signed in asks, and callers limit the rate.
 
 use crate::audit::Actor;
-use crate::enrollments::{EnrollmentRow, from_row};
+use crate::enrollments::{
+    Approval, Enrolled, EnrollmentRow, NewDevice, NotApproved, approve_in_txn, from_row, live_device_by_key,
+};
 use crate::error::StoreError;
 use crate::pool::{SystemStore, Txn, column};
 use crate::scope::OrganizationScope;
+use kaliun_domain::enrollment::EnrollmentState;
+use kaliun_domain::name_pattern::own_name;
 use kaliun_types::claim_check::{CHECK_TRIES, NONCE_BYTES};
 use kaliun_types::id::EnrollmentId;
+use kaliun_types::reason::ReasonCode;
+use std::time::SystemTime;
 
 /// A box that somebody looked up by its code.
 #[derive(Debug, Clone)]
@@ -37,6 +44,72 @@ pub enum ClaimChecked {
 }
 
 impl SystemStore {
+    /// Lets a box wait under a claim code; the same key always has the same row. One that somebody is just claiming keeps its code and
+    /// what it said of itself, and an approved one its approval.
+    ///
+    /// # Errors
+    /// The code is taken (`AlreadyExists`: make another), or the database failed.
+    pub async fn enrollment_wait(
+        &self,
+        new: &NewDevice<'_>,
+        claim_code: &str,
+        code_expires_at: SystemTime,
+        source_address: &str,
+        now: SystemTime,
+    ) -> Result<Result<EnrollmentRow, ReasonCode>, StoreError> {
+        const OPERATION: &str = "enrollment_wait";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        txn.execute(
+            "INSERT INTO enrollment (id, key_hash, code_expires_at, facts, source_address, begun_count)
+             VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (key_hash) DO NOTHING",
+            &[&EnrollmentId::new(), &new.parts.key_hash, &code_expires_at, &new.facts, &source_address],
+        )
+        .await?;
+        let known = txn
+            .row_opt(
+                "SELECT state, check_nonce IS NOT NULL AND claim_code IS NOT NULL AND code_expires_at > now() AS is_being_claimed
+                 FROM enrollment WHERE key_hash = $1 FOR UPDATE",
+                &[&new.parts.key_hash],
+            )
+            .await?;
+        let known = known.ok_or_else(|| missing(new.parts.key_hash))?;
+        let live = match live_device_by_key(&txn, new.parts.key_hash).await? {
+            Ok(live) => live,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let is_approved =
+            EnrollmentState::from_number(column(&known, "enrollment", "state")?) == Some(EnrollmentState::Approved);
+        match &live {
+            Some(_) if !is_approved => return Ok(Err(ReasonCode::EnrollmentKeyInUse)),
+            Some(live) if !live.may_return(now) => return Ok(Err(ReasonCode::PeerRecoveryExpired)),
+            Some(_) | None => {}
+        }
+        let keeps_its_place = live.is_some() || (!is_approved && column(&known, "enrollment", "is_being_claimed")?);
+        let row = if keeps_its_place {
+            txn.row_opt(
+                "UPDATE enrollment SET source_address = $2, begun_count = begun_count + 1 WHERE key_hash = $1
+                 RETURNING id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, begun_count",
+                &[&new.parts.key_hash, &source_address],
+            )
+            .await?
+        } else {
+            txn.row_opt(
+                "UPDATE enrollment SET state = 1, claim_code = $2, code_expires_at = $3, check_nonce = NULL, check_misses = 0,
+                     organization_id = NULL, join_token_id = NULL, device_id = NULL, collected_at = NULL, facts = $4,
+                     source_address = $5, begun_count = begun_count + 1
+                 WHERE key_hash = $1
+                 RETURNING id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, begun_count",
+                &[&new.parts.key_hash, &claim_code, &code_expires_at, &new.facts, &source_address],
+            )
+            .await
+            .map_err(|error| error.unless_duplicate("this claim code"))?
+        };
+        let row = from_row(&row.ok_or_else(|| missing(new.parts.key_hash))?)?;
+        txn.commit().await?;
+        Ok(Ok(row))
+    }
+
     /// The box that waits under a code. The first look-up gives the claim its nonce, and the box shows its check characters.
     ///
     /// # Errors
@@ -125,6 +198,43 @@ impl SystemStore {
         Ok(if has_ended { ClaimChecked::Ended(waiting.id) } else { ClaimChecked::Wrong { tries_left } })
     }
 
+    /// Takes the box under a code into the scope's organization, if it is still the claim whose check characters were right. The code
+    /// works once.
+    ///
+    /// # Errors
+    /// The name is taken, or the database failed.
+    pub async fn enrollment_approve(
+        &self,
+        scope: &OrganizationScope,
+        actor: &Actor,
+        code: &str,
+        checked: &EnrollmentRow,
+        approval: Approval<'_>,
+    ) -> Result<Result<(EnrollmentId, Enrolled), NotApproved>, StoreError> {
+        const OPERATION: &str = "enrollment_approve";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let Some(row) = txn
+            .row_opt(
+                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, begun_count
+                 FROM enrollment
+                 WHERE claim_code = $1 AND state = 1 AND code_expires_at > now() AND id = $2 AND check_nonce = $3 FOR UPDATE",
+                &[&code, &checked.id, &checked.check_nonce.as_ref().map(<[u8; NONCE_BYTES]>::as_slice)],
+            )
+            .await?
+        else {
+            return Ok(Err(NotApproved::NoSuchCode));
+        };
+        let waiting = from_row(&row)?;
+        let made_name = own_name(&approval.parts);
+        let enrolled = match approve_in_txn(&txn, scope, actor, &waiting, &approval, &made_name).await? {
+            Ok(enrolled) => enrolled,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        txn.commit().await?;
+        Ok(Ok((waiting.id, enrolled)))
+    }
+
     /// Turns the box under a code away. `None` when there is no such code.
     ///
     /// # Errors
@@ -172,6 +282,14 @@ impl SystemStore {
         )
         .await?;
         txn.commit().await
+    }
+}
+
+fn missing(key_hash: &[u8]) -> StoreError {
+    StoreError::Inconsistent {
+        table: "enrollment",
+        column: "key_hash",
+        id: format!("of {} bytes, just written", key_hash.len()),
     }
 }
 

@@ -5,9 +5,11 @@
 //! wall. Functions of [`SystemStore`] run as `kaliun_system`: authentication, ingest and reconcilers.
 
 mod accounts;
+mod admissions;
 mod api_tokens;
 mod audit;
 mod authorities;
+mod authority_keys;
 mod certificate_history;
 mod certificates;
 mod claims;
@@ -38,9 +40,11 @@ mod url;
 mod wakeups;
 
 pub use accounts::{AccountLogin, SignedIn};
+pub use admissions::{ByToken, WaitingRow};
 pub use api_tokens::NewApiToken;
 pub use audit::Actor;
 pub use authorities::{AuthorityRow, AuthorityRows, TrustBundleRow};
+pub use authority_keys::KeysKept;
 pub use certificates::CertificateGrant;
 pub use claims::{ClaimChecked, ClaimRow};
 pub use device_identity::{BootKept, KeyReuse};

@@ -1,12 +1,12 @@
 //! The change from one authority to the next, as it is kept.
 
-use crate::audit::{Actor, AuditEntry, audit_insert_in_txn};
+use crate::audit::{Actor, AuditEntry, audit_insert_in_txn, platform_audit_in_txn};
 use crate::authorities::{AuthorityRow, TrustBundleRow};
 use crate::error::StoreError;
 use crate::pool::{AppStore, SystemStore, Txn, column};
 use crate::scope::OrganizationScope;
 use kaliun_domain::rotation::{Gate, Pause, Rotation, Standing, Steering};
-use kaliun_types::id::{DeviceId, OrganizationId};
+use kaliun_types::id::DeviceId;
 use serde_json::json;
 use std::time::{Duration, SystemTime};
 use tokio_postgres::Row;
@@ -145,7 +145,8 @@ pub(crate) fn steering_from(row: &Row) -> Result<Steering, StoreError> {
     })
 }
 
-async fn state_write_in_txn(txn: &Txn<'_>, after: Rotation, steering: &Steering) -> Result<(), StoreError> {
+/// Writes the state and how it is steered.
+pub(crate) async fn state_write_in_txn(txn: &Txn<'_>, after: Rotation, steering: &Steering) -> Result<(), StoreError> {
     let grace_seconds = steering.grace.map(|grace| i64::try_from(grace.as_secs()).unwrap_or(i64::MAX));
     let pause = steering.pause.as_ref();
     txn.execute(
@@ -183,14 +184,7 @@ async fn audit_in_txn(txn: &Txn<'_>, author: Author<'_>, change: &RotationChange
     };
     match author {
         Author::Somebody(scope, actor) => audit_insert_in_txn(txn, scope, actor, entry).await,
-        Author::Itself => {
-            let row = txn.row_opt("SELECT id FROM organization WHERE runs_platform", &[]).await?;
-            // Before the first start is over there is none, and no rotation either.
-            let Some(row) = row else { return Ok(()) };
-            let organization: OrganizationId = column(&row, "organization", "id")?;
-            let actor = Actor { name: "control-plane".to_owned(), request_id: String::new() };
-            audit_insert_in_txn(txn, &OrganizationScope::authenticated(organization), &actor, entry).await
-        }
+        Author::Itself => platform_audit_in_txn(txn, entry.action, entry.after).await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The real server in this process, on a real Postgres, spoken to over real sockets.
 
+mod admissions;
 mod authorization;
 mod balancers;
 mod bounds;

@@ -65,6 +65,23 @@ pub(crate) struct Stopped {
     clock: Clock,
 }
 
+/// What is left of a server.
+pub(crate) struct Halted {
+    _database: TestDatabase,
+    folder: PathBuf,
+}
+
+impl Halted {
+    /// The folder, gone with [`Self::remove`].
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn remove(self) -> Result<()> {
+        Ok(std::fs::remove_dir_all(&self.folder)?)
+    }
+}
+
 impl Fixture {
     pub(crate) async fn start() -> Result<Self> {
         Self::start_with(|_config| {}).await
@@ -77,7 +94,7 @@ impl Fixture {
         std::fs::create_dir_all(&folder)?;
         let token_file = folder.join("token");
         std::fs::write(&token_file, TOKEN)?;
-        let mut config = config(&database, folder.clone(), token_file);
+        let mut config = config_for(&database, folder.clone(), token_file);
         change(&mut config);
         let clock = Clock::default();
         let server = Server::start_by(&config, clock.clone()).await?;
@@ -111,6 +128,12 @@ impl Fixture {
         self.server.stop().await;
         std::fs::remove_dir_all(&self.folder)?;
         Ok(())
+    }
+
+    /// Stops the server for good, and keeps the database and the folder.
+    pub(crate) async fn halt(self) -> Halted {
+        self.server.stop().await;
+        Halted { _database: self.database, folder: self.folder }
     }
 
     /// Moves the clock on that certificates and rotations go by, of all servers here.
@@ -179,7 +202,8 @@ pub(crate) async fn connect(config: &tokio_postgres::Config) -> Result<Client> {
     Ok(client)
 }
 
-fn config(database: &TestDatabase, state_dir: PathBuf, token_file: PathBuf) -> Config {
+/// How a server on a database is configured.
+pub(crate) fn config_for(database: &TestDatabase, state_dir: PathBuf, token_file: PathBuf) -> Config {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let url = DatabaseUrl::from(database.admin_config());
     Config {

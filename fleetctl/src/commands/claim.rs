@@ -11,6 +11,7 @@ use crate::output::time::Time;
 use crate::view::claim::{Approved, ClaimView, Denied};
 use crate::view::event::DeviceReference;
 use kaliun_proto::fleet::v1::{ApproveClaimRequest, Claim};
+use kaliun_proto::telemetry::v1::Facts;
 use kaliun_types::claim_check::CheckCharacters;
 
 /// Runs one of the subcommands.
@@ -99,37 +100,43 @@ async fn deny(program: &mut Program, global: &Global, arguments: ClaimDeny) -> R
 
 /// What is known of the box, and whose words they are: anyone can print a code and claim to be a box.
 fn introduction(claim: &Claim, now_ms: i64) -> Vec<String> {
-    let facts = claim.facts.clone().unwrap_or_default();
     let expires = Time::from_ms(claim.expires_at_ms).map(|time| time.relative(now_ms));
-    let cores = if facts.cpu_count > 0 { facts.cpu_count.to_string() } else { String::new() };
-    let addresses = facts.addresses.join(", ");
     let seen = [
         ("Key", claim.key_fingerprint.as_str()),
         ("Comes from", claim.source_address.as_str()),
         ("Code expires", expires.as_deref().unwrap_or_default()),
     ];
+    let mut lines = vec!["What the server sees of the box:".to_owned()];
+    lines.extend(fields(&seen));
+    lines.extend(said_by(&claim.facts.clone().unwrap_or_default()));
+    lines
+}
+
+/// The box's own words.
+pub(super) fn said_by(facts: &Facts) -> Vec<String> {
+    let cores = if facts.cpu_count > 0 { facts.cpu_count.to_string() } else { String::new() };
+    let addresses = facts.addresses.join(", ");
     let said = [
         ("Host name", facts.hostname.as_str()),
         ("Model", facts.model.as_str()),
+        ("Serial number", facts.serial.as_str()),
         ("System", facts.operating_system.as_str()),
         ("Architecture", facts.architecture.as_str()),
         ("Cores", cores.as_str()),
         ("Addresses", addresses.as_str()),
         ("Agent", facts.agent_version.as_str()),
     ];
-    let mut lines = vec!["What the server sees of the box:".to_owned()];
-    lines.extend(fields(&seen));
-    lines.push("The box says (its own words, not checked):".to_owned());
+    let mut lines = vec!["The box says (its own words, not checked):".to_owned()];
     lines.extend(fields(&said));
     lines
 }
 
-fn fields(fields: &[(&str, &str)]) -> impl Iterator<Item = String> {
+pub(super) fn fields(fields: &[(&str, &str)]) -> impl Iterator<Item = String> {
     let known = fields.iter().filter(|(_, value)| !value.is_empty());
     known.map(|(name, value)| format!("  {:<14}{}", format!("{name}:"), clean(value)))
 }
 
-async fn find_installation(client: &Client, name_or_id: &str) -> Result<String, Failure> {
+pub(super) async fn find_installation(client: &Client, name_or_id: &str) -> Result<String, Failure> {
     let list = client.installation_list(&Paging::ALL).await?;
     let mut found = list.items.iter().filter(|home| home.id == name_or_id || home.name == name_or_id);
     match (found.next(), found.next()) {

@@ -3,6 +3,7 @@
 mod authorities;
 mod certificates;
 mod devices;
+mod enrollments;
 mod lifecycle;
 mod people;
 mod posture;
@@ -15,6 +16,7 @@ use kaliun_proto::fleet::v1::authority_service_server::AuthorityServiceServer;
 use kaliun_proto::fleet::v1::certificate_service_server::CertificateServiceServer;
 use kaliun_proto::fleet::v1::claim_service_server::ClaimServiceServer;
 use kaliun_proto::fleet::v1::device_service_server::DeviceServiceServer;
+use kaliun_proto::fleet::v1::enrollment_service_server::EnrollmentServiceServer;
 use kaliun_proto::fleet::v1::history_service_server::{HistoryService, HistoryServiceServer};
 use kaliun_proto::fleet::v1::installation_service_server::{InstallationService, InstallationServiceServer};
 use kaliun_proto::fleet::v1::join_token_service_server::JoinTokenServiceServer;
@@ -50,6 +52,7 @@ pub(crate) struct World {
     pub(crate) certificates: HashMap<String, Vec<DeviceCertificate>>,
     pub(crate) installations: Vec<Installation>,
     pub(crate) join_tokens: Vec<JoinToken>,
+    pub(crate) enrollments: Vec<Enrollment>,
     pub(crate) api_tokens: Vec<ApiToken>,
     pub(crate) rotation: Rotation,
     pub(crate) stragglers: Vec<Straggler>,
@@ -100,6 +103,7 @@ impl Double {
             .add_service(DeviceServiceServer::new(services.clone()))
             .add_service(HistoryServiceServer::new(services.clone()))
             .add_service(InstallationServiceServer::new(services.clone()))
+            .add_service(EnrollmentServiceServer::new(services.clone()))
             .add_service(JoinTokenServiceServer::new(services.clone()))
             .add_service(LifecycleServiceServer::new(services.clone()))
             .add_service(PostureServiceServer::new(services.clone()))

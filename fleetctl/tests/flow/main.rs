@@ -6,6 +6,7 @@ mod authorities;
 mod changes;
 mod contexts;
 mod double;
+mod enrollments;
 mod errors;
 mod json;
 mod lifecycle;

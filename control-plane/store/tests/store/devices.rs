@@ -1,8 +1,9 @@
 //! Devices, tokens and claims: paging, names, tenants, single use.
 
-use crate::support::{Fixture, actor, grant, hash, new_device};
+use crate::support::{Fixture, actor, by_token, grant, hash, new_device};
 use anyhow::{Context, Result};
 use kaliun_domain::enrollment::EnrollmentState;
+use kaliun_domain::name_pattern::NameParts;
 use kaliun_store::{
     Approval, ClaimChecked, DeviceChange, DeviceFilter, DeviceOrder, EnrollmentRow, NewJoinToken, OrganizationScope,
     StoreError, SystemStore,
@@ -120,15 +121,16 @@ async fn a_join_token_lets_in_as_many_as_it_says() -> Result<()> {
         description: "two",
         secret_hash: &hash(7),
         labels: &Default::default(),
+        name_pattern: None,
+        needs_approval: false,
         max_uses: 2,
         expires_at: SystemTime::now() + Duration::from_secs(60),
     };
     fixture.store.app.join_token_insert(&fixture.first, &actor(), token).await?;
     let name = DeviceName::parse("box")?;
-    let now = SystemTime::now();
     let enroll = async |key: u8| {
         let key = hash(key);
-        fixture.store.system.enroll_by_token(&hash(7), &new_device(&key, &name), now).await
+        by_token(&fixture.store.system, &hash(7), &new_device(&key, &name)).await
     };
     let first = enroll(10).await?.expect("the first is let in");
     assert!(first.is_new);
@@ -142,7 +144,7 @@ async fn a_join_token_lets_in_as_many_as_it_says() -> Result<()> {
     let outcomes = [a?, b?, c?];
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
     assert!(outcomes.contains(&Err(ReasonCode::EnrollmentTokenUsedUp)), "{outcomes:?}");
-    let unknown = fixture.store.system.enroll_by_token(&hash(99), &new_device(&hash(14), &name), now).await?;
+    let unknown = by_token(&fixture.store.system, &hash(99), &new_device(&hash(14), &name)).await?;
     assert_eq!(unknown, Err(ReasonCode::EnrollmentTokenInvalid));
     Ok(())
 }
@@ -220,7 +222,7 @@ async fn a_claim_code_works_once() -> Result<()> {
         let approval = Approval {
             installation: None,
             name: None,
-            fallback_name: &name,
+            parts: NameParts { hostname: name.as_str(), model: "", serial: "", key_hash: &[] },
             labels: &Default::default(),
             facts_hash: b"hash",
             certificate: grant(),

@@ -1,7 +1,8 @@
 //! What a key is worth that was there before.
 
-use crate::support::{Fixture, actor, grant, hash, new_device};
+use crate::support::{Fixture, actor, by_token, grant, hash, new_device};
 use anyhow::{Context, Result};
+use kaliun_domain::name_pattern::NameParts;
 use kaliun_domain::rotation::{Gate, Standing};
 use kaliun_store::{Approval, ClaimChecked, NewJoinToken, NotApproved};
 use kaliun_types::id::DeviceId;
@@ -18,6 +19,8 @@ async fn token(fixture: &Fixture, max_uses: i32) -> Result<()> {
         description: "test",
         secret_hash: &SECRET,
         labels: &Default::default(),
+        name_pattern: None,
+        needs_approval: false,
         max_uses,
         expires_at: SystemTime::now() + Duration::from_secs(60),
     };
@@ -27,7 +30,7 @@ async fn token(fixture: &Fixture, max_uses: i32) -> Result<()> {
 
 async fn enroll(fixture: &Fixture, key: u8) -> Result<Result<DeviceId, ReasonCode>> {
     let (key, name) = (hash(key), DeviceName::parse("cellar")?);
-    let enrolled = fixture.store.system.enroll_by_token(&SECRET, &new_device(&key, &name), SystemTime::now()).await?;
+    let enrolled = by_token(&fixture.store.system, &SECRET, &new_device(&key, &name)).await?;
     Ok(enrolled.map(|enrolled| enrolled.device))
 }
 
@@ -42,7 +45,7 @@ async fn approve(fixture: &Fixture, code: &str) -> Result<Result<DeviceId, NotAp
     let approval = Approval {
         installation: None,
         name: None,
-        fallback_name: &name,
+        parts: NameParts { hostname: name.as_str(), model: "", serial: "", key_hash: &[] },
         labels: &Default::default(),
         facts_hash: b"hash",
         certificate: grant(),

@@ -1,11 +1,13 @@
 //! Claiming boxes.
 
-use super::{Fixture, with_token};
-use anyhow::{Context, Result};
+use super::{Fixture, enroll_telling, learn_roots, with_token};
+use anyhow::{Context, Result, bail};
 use aws_lc_rs::digest::{SHA256, digest};
 use kaliun_proto::fleet::v1 as fleet;
 use kaliun_proto::fleet::v1::claim_service_client::ClaimServiceClient;
 use kaliun_types::claim_check::{CheckCharacters, message};
+use rcgen::KeyPair;
+use tokio::sync::mpsc;
 
 /// What a box with this key shows after it was told a nonce.
 pub(crate) fn check_characters(fixture: &Fixture, key_hash: &[u8], nonce: &[u8], code: &str) -> Result<String> {
@@ -26,4 +28,18 @@ pub(crate) async fn check(fixture: &Fixture, code: &str) -> Result<String> {
         .await?
         .context("a box waits under the code")?;
     check_characters(fixture, row.get(0), row.get(1), code)
+}
+
+/// Lets a box come with a token whose boxes wait for an operator, and leaves: it goes on waiting.
+pub(crate) async fn leave_waiting(fixture: &Fixture, join_token: &str, hostname: &str) -> Result<()> {
+    let roots = learn_roots(fixture).await?;
+    let key = KeyPair::generate()?;
+    let (tell, mut told) = mpsc::unbounded_channel();
+    tokio::select! {
+        ended = enroll_telling(fixture, &roots, &key, join_token, hostname, &tell) => bail!("nobody has decided: {ended:?}"),
+        pending = told.recv() => {
+            assert_eq!(pending.context("it waits")?.claim_code, "", "an operator decides");
+            Ok(())
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod authorities;
 mod certificates;
 mod claims;
 mod devices;
+mod enrollments;
 mod history;
 mod homes;
 mod lifecycle;
@@ -75,6 +76,9 @@ impl<'a> Caller<'a> {
             "ClaimService/LookUpClaim" => vec![self.look_up_claim(handles).await],
             "ClaimService/ApproveClaim" => self.approve_claim(handles).await,
             "ClaimService/DenyClaim" => vec![self.deny_claim(handles).await],
+            "EnrollmentService/ListEnrollments" => self.list_enrollments(handles).await,
+            "EnrollmentService/ApproveEnrollment" => vec![self.approve_enrollment(handles).await],
+            "EnrollmentService/DenyEnrollment" => vec![self.deny_enrollment(handles).await],
             "JoinTokenService/CreateJoinToken" => vec![self.create_join_token(handles).await],
             "JoinTokenService/ListJoinTokens" => self.list_join_tokens(handles).await,
             "JoinTokenService/RevokeJoinToken" => vec![self.revoke_join_token(handles).await],

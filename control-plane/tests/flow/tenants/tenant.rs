@@ -2,7 +2,7 @@
 
 use super::handles::{Handles, Pages};
 use super::page::sign_in;
-use crate::support::claims::check;
+use crate::support::claims::{check, leave_waiting};
 use crate::support::{Fixture, PATIENCE, SPOOL, Session, TOKEN, TestBox, claim_code, samples, with_token_of};
 use anyhow::{Context, Result, ensure};
 use argon2::password_hash::PasswordHasher;
@@ -105,6 +105,17 @@ impl Tenant {
         let other_device_id = TestBox::enroll_by(fixture, &secret, &format!("{word}-attic")).await?.device_id;
         let code = claim_code(fixture, &format!("{word}-shed")).await?;
         asking.claim(&code, &check(fixture, &code).await?, &installation.to_string()).await?;
+        for number in 1..=2 {
+            leave_waiting(
+                fixture,
+                &asking.approval_token(&format!("{word} approval {number}")).await?,
+                &format!("{word}-waiting-{number}"),
+            )
+            .await?;
+        }
+        let waiting = asking.waiting().await?;
+        let [enrollment_id, other_enrollment_id] =
+            <[String; 2]>::try_from(waiting).map_err(|waiting| anyhow::anyhow!("{waiting:?}"))?;
         report(&known, word).await?;
         asking.until_offline(&known.device_id).await?;
 
@@ -125,6 +136,8 @@ impl Tenant {
             api_token_title: format!("{word} api"),
             email,
             claim_code: code,
+            enrollment_id,
+            other_enrollment_id,
             pages,
         };
         Ok(Self { word, token, organization, handles, other_device_id, known })
@@ -261,6 +274,19 @@ impl Asking<'_> {
         Ok((made.join_token.context("a join token")?.id, made.secret))
     }
 
+    async fn approval_token(&self, title: &str) -> Result<String> {
+        let request =
+            fleet::CreateJoinTokenRequest { description: title.to_owned(), needs_approval: true, ..Default::default() };
+        let mut client = fleet::join_token_service_client::JoinTokenServiceClient::new(self.channel.clone());
+        Ok(client.create_join_token(self.request(request)).await?.into_inner().secret)
+    }
+
+    async fn waiting(&self) -> Result<Vec<String>> {
+        let mut client = fleet::enrollment_service_client::EnrollmentServiceClient::new(self.channel.clone());
+        let page = client.list_enrollments(self.request(fleet::ListEnrollmentsRequest::default())).await?;
+        Ok(page.into_inner().enrollments.into_iter().map(|waiting| waiting.id).collect())
+    }
+
     async fn api_token(&self, title: &str) -> Result<String> {
         let role = fleet::Role::Viewer.into();
         let request = fleet::CreateApiTokenRequest { name: title.to_owned(), role, lifetime_seconds: 0 };
@@ -314,6 +340,9 @@ impl Asking<'_> {
         let mut history = fleet::history_service_client::HistoryServiceClient::new(self.channel.clone());
         let request = fleet::ListEventsRequest { page_size: 1, ..Default::default() };
         pages.events = history.list_events(self.request(request)).await?.into_inner().next_page_token;
+        let mut enrollments = fleet::enrollment_service_client::EnrollmentServiceClient::new(self.channel.clone());
+        let page = fleet::ListEnrollmentsRequest { page_size: 1, ..Default::default() };
+        pages.enrollments = enrollments.list_enrollments(self.request(page)).await?.into_inner().next_page_token;
         let device_id = device.to_owned();
         let request = fleet::ListEventsRequest { device_id, page_size: 1, ..Default::default() };
         let mut certificates = fleet::certificate_service_client::CertificateServiceClient::new(self.channel.clone());
