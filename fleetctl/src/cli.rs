@@ -10,7 +10,7 @@ mod pair;
 mod target;
 mod token;
 
-pub(crate) use ca::{CaCommand, CaRotate, CaStart, CaStep};
+pub(crate) use ca::{CaBundle, CaCommand, CaRotate, CaStart, CaStep};
 pub(crate) use claim::{ClaimApprove, ClaimCommand, ClaimDeny};
 pub(crate) use context::{ContextCommand, ContextSet, Login};
 pub(crate) use device::{

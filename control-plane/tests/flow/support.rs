@@ -1,6 +1,7 @@
 //! A server, and clients for it.
 
 mod anybody;
+pub(crate) mod ca;
 
 use anybody::Anybody;
 use anyhow::{Context, Result, ensure};
