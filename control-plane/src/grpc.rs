@@ -1,10 +1,11 @@
 //! The services: one file each. A handler converts, asks the store or the sessions, and converts back.
 
 pub(crate) mod account;
+pub(crate) mod admission;
 pub(crate) mod api_token;
 pub(crate) mod auth;
 pub(crate) mod authority;
-mod body;
+pub(crate) mod body;
 pub(crate) mod certificate;
 pub(crate) mod claim;
 pub(crate) mod convert;
@@ -16,6 +17,7 @@ pub(crate) mod join_token;
 pub(crate) mod lifecycle;
 pub(crate) mod link;
 pub(crate) mod page;
+pub(crate) mod posture;
 pub(crate) mod recovery;
 pub(crate) mod server_version;
 pub(crate) mod status;

@@ -8,6 +8,8 @@ pub mod check;
 pub mod clock;
 pub mod config;
 mod digest;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod grpc;
 mod limiter;
 mod listen;

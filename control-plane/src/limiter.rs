@@ -66,6 +66,14 @@ impl<K: Eq + Hash + Clone> Limiter<K> {
         Err(self.wait(bucket.tokens))
     }
 
+    /// Gives one back that was taken: what it was taken for was harmless.
+    pub(crate) fn give_back(&self, source: &K) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(source) {
+            bucket.tokens = (bucket.tokens + 1.0).min(self.burst);
+        }
+    }
+
     /// How long it takes until there is a whole one.
     fn wait(&self, level: f64) -> Duration {
         Duration::from_secs_f64((1.0 - level) / self.per_second)
@@ -94,5 +102,19 @@ mod tests {
         assert_eq!(limiter.take(&"b", start), Ok(()));
         assert_eq!(limiter.take(&"a", start + Duration::from_secs(10)), Ok(()));
         assert!(limiter.take(&"a", start + Duration::from_secs(11)).is_err());
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_and_no_more() {
+        let limiter = Limiter::new(2, Duration::from_secs(10));
+        let start = Instant::now();
+        limiter.give_back(&"a");
+        for _ in 0..5 {
+            assert_eq!(limiter.take(&"a", start), Ok(()));
+            limiter.give_back(&"a");
+        }
+        limiter.give_back(&"a");
+        assert_eq!((limiter.take(&"a", start), limiter.take(&"a", start)), (Ok(()), Ok(())));
+        assert!(limiter.take(&"a", start).is_err(), "never more than at the beginning");
     }
 }

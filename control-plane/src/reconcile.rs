@@ -7,7 +7,7 @@ mod rotation;
 use crate::authority::Authority;
 use crate::changes::Changes;
 use crate::clock;
-use crate::grpc::enrollment::Waiting;
+use crate::grpc::enrollment::{REFUSALS_PERIOD, Refusals, Waiting};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use kaliun_store::{StoreError, SystemStore};
@@ -37,6 +37,9 @@ const EVENTS_PERIOD: Duration = Duration::from_secs(60);
 const ENROLLMENT_PERIOD: Duration = Duration::from_secs(30);
 const ENROLLMENT_BATCH: i64 = 1_000;
 const ENROLLMENT_BATCHES: usize = 200;
+/// Counts of refused enrolments are forgotten this often, so many at a time: more than a flood from everywhere adds.
+const REFUSALS_RETENTION_PERIOD: Duration = Duration::from_secs(60);
+const REFUSALS_BATCH: i64 = 5_000;
 /// Decisions on waiting boxes that nobody told of are looked for this often.
 const DECISION_PERIOD: Duration = Duration::from_secs(2);
 /// The history of certificates goes back so far, two years; and how much is deleted in one run.
@@ -172,5 +175,19 @@ pub(crate) fn start(
     every(tasks, "enrollment-decisions", DECISION_PERIOD, move || {
         let (store, waiting) = (decisions.clone(), waiting.clone());
         async move { waiting.look(&store).await }
+    });
+}
+
+/// Writes now and then what was counted of refused enrolments, and forgets what is old.
+pub(crate) fn count_refusals(tasks: &Tasks, store: &SystemStore, refusals: Refusals) {
+    let writing = store.clone();
+    every(tasks, "enrollment-refusals", REFUSALS_PERIOD, move || {
+        let (store, refusals) = (writing.clone(), refusals.clone());
+        async move { refusals.write(&store).await }
+    });
+    let forgetting = store.clone();
+    every(tasks, "enrollment-refusals-retention", REFUSALS_RETENTION_PERIOD, move || {
+        let store = forgetting.clone();
+        async move { store.enrollment_refusals_delete_old(REFUSALS_BATCH).await.map(|_count| ()) }
     });
 }

@@ -275,12 +275,37 @@ CREATE TABLE public.enrollment (
     source_address text NOT NULL,
     device_id uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT enrollment_state_check CHECK (((state >= 1) AND (state <= 3)))
+    check_nonce bytea,
+    check_misses smallint DEFAULT 0 NOT NULL,
+    begun_count bigint DEFAULT 1 NOT NULL,
+    collected_at timestamp with time zone,
+    join_token_id uuid,
+    CONSTRAINT enrollment_approved_has_a_device CHECK (((state <> 2) OR (device_id IS NOT NULL))),
+    CONSTRAINT enrollment_by_code_is_nobodys CHECK (((claim_code IS NULL) OR ((state = 1) AND (organization_id IS NULL)))),
+    CONSTRAINT enrollment_by_token_has_an_organization CHECK (((join_token_id IS NULL) OR (organization_id IS NOT NULL))),
+    CONSTRAINT enrollment_check_misses_check CHECK (((check_misses >= 0) AND (check_misses <= 5))),
+    CONSTRAINT enrollment_check_nonce_check CHECK ((octet_length(check_nonce) = 32)),
+    CONSTRAINT enrollment_state_check CHECK (((state >= 1) AND (state <= 4)))
 );
 
 ALTER TABLE ONLY public.enrollment FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.enrollment OWNER TO kaliun_owner;
+
+CREATE TABLE public.enrollment_refusal (
+    hour timestamp with time zone NOT NULL,
+    source text NOT NULL,
+    organization_id uuid,
+    reason text NOT NULL,
+    refused_count bigint NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    CONSTRAINT enrollment_refusal_refused_count_check CHECK ((refused_count > 0))
+);
+
+ALTER TABLE ONLY public.enrollment_refusal FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.enrollment_refusal OWNER TO kaliun_owner;
 
 CREATE TABLE public.event (
     id bigint NOT NULL,
@@ -331,8 +356,11 @@ CREATE TABLE public.join_token (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone,
+    needs_approval boolean DEFAULT false NOT NULL,
+    name_pattern text DEFAULT ''::text NOT NULL,
     CONSTRAINT join_token_check CHECK (((uses >= 0) AND (uses <= max_uses))),
-    CONSTRAINT join_token_max_uses_check CHECK ((max_uses > 0))
+    CONSTRAINT join_token_max_uses_check CHECK ((max_uses > 0)),
+    CONSTRAINT join_token_name_pattern_check CHECK ((octet_length(name_pattern) <= 128))
 );
 
 ALTER TABLE ONLY public.join_token FORCE ROW LEVEL SECURITY;
@@ -516,6 +544,9 @@ ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.join_token
+    ADD CONSTRAINT join_token_of_organization UNIQUE (organization_id, id);
+
+ALTER TABLE ONLY public.join_token
     ADD CONSTRAINT join_token_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.join_token
@@ -554,7 +585,11 @@ CREATE INDEX device_certificate_device ON public.device_certificate USING btree 
 
 CREATE INDEX device_certificate_end ON public.device_certificate USING btree (expires_at);
 
+CREATE UNIQUE INDEX device_certificate_enrolled ON public.device_certificate USING btree (device_id) WHERE (cause = 1);
+
 CREATE INDEX device_certificate_expiry ON public.device USING btree (certificate_expires_at) WHERE ((deleted_at IS NULL) AND (revoked_at IS NULL));
+
+CREATE INDEX device_certificate_expiry_organization ON public.device USING btree (organization_id, certificate_expires_at) WHERE ((deleted_at IS NULL) AND (revoked_at IS NULL));
 
 CREATE INDEX device_enrolled ON public.device USING btree (organization_id, enrolled_at DESC, id) WHERE (deleted_at IS NULL);
 
@@ -575,6 +610,12 @@ CREATE UNIQUE INDEX device_name ON public.device USING btree (organization_id, n
 CREATE INDEX device_status_replica ON public.device_status USING btree (replica_id) WHERE online;
 
 CREATE INDEX enrollment_expiry ON public.enrollment USING btree (code_expires_at);
+
+CREATE INDEX enrollment_refusal_organization ON public.enrollment_refusal USING btree (organization_id, source, hour);
+
+CREATE UNIQUE INDEX enrollment_refusal_place ON public.enrollment_refusal USING btree (hour, source, COALESCE(organization_id, '00000000-0000-0000-0000-000000000000'::uuid), reason);
+
+CREATE INDEX enrollment_waiting ON public.enrollment USING btree (organization_id, id) WHERE ((state = 1) AND (organization_id IS NOT NULL));
 
 CREATE INDEX event_device ON public.event USING btree (device_id, id DESC);
 
@@ -631,7 +672,13 @@ ALTER TABLE ONLY public.enrollment
     ADD CONSTRAINT enrollment_device FOREIGN KEY (organization_id, device_id) REFERENCES public.device(organization_id, id);
 
 ALTER TABLE ONLY public.enrollment
+    ADD CONSTRAINT enrollment_join_token FOREIGN KEY (organization_id, join_token_id) REFERENCES public.join_token(organization_id, id);
+
+ALTER TABLE ONLY public.enrollment
     ADD CONSTRAINT enrollment_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.enrollment_refusal
+    ADD CONSTRAINT enrollment_refusal_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
 ALTER TABLE ONLY public.event
     ADD CONSTRAINT event_device FOREIGN KEY (organization_id, device_id) REFERENCES public.device(organization_id, id);
@@ -680,6 +727,8 @@ ALTER TABLE public.device_status ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.enrollment ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.enrollment_refusal ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.event ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.installation ENABLE ROW LEVEL SECURITY;
@@ -709,6 +758,8 @@ CREATE POLICY organization ON public.device_identity TO kaliun_app USING ((organ
 CREATE POLICY organization ON public.device_status TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
 CREATE POLICY organization ON public.enrollment TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.enrollment_refusal TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
 CREATE POLICY organization ON public.event TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
@@ -749,6 +800,8 @@ CREATE POLICY system ON public.device_identity TO kaliun_system USING (true) WIT
 CREATE POLICY system ON public.device_status TO kaliun_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system ON public.enrollment TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.enrollment_refusal TO kaliun_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system ON public.event TO kaliun_system USING (true) WITH CHECK (true);
 
@@ -808,6 +861,27 @@ GRANT SELECT ON TABLE public.device_status TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.device_status TO kaliun_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.enrollment TO kaliun_system;
+
+GRANT SELECT(id) ON TABLE public.enrollment TO kaliun_app;
+
+GRANT SELECT(organization_id) ON TABLE public.enrollment TO kaliun_app;
+
+GRANT SELECT(key_hash) ON TABLE public.enrollment TO kaliun_app;
+
+GRANT SELECT(code_expires_at) ON TABLE public.enrollment TO kaliun_app;
+
+GRANT SELECT(state) ON TABLE public.enrollment TO kaliun_app;
+
+GRANT SELECT(facts) ON TABLE public.enrollment TO kaliun_app;
+
+GRANT SELECT(source_address) ON TABLE public.enrollment TO kaliun_app;
+
+GRANT SELECT(created_at) ON TABLE public.enrollment TO kaliun_app;
+
+GRANT SELECT(join_token_id) ON TABLE public.enrollment TO kaliun_app;
+
+GRANT SELECT ON TABLE public.enrollment_refusal TO kaliun_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.enrollment_refusal TO kaliun_system;
 
 GRANT SELECT,INSERT ON TABLE public.event TO kaliun_app;
 GRANT SELECT,INSERT,DELETE ON TABLE public.event TO kaliun_system;

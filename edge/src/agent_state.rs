@@ -35,6 +35,10 @@ pub enum EnrollmentState {
         expires_at_ms: i64,
         /// The key's fingerprint, to compare.
         fingerprint: String,
+        /// Check characters for whoever entered the code; empty until somebody has. For the screen alone: whoever reads files from
+        /// afar does not stand before it.
+        #[serde(skip)]
+        check: String,
     },
     /// It has one.
     Enrolled {

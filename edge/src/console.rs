@@ -43,6 +43,10 @@ fn screen(enrollment: &EnrollmentState) -> Option<String> {
         EnrollmentState::Pending { claim_code, fingerprint, .. } if claim_code.is_empty() => {
             Some(format!("\n  This box waits for an operator's approval.\n  Key fingerprint  {fingerprint}\n\n"))
         }
+        // The code is in use: what counts now are the check characters.
+        EnrollmentState::Pending { claim_code, fingerprint, check, .. } if !check.is_empty() => Some(format!(
+            "\n  Somebody entered the code {claim_code} of this box.\n  If it was you, type these characters there. If it was not, tell nobody.\n\n  Check characters {check}\n  Key fingerprint  {fingerprint}\n\n"
+        )),
         EnrollmentState::Pending { claim_code, claim_url, fingerprint, .. } => {
             let qr = QrCode::new(claim_url.as_bytes())
                 .map(|code| code.render::<Dense1x2>().quiet_zone(true).build())
@@ -78,9 +82,22 @@ mod tests {
             claim_url: "http://127.0.0.1:8080/claim?code=ACDE3467".to_owned(),
             expires_at_ms: 0,
             fingerprint: "0011 2233 4455 6677".to_owned(),
+            check: String::new(),
         };
         let text = screen(&pending).unwrap();
         for part in ["ACDE3467", "/claim?code=", "0011 2233 4455 6677", "█"] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+        assert!(!text.contains("Check characters"), "nobody has entered the code yet: {text}");
+        let entered = EnrollmentState::Pending {
+            claim_code: "ACDE3467".to_owned(),
+            claim_url: String::new(),
+            expires_at_ms: 0,
+            fingerprint: "0011 2233 4455 6677".to_owned(),
+            check: "K7M4".to_owned(),
+        };
+        let text = screen(&entered).unwrap();
+        for part in ["ACDE3467", "Check characters K7M4", "0011 2233 4455 6677"] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
         assert_eq!(screen(&EnrollmentState::Asking), None);

@@ -10,7 +10,7 @@ pub use retry::{EnrollmentDecision, decide};
 use crate::clock::Clock;
 use crate::connection::{Connection, DialError};
 use crate::dialer::{Dialer, TlsSetupError};
-use crate::identity::{DeviceRecord, IdentityError, IdentityKey, InvalidDeviceRecord};
+use crate::identity::{DeviceRecord, IdentityError, IdentityKey, InvalidDeviceRecord, sha256};
 use crate::refusal::Refusal;
 use crate::server_address::ServerAddress;
 use crate::state_dir::StateDirError;
@@ -20,6 +20,7 @@ use kaliun_proto::enrollment::v1::enroll_response::{Issued, Pending, Refused, St
 use kaliun_proto::enrollment::v1::enrollment_service_client::EnrollmentServiceClient;
 use kaliun_proto::enrollment::v1::{EnrollRequest, EnrollResponse, GetTrustBundleRequest};
 use kaliun_proto::telemetry::v1::Facts;
+use kaliun_types::claim_check::{self, CheckCharacters};
 use kaliun_types::secret::SecretText;
 use std::time::Duration;
 use thiserror::Error;
@@ -101,6 +102,19 @@ impl EnrollmentError {
     }
 }
 
+/// What a box shows while somebody has to say yes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingEnrollment {
+    /// Eight characters to enter; empty when an operator has to approve.
+    pub claim_code: String,
+    /// The page to open; empty without a code.
+    pub claim_url: String,
+    /// When the code ends. Milliseconds since the Unix epoch.
+    pub expires_at_ms: i64,
+    /// What whoever entered the code has to type; `None` until somebody has entered it.
+    pub check: Option<CheckCharacters>,
+}
+
 /// What an enrolment needs.
 #[derive(Debug)]
 pub struct Enrollment<'a> {
@@ -148,7 +162,7 @@ impl Enrollment<'_> {
         &self,
         trust: &TrustChain,
         facts: Facts,
-        mut on_pending: impl FnMut(Pending) + Send,
+        mut on_pending: impl FnMut(PendingEnrollment) + Send,
     ) -> Result<DeviceRecord, EnrollmentError> {
         let connection = Connection::open(self.dialer, self.address, self.dialer.verified(trust, self.clock)?).await?;
         let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
@@ -170,7 +184,7 @@ impl Enrollment<'_> {
             match next(&mut responses, timeout).await? {
                 Response::Pending(pending) => {
                     timeout = PENDING_TIMEOUT;
-                    on_pending(pending);
+                    on_pending(self.shows(pending, trust)?);
                 }
                 Response::Issued(issued) => return self.accept(issued),
                 Response::Refused(refused) => return Err(refusal(refused)),
@@ -185,6 +199,20 @@ impl Enrollment<'_> {
         }
         let message = [SIGNATURE_DOMAIN, nonce, &self.key.public_key_hash()].concat();
         Ok(Proof { signature: self.key.sign(&message)? })
+    }
+
+    /// What to show. The check characters are made of what this box knows itself: its key, and the server that it trusts.
+    fn shows(&self, pending: Pending, trust: &TrustChain) -> Result<PendingEnrollment, EnrollmentError> {
+        let Pending { claim_code, claim_url, expires_at_ms, check_nonce } = pending;
+        let check = if check_nonce.is_empty() {
+            None
+        } else {
+            let nonce = <&[u8; claim_check::NONCE_BYTES]>::try_from(check_nonce.as_slice())
+                .map_err(|_| EnrollmentError::Protocol("a nonce for check characters that is not 32 bytes"))?;
+            let message = claim_check::message(&self.key.public_key_hash(), &trust.first_hash(), nonce, &claim_code);
+            Some(CheckCharacters::from_hash(&sha256(&message)))
+        };
+        Ok(PendingEnrollment { claim_code, claim_url, expires_at_ms, check })
     }
 
     fn accept(&self, issued: Issued) -> Result<DeviceRecord, EnrollmentError> {

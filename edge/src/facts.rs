@@ -25,6 +25,8 @@ pub struct Machine {
     pub kernel: String,
     /// As the firmware gives it; empty where it gives none.
     pub model: String,
+    /// Serial number as the firmware gives it; empty where it gives none.
+    pub serial: String,
     /// Logical cores.
     pub cpu_count: u32,
     /// Addresses on its networks, without loopback and link-local ones.
@@ -49,6 +51,7 @@ pub fn facts(machine: &Machine, home_assistant: &HomeAssistantView) -> Facts {
         home_assistant: Some(home_assistant.light()),
         home_assistant_version: clip(home_assistant.version(), SHORT_TEXT_MAX).to_owned(),
         simulated: machine.simulated,
+        serial: clip(&machine.serial, SHORT_TEXT_MAX).to_owned(),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::agent::AgentConfig;
 use crate::agent_state::{EnrollmentState, LinkState};
 use crate::decommission::Decommissioned;
 use crate::dialer::Dialer;
-use crate::enrollment::{Enrollment, EnrollmentError, decide as decide_enrollment};
+use crate::enrollment::{Enrollment, EnrollmentError, PendingEnrollment, decide as decide_enrollment};
 use crate::facts::AGENT_VERSION;
 use crate::identity::{DeviceRecord, Identity};
 use crate::journal::{Class, Journal};
@@ -17,7 +17,6 @@ use crate::published::Published;
 use crate::recovery::Recovery;
 use crate::state_dir::StateDir;
 use crate::trust::{TrustChain, UntrustedChain};
-use kaliun_proto::enrollment::v1::enroll_response::Pending;
 use kaliun_proto::link::v1::{Hello, SpoolPosition};
 use kaliun_types::limits::LINK_PROTOCOL;
 use kaliun_types::reason::ReasonCode;
@@ -66,10 +65,15 @@ impl Uplink<'_> {
     /// Runs until the agent is asked to stop, or is done where it only had to enrol. Answers the order to delete the identity, where
     /// one came.
     pub(crate) async fn run(&mut self) -> Option<Decommissioned> {
-        let mut next = if self.identity.record.is_some() && self.trust.is_some() { Next::Link } else { Next::Enroll };
+        let mut next = match (&self.identity.record, &self.trust) {
+            (Some(_), Some(_)) => Next::Link,
+            // The bundles got lost. What the box was given at its beginning tells them from false ones.
+            (Some(_), None) => Next::RefreshTrust,
+            (None, _) => Next::Enroll,
+        };
         // Counted apart, and the link's only begin again after a session that lasted: a server that enrols a box and refuses
         // it right after must not be asked every second.
-        let (mut enroll_attempts, mut link_attempts, mut recover_attempts) = (0, 0, 0);
+        let (mut enroll_attempts, mut link_attempts, mut recover_attempts, mut trust_attempts) = (0, 0, 0, 0);
         let mut outage = Outage::begin(self.now_ms());
         self.publish_enrolled();
         while !self.stop.is_cancelled() && (next != Next::Link || !self.config.only_enroll) {
@@ -78,6 +82,10 @@ impl Uplink<'_> {
                     enroll_attempts += 1;
                     let stop = self.stop.clone();
                     let enrolled = stop.run_until_cancelled(Box::pin(self.enroll())).await?;
+                    if self.is_known_already(&enrolled) {
+                        next = Next::Recover;
+                        continue;
+                    }
                     match self.after_enrollment(enrolled, enroll_attempts) {
                         None if self.config.only_enroll && !self.is_enrolled() => return None,
                         None => {
@@ -89,8 +97,13 @@ impl Uplink<'_> {
                 }
                 Next::RefreshTrust => {
                     self.refresh_trust().await;
-                    next = Next::Link;
-                    Duration::ZERO
+                    if self.trust.is_some() {
+                        (next, trust_attempts) = (Next::Link, 0);
+                        Duration::ZERO
+                    } else {
+                        trust_attempts += 1;
+                        backoff(trust_attempts, rand::random())
+                    }
                 }
                 Next::Recover => {
                     recover_attempts += 1;
@@ -171,19 +184,29 @@ impl Uplink<'_> {
         let published = self.published;
         // A box that waits for a person must not keep its place.
         let mut place = self.dialer.enrollments.acquire().await.ok();
-        let on_pending = |pending: Pending| {
+        let on_pending = |pending: PendingEnrollment| {
             place = None;
             published.enrollment(EnrollmentState::Pending {
                 claim_code: pending.claim_code,
                 claim_url: pending.claim_url,
                 expires_at_ms: pending.expires_at_ms,
+                check: pending.check.map(|check| check.as_str().to_owned()).unwrap_or_default(),
                 fingerprint: fingerprint.clone(),
             });
         };
+        self.trust = Some(trust.clone());
         let record = enrollment.enroll(&trust, self.journal.facts().facts, on_pending).await?;
-        self.trust = Some(trust);
         record.store(self.state)?;
         Ok(record)
+    }
+
+    /// Whether the server has a device with this key, though the box lost what it was told of it: then its key proves that it is that
+    /// one. Not with a join token, which may be another organization's than the device is in.
+    fn is_known_already(&self, outcome: &Result<DeviceRecord, EnrollmentError>) -> bool {
+        let is_in_use = |reason: &str| reason == ReasonCode::EnrollmentKeyInUse.code();
+        self.config.join_token.is_none()
+            && self.trust.is_some()
+            && matches!(outcome, Err(EnrollmentError::Refused { reason, .. }) if is_in_use(reason))
     }
 
     /// Takes the outcome in. `None` when the box is enrolled, or when it gave up where it only had to enrol.

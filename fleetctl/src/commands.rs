@@ -1,11 +1,13 @@
 //! What each command does: one file per noun.
 
 mod api_token;
+mod audit;
 mod ca;
 mod claim;
 mod context;
 mod describe;
 mod device;
+mod enrollment;
 mod generate;
 pub(super) mod get;
 mod join_token;
@@ -26,9 +28,11 @@ pub(crate) async fn run(cli: Cli, program: &mut Program) -> Result<(), Failure> 
         Command::Device(command) => device::run(program, &global, command).await,
         Command::Delete(arguments) => device::delete(program, &global, arguments).await,
         Command::Claim(command) => claim::run(program, &global, command).await,
+        Command::Enrollment(command) => enrollment::run(program, &global, command).await,
         Command::JoinToken(command) => join_token::run(program, &global, command).await,
         Command::ApiToken(command) => api_token::run(program, &global, command).await,
         Command::Ca(command) => ca::run(program, &global, command).await,
+        Command::Audit(command) => audit::run(program, &global, command).await,
         Command::Login(arguments) => login::login(program, &global, arguments).await,
         Command::Logout => login::logout(program, &global),
         Command::Whoami(output) => login::whoami(program, &global, output).await,

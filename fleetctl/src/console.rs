@@ -113,6 +113,19 @@ impl Console {
         }
     }
 
+    /// Asks for a line of text. Without a person to ask, the answer is a failure with this hint.
+    pub(crate) fn ask(&mut self, question: &str, hint: &str) -> Result<String, Failure> {
+        if !self.can_ask {
+            return Err(Failure::usage(format!("{question}nobody is here to type them"), hint));
+        }
+        let _nobody_to_tell = write!(self.error, "{question}").and_then(|()| self.error.flush());
+        let mut answer = String::new();
+        self.input
+            .read_line(&mut answer)
+            .map_err(|error| Failure::new(Kind::General, format!("cannot read the answer: {error}"), hint))?;
+        Ok(answer.trim().to_owned())
+    }
+
     /// Asks for a yes. Without a person to ask, the answer is a failure that names the flag.
     pub(crate) fn confirm(&mut self, question: &str) -> Result<(), Failure> {
         if !self.can_ask {

@@ -1,6 +1,7 @@
 //! Program `xtask`: what is done with this workspace, `cargo xtask <task>`.
 
 mod bench;
+mod fuzz;
 mod machine;
 mod talk;
 mod test;
@@ -35,6 +36,8 @@ enum Task {
     },
     /// Measures beside peers; `cargo xtask bench link` says more with --help.
     Bench(bench::Arguments),
+    /// Fuzzes what reads bytes of strangers, guided by coverage.
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> anyhow::Result<std::process::ExitCode> {
@@ -48,6 +51,7 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
             web::build(mode)?;
         }
         Task::Bench(arguments) => return bench::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments)?,
     }
     Ok(std::process::ExitCode::SUCCESS)
 }

@@ -4,7 +4,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tools and end-to-end tests: they may use every crate, and no other crate may use them.
-const TOOLS: [&str; 5] = ["xtask", "kaliun-e2e", "kaliun-bench", "kaliun-web-bundle", "kaliun-dev-ca"];
+const TOOLS: [&str; 6] = ["xtask", "kaliun-e2e", "kaliun-bench", "kaliun-fuzz", "kaliun-web-bundle", "kaliun-dev-ca"];
 
 /// Each crate and those it uses; docs/ARCHITECTURE.md says what each is.
 const ARROWS: [(&str, &[&str]); 10] = [

@@ -1,9 +1,7 @@
 //! The eight characters that a box shows and a person types.
 
+use kaliun_types::claim_check::ALPHABET;
 use std::fmt;
-
-/// Letters and digits that are not mistaken for another on a screen: no 0 O 1 I L 5 S 8 B 2 Z U V Y.
-const ALPHABET: &[u8; 22] = b"34679ACDEFGHJKMNPQRTWX";
 
 /// Characters of a code. 22^8 is 5.5e10: at 10 tries a minute and 10,000 waiting boxes, a guess succeeds in 1,000 years.
 pub const CODE_CHARS: usize = 8;

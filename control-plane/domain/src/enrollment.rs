@@ -7,6 +7,9 @@ use std::time::{Duration, SystemTime};
 /// How long a claim code works.
 pub const CODE_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
+/// How long a box waits for an operator's yes after it came last. One that is switched on asks again long before.
+pub const APPROVAL_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// How long a certificate is valid.
 pub const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -52,6 +55,8 @@ pub enum EnrollmentState {
     Approved,
     /// Somebody said no.
     Denied,
+    /// Somebody typed wrong check characters too often.
+    CheckFailed,
 }
 
 impl EnrollmentState {
@@ -62,6 +67,7 @@ impl EnrollmentState {
             Self::Pending => 1,
             Self::Approved => 2,
             Self::Denied => 3,
+            Self::CheckFailed => 4,
         }
     }
 
@@ -72,6 +78,7 @@ impl EnrollmentState {
             1 => Some(Self::Pending),
             2 => Some(Self::Approved),
             3 => Some(Self::Denied),
+            4 => Some(Self::CheckFailed),
             _ => None,
         }
     }
@@ -87,6 +94,8 @@ mod tests {
             id: JoinTokenId::new(),
             description: "test".to_owned(),
             labels: Default::default(),
+            name_pattern: None,
+            needs_approval: false,
             max_uses: 2,
             uses: 1,
             created_by: "test".to_owned(),

@@ -8,6 +8,8 @@ pub mod device;
 pub mod enrollment;
 pub mod event;
 pub mod lifecycle;
+pub mod name_pattern;
+pub mod posture;
 pub mod role;
 pub mod rotation;
 pub mod token;

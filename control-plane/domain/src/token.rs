@@ -1,5 +1,6 @@
 //! Tokens as people see them; the secrets are not in here.
 
+use crate::name_pattern::NamePattern;
 use crate::role::Role;
 use kaliun_types::id::{ApiTokenId, JoinTokenId};
 use kaliun_types::label::Labels;
@@ -14,6 +15,10 @@ pub struct JoinToken {
     pub description: String,
     /// Labels that its boxes get.
     pub labels: Labels,
+    /// What its boxes are called; none for what they call themselves.
+    pub name_pattern: Option<NamePattern>,
+    /// Whether somebody has to say yes to each box.
+    pub needs_approval: bool,
     /// How many boxes may use it.
     pub max_uses: i32,
     /// How many did.

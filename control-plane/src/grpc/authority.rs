@@ -47,7 +47,7 @@ fn phase_from_proto(phase: proto::RotationPhase) -> Result<Phase, Status> {
     }
 }
 
-fn refused(error: RotationError) -> Status {
+pub(super) fn refused(error: RotationError) -> Status {
     match error {
         RotationError::OtherPhase(_)
         | RotationError::NotReady(_)

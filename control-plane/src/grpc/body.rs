@@ -16,13 +16,13 @@ use tonic::Status;
 
 /// How large a body may be, bytes, and how long it may take.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct BodyLimits {
+pub(crate) struct BodyLimits {
     most: usize,
     within: Duration,
 }
 
 /// What somebody whom nobody knows may send: an address and a password.
-pub(super) const STRANGER: BodyLimits = BodyLimits { most: 4 * 1024, within: Duration::from_secs(3) };
+pub(crate) const STRANGER: BodyLimits = BodyLimits { most: 4 * 1024, within: Duration::from_secs(3) };
 /// What nearly every call of somebody known has room in: ids, a name, a selector, a place in a list.
 const SMALL: BodyLimits = BodyLimits { most: 16 * 1024, within: Duration::from_secs(10) };
 /// 32 subscriptions, each with a selector and a place in a list, or all labels of a device.
@@ -102,7 +102,7 @@ impl Bodies {
 }
 
 /// Reads a request's body whole.
-pub(super) async fn with_whole_body(request: Request, limits: BodyLimits) -> Result<Request, Status> {
+pub(crate) async fn with_whole_body(request: Request, limits: BodyLimits) -> Result<Request, Status> {
     let (head, body) = request.into_parts();
     match tokio::time::timeout(limits.within, Limited::new(body, limits.most).collect()).await {
         Ok(Ok(body)) => Ok(Request::from_parts(head, Body::from(body.to_bytes()))),

@@ -1,23 +1,24 @@
 //! Boxes that wait to be claimed.
 
-use super::auth::Caller;
+mod tries;
+
+use super::auth::{Caller, Source};
 use super::status;
 use crate::authority::Authority;
 use crate::clock;
-use crate::digest::{fingerprint, sha256};
-use crate::grpc::enrollment::Waiting;
-use crate::limiter::Limiter;
+use crate::digest::{fingerprint, random, sha256};
+use crate::grpc::enrollment::{Waiting, check_characters, name_parts};
 use kaliun_domain::claim_code::ClaimCode;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::claim_service_server::ClaimService;
 use kaliun_proto::telemetry::v1::Facts;
-use kaliun_store::{Approval, EnrollmentRow, NotApproved, SystemStore};
-use kaliun_types::id::OrganizationId;
+use kaliun_store::{Approval, ClaimChecked, EnrollmentRow, NotApproved, SystemStore};
+use kaliun_types::claim_check::CheckCharacters;
 use kaliun_types::label;
 use kaliun_types::name::DeviceName;
 use prost::Message;
-use std::time::{Duration, Instant};
 use tonic::{Request, Response, Status};
+use tries::{Tries, Try};
 
 /// Finds, takes and turns away waiting boxes.
 pub(crate) struct Claims {
@@ -25,8 +26,7 @@ pub(crate) struct Claims {
     authority: Authority,
     waiting: Waiting,
     changes: crate::changes::Changes,
-    /// Codes that nobody waits under, by who tried them: whoever reads a code off a screen is not held up.
-    wrong: Limiter<(OrganizationId, String)>,
+    tries: Tries,
 }
 
 impl Claims {
@@ -36,35 +36,60 @@ impl Claims {
         waiting: Waiting,
         changes: crate::changes::Changes,
     ) -> Self {
-        Self { store, authority, waiting, changes, wrong: Limiter::new(30, Duration::from_secs(6)) }
+        Self { store, authority, waiting, changes, tries: Tries::new() }
     }
 
-    fn code(&self, caller: &Caller, text: &str) -> Result<ClaimCode, Status> {
-        self.wrong.has_one(&who(caller), Instant::now()).map_err(status::too_often)?;
-        ClaimCode::parse(text).ok_or_else(|| {
+    fn begin<T>(&self, request: &Request<T>, code: &str) -> Result<(Caller, ClaimCode, Try<'_>), Status> {
+        let caller = Caller::of(request)?.clone();
+        let code = ClaimCode::parse(code).ok_or_else(|| {
             status::invalid("code", "must be the eight characters on the box's screen, such as AC34-67DX")
-        })
+        })?;
+        let a_try = self.tries.begin(&caller, request.extensions().get::<Source>().copied())?;
+        Ok((caller, code, a_try))
     }
 
-    async fn find(&self, caller: &Caller, code: &ClaimCode) -> Result<EnrollmentRow, Status> {
-        self.store
-            .enrollment_find_by_code(caller.scope(), code.as_str())
-            .await
-            .map_err(status::store)?
-            .ok_or_else(|| self.missed(caller))
+    /// Judges the check characters. Comparing takes as long for each wrong one as for the right one.
+    async fn check(
+        &self,
+        caller: &Caller,
+        code: &ClaimCode,
+        typed: &CheckCharacters,
+        a_try: Try<'_>,
+    ) -> Result<EnrollmentRow, Status> {
+        let trust_hash = self.authority.current().trust_hash();
+        let is_right = |row: &EnrollmentRow| {
+            check_characters(row, &trust_hash, code.as_str()).is_some_and(|right| {
+                aws_lc_rs::constant_time::verify_slices_are_equal(right.as_str().as_bytes(), typed.as_str().as_bytes())
+                    .is_ok()
+            })
+        };
+        let checked = self.store.claim_check(caller.scope(), &caller.actor(), code.as_str(), &is_right).await;
+        let checked = checked.map_err(status::store)?;
+        if !matches!(checked, ClaimChecked::NoSuchCode) {
+            a_try.was_right();
+        }
+        match checked {
+            ClaimChecked::Right(row) => Ok(row),
+            ClaimChecked::NoSuchCode => Err(no_such_code()),
+            ClaimChecked::NotLookedUp => Err(Status::failed_precondition(
+                "check: the box shows its check characters only after its code was looked up; look it up, then read them off its screen",
+            )),
+            ClaimChecked::Wrong { tries_left } => Err(status::invalid(
+                "check",
+                format!(
+                    "these are not the characters on the box's screen; compare them, and stop if the box in front of you shows none \
+                     (tries left: {tries_left})"
+                ),
+            )),
+            ClaimChecked::Ended(enrollment) => {
+                self.waiting.decided(enrollment);
+                tracing::warn!(enrollment.id = %enrollment, "claim ended by wrong check characters");
+                Err(Status::failed_precondition(
+                    "check: wrong too often, so the code has ended; use the new code on the box's screen",
+                ))
+            }
+        }
     }
-
-    /// Counts a code that nobody waits under.
-    fn missed(&self, caller: &Caller) -> Status {
-        // Whoever has used all tries up is told so before the next one.
-        let _used_up = self.wrong.take(&who(caller), Instant::now());
-        no_such_code()
-    }
-}
-
-/// Against whom a wrong code counts.
-fn who(caller: &Caller) -> (OrganizationId, String) {
-    (caller.scope().organization(), caller.actor().name)
 }
 
 fn no_such_code() -> Status {
@@ -73,6 +98,16 @@ fn no_such_code() -> Status {
     )
 }
 
+fn check_from(text: &str) -> Result<CheckCharacters, Status> {
+    let problem = if text.trim().is_empty() {
+        "is missing; look the code up, then type the four check characters that the box's screen shows"
+    } else {
+        "must be the four check characters on the box's screen, such as K7M4"
+    };
+    CheckCharacters::parse(text).ok_or_else(|| status::invalid("check", problem))
+}
+
+/// What a waiting box says of itself.
 fn facts_of(row: &EnrollmentRow) -> Facts {
     Facts::decode(row.facts.as_slice()).unwrap_or_default()
 }
@@ -83,14 +118,19 @@ impl ClaimService for Claims {
         &self,
         request: Request<proto::LookUpClaimRequest>,
     ) -> Result<Response<proto::LookUpClaimResponse>, Status> {
-        let caller = Caller::of(&request)?.clone();
-        let code = self.code(&caller, &request.into_inner().code)?;
-        let row = self.find(&caller, &code).await?;
+        let (caller, code, a_try) = self.begin(&request, &request.get_ref().code)?;
+        let found = self.store.claim_look_up(caller.scope(), code.as_str(), &random()).await.map_err(status::store)?;
+        let found = found.ok_or_else(no_such_code)?;
+        a_try.was_right();
+        let row = found.enrollment;
+        // Its screen shows the check characters from now on.
+        self.waiting.decided(row.id);
         let claim = proto::Claim {
             facts: Some(facts_of(&row)),
             key_fingerprint: fingerprint(&row.key_hash),
             expires_at_ms: clock::to_ms(row.code_expires_at),
             source_address: row.source_address,
+            check_tries_left: found.check_tries_left,
         };
         Ok(Response::new(proto::LookUpClaimResponse { claim: Some(claim) }))
     }
@@ -99,9 +139,8 @@ impl ClaimService for Claims {
         &self,
         request: Request<proto::ApproveClaimRequest>,
     ) -> Result<Response<proto::ApproveClaimResponse>, Status> {
-        let caller = Caller::of(&request)?.clone();
+        let (caller, code, a_try) = self.begin(&request, &request.get_ref().code)?;
         let request = request.into_inner();
-        let code = self.code(&caller, &request.code)?;
         let name = match request.name.as_str() {
             "" => None,
             name => Some(DeviceName::parse(name).map_err(|error| status::invalid("name", error))?),
@@ -111,22 +150,26 @@ impl ClaimService for Claims {
             id => Some(id.parse().map_err(|error| status::invalid("installation_id", error))?),
         };
         let labels = label::check(request.labels).map_err(|error| status::invalid("labels", error))?;
-        let row = self.find(&caller, &code).await?;
+        let check = check_from(&request.check)?;
+        let row = self.check(&caller, &code, &check, a_try).await?;
+        let facts = facts_of(&row);
         let approval = Approval {
             installation,
             name: name.as_ref(),
-            fallback_name: &DeviceName::from_hostname(&facts_of(&row).hostname),
+            parts: name_parts(&facts, &row.key_hash),
             labels: &labels,
             facts_hash: &sha256(&row.facts),
             certificate: self.authority.current().grant(self.authority.now()),
         };
         let (enrollment, enrolled) = self
             .store
-            .enrollment_approve(caller.scope(), &caller.actor(), code.as_str(), approval)
+            .enrollment_approve(caller.scope(), &caller.actor(), code.as_str(), &row, approval)
             .await
             .map_err(status::store)?
             .map_err(|refused| match refused {
-                NotApproved::NoSuchCode => no_such_code(),
+                NotApproved::NoSuchCode | NotApproved::NoSuchEnrollment | NotApproved::TokenRefused(_) => {
+                    no_such_code()
+                }
                 NotApproved::NoSuchInstallation => status::not_found("installation"),
                 NotApproved::KeyRefused(reason) => status::refusal(reason),
             })?;
@@ -142,14 +185,14 @@ impl ClaimService for Claims {
         &self,
         request: Request<proto::DenyClaimRequest>,
     ) -> Result<Response<proto::DenyClaimResponse>, Status> {
-        let caller = Caller::of(&request)?.clone();
-        let code = self.code(&caller, &request.into_inner().code)?;
+        let (caller, code, a_try) = self.begin(&request, &request.get_ref().code)?;
         let enrollment = self
             .store
             .enrollment_deny(caller.scope(), &caller.actor(), code.as_str())
             .await
             .map_err(status::store)?
-            .ok_or_else(|| self.missed(&caller))?;
+            .ok_or_else(no_such_code)?;
+        a_try.was_right();
         self.waiting.decided(enrollment);
         Ok(Response::new(proto::DenyClaimResponse {}))
     }

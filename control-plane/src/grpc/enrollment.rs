@@ -1,5 +1,6 @@
 //! How a box without a certificate gets one.
 
+mod refusals;
 mod waiting;
 
 use super::convert::link::check_facts;
@@ -10,20 +11,21 @@ use crate::clock;
 use crate::digest::{random, sha256};
 use crate::limiter::Limiter;
 use crate::listen::PeerConnection;
-use crate::listen::places::Places;
+use crate::listen::places::{Place, Places};
 use crate::listen::source::limited_as;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use kaliun_domain::claim_code::ClaimCode;
 use kaliun_domain::enrollment::{CODE_LIFETIME, EnrollmentState};
+use kaliun_domain::name_pattern::NameParts;
 use kaliun_proto::enrollment::v1 as proto;
 use kaliun_proto::enrollment::v1::enrollment_service_server::EnrollmentService;
 use kaliun_proto::enrollment::v1::{enroll_request, enroll_response};
 use kaliun_proto::telemetry::v1::Facts;
-use kaliun_store::{Enrolled, EnrollmentRow, NewDevice, StoreError, SystemStore};
+use kaliun_store::{ByToken, Enrolled, EnrollmentRow, KeyReuse, NewDevice, StoreError, SystemStore};
+use kaliun_types::claim_check::{self, CheckCharacters};
 use kaliun_types::id::EnrollmentId;
 use kaliun_types::join_token::JoinTokenText;
-use kaliun_types::name::DeviceName;
 use kaliun_types::reason::ReasonCode;
 use prost::Message;
 use std::net::IpAddr;
@@ -31,13 +33,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 /// Longest wait for a box's next message.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest signing request and token that are looked at, bytes.
 const REQUEST_MAX_BYTES: usize = 4 * 1024;
 const TOKEN_MAX_BYTES: usize = 256;
+/// Largest message, bytes: a signing request, a token, and what the box says of itself.
+pub(crate) const MESSAGE_MAX_BYTES: usize = 16 * 1024;
 /// Boxes that show a code at once, in all: a stream each, which lives in a stranger's connection.
 const WAITING_MAX: usize = 1_000;
 /// Of one source: a workshop that claims its boxes by hand.
@@ -46,7 +50,11 @@ const WAITING_FOR_EACH: u32 = 100;
 const CODE_TRIES: usize = 4;
 /// Steps that wait for a box to read them: the dialogue has four.
 const STEPS_MAX: usize = 4;
+/// A box that waits is told again what it waits for this often: it takes a stream on which nothing comes for five minutes for dead.
+const PENDING_AGAIN: Duration = Duration::from_secs(60);
 
+pub(crate) use refusals::{PERIOD as REFUSALS_PERIOD, Refusals};
+use waiting::Decisions;
 pub(crate) use waiting::Waiting;
 
 /// Enrols boxes.
@@ -65,10 +73,20 @@ struct Inner {
     /// None where all boxes seem to come from one place.
     by_source: Option<Limiter<IpAddr>>,
     places: Places<IpAddr>,
+    refusals: Refusals,
 }
 
-/// What a waiting box shows: which row, and under which code. It runs out soon when the box goes away undecided.
-type Shown = Option<(EnrollmentId, ClaimCode)>;
+/// What a waiting box shows a code for. It runs out soon when the box goes away undecided.
+type Shown = Option<EnrollmentRow>;
+
+/// What a box showed on its way, for whoever counts and notes refusals.
+#[derive(Default)]
+struct Tried {
+    /// SHA-256 of the key that it proved.
+    key_hash: Option<[u8; 32]>,
+    /// SHA-256 of the join token's secret.
+    token_hash: Option<[u8; 32]>,
+}
 
 type Steps = mpsc::Sender<Result<proto::EnrollResponse, Status>>;
 
@@ -110,9 +128,11 @@ impl Enrollments {
         tasks: Tasks,
         public_url: String,
         by_source: Option<Limiter<IpAddr>>,
+        refusals: Refusals,
     ) -> Self {
         let places = Places::new(WAITING_MAX, if by_source.is_some() { WAITING_FOR_EACH } else { u32::MAX });
-        let inner = Inner { store, authority, waiting, changes, metrics, tasks, public_url, by_source, places };
+        let inner =
+            Inner { store, authority, waiting, changes, metrics, tasks, public_url, by_source, places, refusals };
         Self { inner: Arc::new(inner) }
     }
 }
@@ -139,9 +159,10 @@ impl EnrollmentService for Enrollments {
             .map(|connection| connection.source)
             .ok_or_else(|| Status::internal("the connection is not known"))?;
         if let Some(by_source) = &self.inner.by_source {
-            by_source
-                .take(&limited_as(source), Instant::now())
-                .map_err(|wait| status::refusal_retry_after(ReasonCode::EnrollmentBusy, wait))?;
+            by_source.take(&limited_as(source), Instant::now()).map_err(|wait| {
+                self.inner.refusals.count(source, None, ReasonCode::EnrollmentBusy);
+                status::refusal_retry_after(ReasonCode::EnrollmentBusy, wait)
+            })?;
         }
         let (steps, answers) = mpsc::channel(STEPS_MAX);
         let inner = Arc::clone(&self.inner);
@@ -171,10 +192,13 @@ async fn hear(inbound: &mut Streaming<proto::EnrollRequest>) -> Result<enroll_re
 impl Inner {
     async fn run(&self, source: IpAddr, mut inbound: Streaming<proto::EnrollRequest>, steps: Steps) {
         let stopping = self.tasks.stopping();
-        let mut shown = None;
+        let (mut shown, mut tried) = (None, Tried::default());
         let outcome = tokio::select! {
-            outcome = self.enroll(source, &mut inbound, &steps, &mut shown) => outcome,
+            outcome = self.enroll(source, &mut inbound, &steps, &mut shown, &mut tried) => outcome,
             () = steps.closed() => {
+                if shown.is_some() {
+                    self.refusals.count(source, None, ReasonCode::EnrollmentCodeExpired);
+                }
                 self.let_run_out(shown).await;
                 return;
             }
@@ -185,18 +209,43 @@ impl Inner {
             Err(Ended::Refused(reason)) => {
                 self.metrics.refuse(reason);
                 tracing::info!(%source, reason = reason.code(), "enrolment refused");
+                self.note_refusal(source, reason, &tried).await;
                 let _box_gone = steps.send(Ok(response(enroll_response::Step::Refused(refused(reason))))).await;
             }
             Err(Ended::Broken(status)) => {
+                if is_box_at_fault(&status) {
+                    self.refusals.count(source, None, ReasonCode::EnrollmentRequestInvalid);
+                }
                 let _box_gone = steps.send(Err(status)).await;
             }
         }
     }
 
+    /// Counts a refusal, by source and, where a real join token was shown, for whose token it was. A key that asks for a second
+    /// identity is noted on the device that it belongs to.
+    async fn note_refusal(&self, source: IpAddr, reason: ReasonCode, tried: &Tried) {
+        // Most floods show tokens that nobody has: those are not looked up.
+        let token_hash = tried.token_hash.filter(|_| reason != ReasonCode::EnrollmentTokenInvalid);
+        let organization = match token_hash {
+            Some(hash) => self.store.join_token_organization(&hash).await.unwrap_or_else(|error| {
+                tracing::debug!(error = &error as &dyn std::error::Error, "whose token it was is not known");
+                None
+            }),
+            None => None,
+        };
+        self.refusals.count(source, organization, reason);
+        let reused = tried.key_hash.filter(|_| reason == ReasonCode::EnrollmentKeyInUse);
+        let Some(key_hash) = reused else { return };
+        let reuse = KeyReuse { key_hash: key_hash.to_vec(), device: None, source: source.to_string(), count: 1 };
+        if let Err(error) = self.store.key_reuses_note(&[reuse]).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a key under two identities could not be noted");
+        }
+    }
+
     /// Lets a code run out that its box does not show any more.
     async fn let_run_out(&self, shown: Shown) {
-        let Some((enrollment, code)) = shown else { return };
-        if let Err(error) = self.store.enrollment_let_run_out(enrollment, code.as_str()).await {
+        let Some(waited) = shown else { return };
+        if let Err(error) = self.store.enrollment_let_run_out(&waited).await {
             tracing::debug!(error = &error as &dyn std::error::Error, "code stays for its whole time");
         }
     }
@@ -207,28 +256,74 @@ impl Inner {
         inbound: &mut Streaming<proto::EnrollRequest>,
         steps: &Steps,
         shown: &mut Shown,
+        tried: &mut Tried,
     ) -> Result<(), Ended> {
         let proved = prove(inbound, steps).await?;
-        let facts = proved.facts.encode_to_vec();
-        let now = self.authority.now();
-        let credentials = self.authority.current();
-        let new = NewDevice {
-            key_hash: &proved.request.key_hash,
-            name: &DeviceName::from_hostname(&proved.facts.hostname),
-            facts: &facts,
-            facts_hash: &sha256(&facts),
-            certificate: credentials.grant(now),
-        };
-        let enrolled = if proved.join_token.is_empty() {
-            let _place = self.places.take(limited_as(source)).ok_or(Ended::Refused(ReasonCode::EnrollmentBusy))?;
-            self.wait_for_yes(source, &new, steps, shown).await?
+        tried.key_hash = Some(proved.request.key_hash);
+        let secret_hash = if proved.join_token.is_empty() {
+            None
         } else {
-            let token = JoinTokenText::parse(&proved.join_token)
-                .map_err(|_| Ended::Refused(ReasonCode::EnrollmentTokenInvalid))?;
-            let secret_hash = sha256(token.secret().expose().as_bytes());
-            self.store.enroll_by_token(&secret_hash, &new, now).await?.map_err(Ended::Refused)?
+            let token = JoinTokenText::parse(&proved.join_token);
+            let token = token.map_err(|_| Ended::Refused(ReasonCode::EnrollmentTokenInvalid))?;
+            Some(sha256(token.secret().expose().as_bytes()))
         };
+        tried.token_hash = secret_hash;
+        let (credentials, enrolled) = self.admit(source, &proved, secret_hash.as_ref(), steps, shown).await?;
         self.issue(&credentials, &proved.request, enrolled, steps).await
+    }
+
+    /// Answers once the box may have its certificate, with the credentials that count then: a box may wait for its yes while
+    /// authorities change.
+    async fn admit(
+        &self,
+        source: IpAddr,
+        proved: &Proved,
+        secret_hash: Option<&[u8; 32]>,
+        steps: &Steps,
+        shown: &mut Shown,
+    ) -> Result<(Arc<Credentials>, Enrolled), Ended> {
+        let facts = proved.facts.encode_to_vec();
+        let facts_hash = sha256(&facts);
+        let mut decisions = self.waiting.listen();
+        let mut place = None;
+        loop {
+            // Nothing is written for a box that waits by code before it has a place.
+            if place.is_none() && secret_hash.is_none() {
+                place = Some(self.place(source)?);
+            }
+            let (credentials, now) = (self.authority.current(), self.authority.now());
+            let new = NewDevice {
+                parts: name_parts(&proved.facts, &proved.request.key_hash),
+                facts: &facts,
+                facts_hash: &facts_hash,
+                certificate: credentials.grant(now),
+            };
+            let row = match secret_hash {
+                None => self.show_code(source, &new).await?,
+                Some(secret_hash) => {
+                    let admitted = self.store.enroll_by_token(secret_hash, &new, &source.to_string(), now).await?;
+                    match admitted.map_err(Ended::Refused)? {
+                        ByToken::Enrolled(enrolled) => return Ok((credentials, enrolled)),
+                        ByToken::Waits(row) => row,
+                    }
+                }
+            };
+            if place.is_none() {
+                place = Some(self.place(source)?);
+            }
+            if let Some(approved) = self.wait_for_yes(row, &mut decisions, steps, shown).await? {
+                let (credentials, now) = (self.authority.current(), self.authority.now());
+                let enrolled = self.store.enrollment_collect(approved, credentials.grant(now), now).await?;
+                return Ok((credentials, enrolled.map_err(Ended::Refused)?));
+            }
+            if secret_hash.is_none() {
+                self.refusals.count(source, None, ReasonCode::EnrollmentCodeExpired);
+            }
+        }
+    }
+
+    fn place(&self, source: IpAddr) -> Result<Place<IpAddr>, Ended> {
+        self.places.take(limited_as(source)).ok_or(Ended::Refused(ReasonCode::EnrollmentBusy))
     }
 
     async fn issue(
@@ -256,60 +351,55 @@ impl Inner {
         .await
     }
 
-    /// Shows the box a code, a new one whenever the old one ends, until somebody has decided.
+    /// Tells the box what it waits for, and its nonce for check characters once somebody has entered its code, until somebody has
+    /// decided. `None` when it has waited for as long as it may, and begins again.
     async fn wait_for_yes(
         &self,
-        source: IpAddr,
-        new: &NewDevice<'_>,
+        mut row: EnrollmentRow,
+        decisions: &mut Decisions,
         steps: &Steps,
         shown: &mut Shown,
-    ) -> Result<Enrolled, Ended> {
-        let mut decisions = self.waiting.listen();
+    ) -> Result<Option<EnrollmentId>, Ended> {
+        let mut waiter = decisions.wait_as(row.id);
+        // Of this stream, whatever begins to wait as the same box meanwhile.
+        let begun_count = row.begun_count;
         loop {
-            let (row, code) = self.show_code(source, new).await?;
-            let mut state = row.state;
-            let mut waiter = decisions.wait_as(row.id);
-            if state == EnrollmentState::Pending {
-                say(steps, self.pending(&code, &row)).await?;
-                *shown = Some((row.id, code));
-            }
-            while state == EnrollmentState::Pending {
-                let Ok(left) = row.code_expires_at.duration_since(clock::now()) else { break };
-                if tokio::time::timeout(left, waiter.decided()).await.is_err() {
-                    break;
-                }
-                state = match self.store.enrollment_get(row.id).await {
-                    Ok(Some(row)) => row.state,
-                    // Somebody cleaned up: begin again with a new code.
-                    Ok(None) => break,
-                    // The decision stands; whoever looks for all of them tells of it again.
-                    Err(error) if error.is_transient() => continue,
-                    Err(error) => return Err(error.into()),
-                };
-            }
-            match state {
+            match row.state {
                 EnrollmentState::Pending => {}
                 EnrollmentState::Denied => return Err(Ended::Refused(ReasonCode::EnrollmentDenied)),
-                EnrollmentState::Approved => return self.approved(row.id).await,
+                EnrollmentState::CheckFailed => return Err(Ended::Refused(ReasonCode::EnrollmentCheckFailed)),
+                EnrollmentState::Approved => return Ok(Some(row.id)),
             }
+            say(steps, self.pending(&row)).await?;
+            if row.check_nonce.is_some() {
+                waiter.told();
+            }
+            *shown = Some(EnrollmentRow { begun_count, ..row.clone() });
+            let Ok(left) = row.code_expires_at.duration_since(clock::now()) else { return Ok(None) };
+            let is_over = left <= PENDING_AGAIN;
+            match tokio::time::timeout(left.min(PENDING_AGAIN), waiter.decided()).await {
+                Err(_elapsed) if is_over => return Ok(None),
+                Err(_elapsed) => continue,
+                Ok(()) => {}
+            }
+            row = match self.store.enrollment_get(row.id).await {
+                Ok(Some(row)) => row,
+                // Somebody cleaned up: begin again.
+                Ok(None) => return Ok(None),
+                // The decision stands; whoever looks for all of them tells of it again.
+                Err(error) if error.is_transient() => continue,
+                Err(error) => return Err(error.into()),
+            };
         }
     }
 
-    async fn approved(&self, enrollment: EnrollmentId) -> Result<Enrolled, Ended> {
-        let row = self.store.enrollment_get(enrollment).await?;
-        let Some(device) = row.and_then(|row| row.device) else {
-            return Err(Ended::Refused(ReasonCode::EnrollmentBusy));
-        };
-        self.store.enrollment_device(device).await?.ok_or(Ended::Refused(ReasonCode::EnrollmentBusy))
-    }
-
-    async fn show_code(&self, source: IpAddr, new: &NewDevice<'_>) -> Result<(EnrollmentRow, ClaimCode), Ended> {
+    async fn show_code(&self, source: IpAddr, new: &NewDevice<'_>) -> Result<EnrollmentRow, Ended> {
         for _ in 0..CODE_TRIES {
             let Some(code) = ClaimCode::from_random(&random::<32>()) else { continue };
             let expires_at = clock::now() + CODE_LIFETIME;
             let now = self.authority.now();
             match self.store.enrollment_wait(new, code.as_str(), expires_at, &source.to_string(), now).await {
-                Ok(Ok(row)) => return Ok((row, code)),
+                Ok(Ok(row)) => return Ok(row),
                 Ok(Err(reason)) => return Err(Ended::Refused(reason)),
                 Err(StoreError::AlreadyExists { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -318,13 +408,34 @@ impl Inner {
         Err(Ended::Refused(ReasonCode::EnrollmentBusy))
     }
 
-    fn pending(&self, code: &ClaimCode, row: &EnrollmentRow) -> enroll_response::Step {
+    fn pending(&self, row: &EnrollmentRow) -> enroll_response::Step {
+        let claim_code = row.claim_code.clone().unwrap_or_default();
+        let claim_url =
+            if claim_code.is_empty() { String::new() } else { format!("{}/claim?code={claim_code}", self.public_url) };
         enroll_response::Step::Pending(enroll_response::Pending {
-            claim_code: code.as_str().to_owned(),
-            claim_url: format!("{}/claim?code={}", self.public_url, code.as_str()),
+            claim_code,
+            claim_url,
             expires_at_ms: clock::to_ms(row.code_expires_at),
+            check_nonce: row.check_nonce.map(|nonce| nonce.to_vec()).unwrap_or_default(),
         })
     }
+}
+
+/// Whether a dialogue broke by what the box said, or by its silence.
+fn is_box_at_fault(status: &Status) -> bool {
+    matches!(status.code(), Code::InvalidArgument | Code::DeadlineExceeded)
+}
+
+/// What a box's name can be made of.
+pub(crate) fn name_parts<'a>(facts: &'a Facts, key_hash: &'a [u8]) -> NameParts<'a> {
+    NameParts { hostname: &facts.hostname, model: &facts.model, serial: &facts.serial, key_hash }
+}
+
+/// The check characters that a box shows now; none while nobody has entered its code.
+pub(crate) fn check_characters(row: &EnrollmentRow, trust_hash: &[u8; 32], code: &str) -> Option<CheckCharacters> {
+    let key_hash = <&[u8; 32]>::try_from(row.key_hash.as_slice()).ok()?;
+    let message = claim_check::message(key_hash, trust_hash, row.check_nonce.as_ref()?, code);
+    Some(CheckCharacters::from_hash(&sha256(&message)))
 }
 
 /// The first half of the dialogue: who it is, and that it holds the key now.
@@ -354,7 +465,7 @@ async fn prove(inbound: &mut Streaming<proto::EnrollRequest>, steps: &Steps) -> 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a refusal that time does not heal is not repeated")]
 pub(super) fn refused(reason: ReasonCode) -> enroll_response::Refused {
     let (retryable, retry_after) = match reason {
-        ReasonCode::EnrollmentBusy => (true, Duration::from_secs(5)),
+        ReasonCode::EnrollmentBusy | ReasonCode::EnrollmentCheckFailed => (true, Duration::from_secs(5)),
         ReasonCode::EnrollmentProofInvalid => (true, Duration::from_secs(60)),
         _ => (false, Duration::ZERO),
     };
@@ -364,4 +475,20 @@ pub(super) fn refused(reason: ReasonCode) -> enroll_response::Refused {
         retryable,
         retry_after_ms: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX),
     }
+}
+
+/// The first half of the dialogue over the bytes of a request's body: whether the sender proved a key, and what it was told. For
+/// fuzzers.
+#[cfg(feature = "fuzzing")]
+pub(crate) async fn first_half(body: bytes::Bytes) -> (bool, Vec<enroll_response::Step>) {
+    let decoder = tonic_prost::ProstCodec::<proto::EnrollResponse, _>::raw_decoder(Default::default());
+    let body = http_body_util::Full::new(body);
+    let mut inbound = Streaming::new_request(decoder, body, None, Some(MESSAGE_MAX_BYTES));
+    let (steps, mut answers) = mpsc::channel(STEPS_MAX);
+    let is_proved = prove(&mut inbound, &steps).await.is_ok();
+    let mut said = Vec::new();
+    while let Ok(Ok(answer)) = answers.try_recv() {
+        said.extend(answer.step);
+    }
+    (is_proved, said)
 }

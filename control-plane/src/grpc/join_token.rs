@@ -6,6 +6,7 @@ use super::status;
 use crate::clock;
 use crate::digest::{random, sha256};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use kaliun_domain::name_pattern::NamePattern;
 use kaliun_domain::token::JoinToken;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::join_token_service_server::JoinTokenService;
@@ -60,6 +61,8 @@ fn to_proto(token: JoinToken) -> proto::JoinToken {
         uses: token.uses.unsigned_abs(),
         labels: token.labels.into_iter().collect(),
         revoked_at_ms: token.revoked_at.map_or(0, clock::to_ms),
+        name_pattern: token.name_pattern.map(|pattern| pattern.to_string()).unwrap_or_default(),
+        needs_approval: token.needs_approval,
         created_by: token.created_by,
     }
 }
@@ -77,11 +80,17 @@ impl JoinTokenService for JoinTokens {
             return Err(status::invalid("max_uses", format!("must be at most {USES_MAX}")));
         }
         let labels = label::check(request.labels).map_err(|error| status::invalid("labels", error))?;
+        let name_pattern = match request.name_pattern.as_str() {
+            "" => None,
+            text => Some(NamePattern::parse(text).map_err(|error| status::invalid("name_pattern", error))?),
+        };
         let secret = BASE64URL_NOPAD.encode(&random::<24>());
         let token = NewJoinToken {
             description: title("description", &request.description)?,
             secret_hash: &sha256(secret.as_bytes()),
             labels: &labels,
+            name_pattern: name_pattern.as_ref(),
+            needs_approval: request.needs_approval,
             max_uses: i32::try_from(max_uses).unwrap_or(i32::MAX),
             expires_at: clock::now() + lifetime(request.lifetime_seconds, LIFETIME_DEFAULT_SECONDS)?,
         };

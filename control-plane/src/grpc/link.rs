@@ -258,3 +258,16 @@ async fn hear_hello(inbound: &mut Streaming<Frame>) -> Result<proto::Hello, Stat
         && hello.spools.iter().all(|spool| spool.spool_id.len() == 16);
     if fits { Ok(*hello) } else { Err(protocol_error()) }
 }
+
+/// The hello in the bytes of a request's body. For fuzzers.
+#[cfg(feature = "fuzzing")]
+pub(crate) async fn first_hello(body: bytes::Bytes) -> Result<proto::Hello, Status> {
+    hear_hello(&mut messages(body)).await
+}
+
+/// The messages in the bytes of a request's body, as a link reads them. For fuzzers.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn messages(body: bytes::Bytes) -> Streaming<Frame> {
+    use tonic::codec::Codec;
+    Streaming::new_request(LinkCodec.decoder(), http_body_util::Full::new(body), None, Some(LINK_MESSAGE_MAX_BYTES))
+}

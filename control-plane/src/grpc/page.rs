@@ -23,7 +23,7 @@ impl PageSeal {
         Self::of(key.expose())
     }
 
-    fn of(key: &[u8; 32]) -> Self {
+    pub(crate) fn of(key: &[u8; 32]) -> Self {
         Self { key: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key)) }
     }
 

@@ -46,6 +46,8 @@ pub(crate) struct Inner {
     pub(crate) by_source: Option<Limiter<IpAddr>>,
 }
 
+type Steps = mpsc::Sender<Result<RecoverResponse, Status>>;
+
 /// Why a box got no certificate.
 enum Ended {
     /// The box is told.
@@ -117,25 +119,11 @@ impl Inner {
         &self,
         connection: &PeerConnection,
         inbound: &mut Streaming<RecoverRequest>,
-        steps: &mpsc::Sender<Result<RecoverResponse, Status>>,
+        steps: &Steps,
     ) -> Result<Issued, Ended> {
         // Only strangers' connections have one: who has a good certificate renews it over the link.
         let exporter = connection.exporter.as_deref().ok_or(Ended::Refused(ReasonCode::EnrollmentRequestInvalid))?;
-        let recover_request::Step::Begin(begin) = hear(inbound).await? else {
-            return Err(Status::invalid_argument("step: expected begin first").into());
-        };
-        let request = Some(begin.certificate_request).filter(|der| der.len() <= REQUEST_MAX_BYTES);
-        let request = request.and_then(|der| CheckedRequest::parse(&der));
-        let request = request.ok_or(Ended::Refused(ReasonCode::EnrollmentRequestInvalid))?;
-        let nonce = random::<32>();
-        let challenge = response(Step::Challenge(Challenge { nonce: nonce.to_vec() }));
-        steps.send(Ok(challenge)).await.map_err(|_gone| Status::cancelled("the box went away"))?;
-        let recover_request::Step::Proof(proof) = hear(inbound).await? else {
-            return Err(Status::invalid_argument("step: expected proof after challenge").into());
-        };
-        if !request.proves_recovery(&nonce, exporter, &proof.signature) {
-            return Err(Ended::Refused(ReasonCode::EnrollmentProofInvalid));
-        }
+        let request = prove(exporter, inbound, steps).await?;
         let (credentials, now) = (self.authority.current(), self.authority.now());
         let recovered = self.store.certificate_recover(&request.key_hash, credentials.grant(now), now);
         let device = recovered.await.map_err(status::store)?.map_err(Ended::Refused)?;
@@ -152,4 +140,43 @@ impl Inner {
             device_name: device.name,
         })
     }
+}
+
+/// The first half of the dialogue: whose key it is, and that the box on this connection holds it now.
+async fn prove(
+    exporter: &[u8; 32],
+    inbound: &mut Streaming<RecoverRequest>,
+    steps: &Steps,
+) -> Result<CheckedRequest, Ended> {
+    let recover_request::Step::Begin(begin) = hear(inbound).await? else {
+        return Err(Status::invalid_argument("step: expected begin first").into());
+    };
+    let request = Some(begin.certificate_request).filter(|der| der.len() <= REQUEST_MAX_BYTES);
+    let request = request.and_then(|der| CheckedRequest::parse(&der));
+    let request = request.ok_or(Ended::Refused(ReasonCode::EnrollmentRequestInvalid))?;
+    let nonce = random::<32>();
+    let challenge = response(Step::Challenge(Challenge { nonce: nonce.to_vec() }));
+    steps.send(Ok(challenge)).await.map_err(|_gone| Status::cancelled("the box went away"))?;
+    let recover_request::Step::Proof(proof) = hear(inbound).await? else {
+        return Err(Status::invalid_argument("step: expected proof after challenge").into());
+    };
+    if !request.proves_recovery(&nonce, exporter, &proof.signature) {
+        return Err(Ended::Refused(ReasonCode::EnrollmentProofInvalid));
+    }
+    Ok(request)
+}
+
+/// The same over the bytes of a request's body: whether the sender proved a key, and what it was told. For fuzzers.
+#[cfg(feature = "fuzzing")]
+pub(crate) async fn first_half(exporter: &[u8; 32], body: bytes::Bytes) -> (bool, Vec<Step>) {
+    let decoder = tonic_prost::ProstCodec::<RecoverResponse, _>::raw_decoder(Default::default());
+    let body = http_body_util::Full::new(body);
+    let mut inbound = Streaming::new_request(decoder, body, None, Some(super::enrollment::MESSAGE_MAX_BYTES));
+    let (steps, mut answers) = mpsc::channel(STEPS_MAX);
+    let is_proved = prove(exporter, &mut inbound, &steps).await.is_ok();
+    let mut said = Vec::new();
+    while let Ok(Ok(answer)) = answers.try_recv() {
+        said.extend(answer.step);
+    }
+    (is_proved, said)
 }

@@ -11,7 +11,7 @@ const HOPS_MAX: usize = 8;
 /// The source of a request: the last address that a listed proxy did not add for another listed one, or the other end of the
 /// connection. What somebody wrote into the header before it came to the first of our proxies is never reached. None where a listed
 /// proxy does not say whom it talked to.
-pub(super) fn source(headers: &HeaderMap, other_end: IpAddr, proxies: &[IpNet]) -> Option<IpAddr> {
+pub(crate) fn source(headers: &HeaderMap, other_end: IpAddr, proxies: &[IpNet]) -> Option<IpAddr> {
     let is_proxy = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
     let mut source = other_end.to_canonical();
     // Bytes, from the right: what a client wrote on the left may be anything and does not matter.

@@ -112,15 +112,24 @@ impl PeerJudge {
         credentials: &Credentials,
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, rustls::server::VerifierBuilderError> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(credentials.trusted().iter().cloned());
+        Self::by(credentials.rotation().trusted().zip(credentials.trusted().iter().cloned()), provider)
+    }
+
+    /// Judges by authorities with their numbers.
+    ///
+    /// # Errors
+    /// An authority's certificate is none.
+    pub(crate) fn by(
+        authorities: impl Iterator<Item = (i32, CertificateDer<'static>)>,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, rustls::server::VerifierBuilderError> {
+        let (mut roots, mut names) = (RootCertStore::empty(), Vec::new());
+        for (number, certificate) in authorities {
+            names.extend(subject_of(&certificate).map(|name| (number, name)));
+            roots.add_parsable_certificates([certificate]);
+        }
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
-        let numbers = credentials.rotation().trusted();
-        let authorities = numbers
-            .zip(credentials.trusted())
-            .filter_map(|(number, certificate)| Some((number, subject_of(certificate)?)))
-            .collect();
-        Ok(Self { verifier, authorities })
+        Ok(Self { verifier, authorities: names })
     }
 
     /// Who presented these certificates.

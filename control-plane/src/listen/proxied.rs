@@ -17,7 +17,7 @@ const HEADER_MAX_BYTES: usize = 536;
 ///
 /// # Errors
 /// A listed balancer said nothing that can be understood.
-pub(super) async fn source(
+pub(crate) async fn source(
     stream: &mut (impl AsyncRead + Unpin),
     other_end: IpAddr,
     balancers: &[IpNet],

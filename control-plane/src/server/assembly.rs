@@ -10,7 +10,7 @@ use crate::digest::random;
 use crate::grpc;
 use crate::grpc::account::{Accounts, SessionCookie};
 use crate::grpc::auth::{PublicGate, device_gate};
-use crate::grpc::enrollment::{Enrollments, Waiting};
+use crate::grpc::enrollment::{Enrollments, MESSAGE_MAX_BYTES, Refusals, Waiting};
 use crate::grpc::link::Links;
 use crate::grpc::page::PageSeal;
 use crate::grpc::recovery::{self, Recoveries};
@@ -93,7 +93,8 @@ pub(super) async fn assemble(
 
     let origins = origins(config, addresses.public);
     let public_url = origins.first().cloned().unwrap_or_default();
-    let waiting = Waiting::new();
+    let (waiting, decided) = Waiting::new();
+    let refusals = Refusals::new(!config.device_sources_hidden);
     let draining = Arc::new(AtomicBool::new(false));
     let parts =
         Parts { tasks, store, changes: &changes, metrics: &metrics, authority: &authority, seal: &seal, clock: &clock };
@@ -104,7 +105,14 @@ pub(super) async fn assemble(
     let links = Links::new(Arc::clone(&shared), authority.clone(), patience, incarnation);
     let device = DeviceListener {
         tls: Arc::clone(&tls),
-        routes: device_routes(&parts, links, waiting.clone(), public_url.clone(), !config.device_sources_hidden),
+        routes: device_routes(
+            &parts,
+            links,
+            waiting.clone(),
+            public_url.clone(),
+            !config.device_sources_hidden,
+            refusals.clone(),
+        ),
         balancers: config.device_balancers.clone(),
         sources_are_known: !config.device_sources_hidden,
         tasks: tasks.clone(),
@@ -127,9 +135,11 @@ pub(super) async fn assemble(
         proxies: config.public_proxies.clone(),
         tasks: tasks.clone(),
     };
-    reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting, &metrics);
+    reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting.clone(), &metrics);
+    reconcile::count_refusals(tasks, &store.system, refusals);
     reconcile::start_rotation(tasks, &authority);
-    wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry));
+    wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry), waiting);
+    wakeups::tell_decisions(tasks, store.system.clone(), decided);
     authorities::follow(tasks, &authority, tls, Arc::clone(&registry), renewals);
     device.start(sockets.device);
     public.start(sockets.public);
@@ -191,6 +201,7 @@ fn device_routes(
     waiting: Waiting,
     public_url: String,
     sources_are_known: bool,
+    refusals: Refusals,
 ) -> axum::Router {
     let enrollments = Enrollments::new(
         parts.store.system.clone(),
@@ -201,6 +212,7 @@ fn device_routes(
         parts.tasks.clone(),
         public_url,
         sources_are_known.then(|| Limiter::new(ENROLL_BURST, ENROLL_INTERVAL)),
+        refusals,
     );
     let recoveries = Recoveries {
         inner: Arc::new(recovery::Inner {
@@ -214,8 +226,8 @@ fn device_routes(
     };
     let mut routes = Routes::builder();
     routes
-        .add_service(EnrollmentServiceServer::new(enrollments).max_decoding_message_size(16 * 1024))
-        .add_service(RecoveryServiceServer::new(recoveries).max_decoding_message_size(16 * 1024))
+        .add_service(EnrollmentServiceServer::new(enrollments).max_decoding_message_size(MESSAGE_MAX_BYTES))
+        .add_service(RecoveryServiceServer::new(recoveries).max_decoding_message_size(MESSAGE_MAX_BYTES))
         .add_service(links);
     routes.routes().into_axum_router().layer(axum::middleware::from_fn(device_gate))
 }
@@ -242,6 +254,12 @@ fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Ac
         .add_service(fleet::certificate_service_server::CertificateServiceServer::new(
             grpc::certificate::Certificates { store: app.clone(), seal: parts.seal.clone() },
         ))
+        .add_service(fleet::posture_service_server::PostureServiceServer::new(grpc::posture::Postures {
+            store: app.clone(),
+            system: system.clone(),
+            authority: parts.authority.clone(),
+            seal: parts.seal.clone(),
+        }))
         .add_service(fleet::watch_service_server::WatchServiceServer::new(grpc::watch::Watches::new(
             app.clone(),
             gate.clone(),
@@ -252,9 +270,17 @@ fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Ac
         .add_service(fleet::claim_service_server::ClaimServiceServer::new(grpc::claim::Claims::new(
             system.clone(),
             parts.authority.clone(),
-            waiting,
+            waiting.clone(),
             changes.clone(),
         )))
+        .add_service(fleet::enrollment_service_server::EnrollmentServiceServer::new(grpc::admission::Admissions {
+            store: app.clone(),
+            system: system.clone(),
+            authority: parts.authority.clone(),
+            waiting: waiting.clone(),
+            changes: changes.clone(),
+            seal: parts.seal.clone(),
+        }))
         .add_service(fleet::join_token_service_server::JoinTokenServiceServer::new(grpc::join_token::JoinTokens {
             store: app.clone(),
             seal: parts.seal.clone(),

@@ -4,6 +4,7 @@ use crate::audit::{Actor, AuditEntry, audit_insert_in_txn};
 use crate::error::StoreError;
 use crate::pool::{AppStore, Txn, column};
 use crate::scope::OrganizationScope;
+use kaliun_domain::name_pattern::NamePattern;
 use kaliun_domain::token::JoinToken;
 use kaliun_types::id::JoinTokenId;
 use kaliun_types::label::Labels;
@@ -19,6 +20,10 @@ pub struct NewJoinToken<'a> {
     pub secret_hash: &'a [u8],
     /// Labels that its boxes get.
     pub labels: &'a Labels,
+    /// What its boxes are called; none for what they call themselves.
+    pub name_pattern: Option<&'a NamePattern>,
+    /// Whether somebody has to say yes to each box.
+    pub needs_approval: bool,
     /// How many boxes may use it.
     pub max_uses: i32,
     /// When it ends.
@@ -32,6 +37,8 @@ pub(crate) fn from_row(row: &Row) -> Result<JoinToken, StoreError> {
         id,
         description: column(row, TABLE, "description")?,
         labels: labels_from_json(column(row, TABLE, "labels")?, TABLE, &id.to_string())?,
+        name_pattern: pattern_from_text(column(row, TABLE, "name_pattern")?, id)?,
+        needs_approval: column(row, TABLE, "needs_approval")?,
         max_uses: column(row, TABLE, "max_uses")?,
         uses: column(row, TABLE, "uses")?,
         created_by: column(row, TABLE, "created_by")?,
@@ -39,6 +46,12 @@ pub(crate) fn from_row(row: &Row) -> Result<JoinToken, StoreError> {
         expires_at: column(row, TABLE, "expires_at")?,
         revoked_at: column(row, TABLE, "revoked_at")?,
     })
+}
+
+/// A name pattern as it is stored: empty for none.
+pub(crate) fn pattern_from_text(text: &str, id: JoinTokenId) -> Result<Option<NamePattern>, StoreError> {
+    let damaged = |_| StoreError::Inconsistent { table: "join_token", column: "name_pattern", id: id.to_string() };
+    if text.is_empty() { Ok(None) } else { NamePattern::parse(text).map(Some).map_err(damaged) }
 }
 
 /// Labels as they are stored.
@@ -67,12 +80,14 @@ impl AppStore {
         let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
         let id = JoinTokenId::new();
         let labels = labels_to_json(token.labels);
+        let pattern = token.name_pattern.map(NamePattern::to_string).unwrap_or_default();
         let rows = txn
             .rows(
                 "INSERT INTO join_token
-                     (id, organization_id, description, secret_hash, labels, max_uses, created_by, expires_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                 RETURNING id, description, labels, max_uses, uses, created_by, created_at, expires_at, revoked_at",
+                     (id, organization_id, description, secret_hash, labels, max_uses, created_by, expires_at, name_pattern, needs_approval)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                 RETURNING id, description, labels, name_pattern, needs_approval, max_uses, uses, created_by, created_at, expires_at,
+                     revoked_at",
                 &[
                     &id,
                     &scope.organization(),
@@ -82,6 +97,8 @@ impl AppStore {
                     &token.max_uses,
                     &actor.name,
                     &token.expires_at,
+                    &pattern,
+                    &token.needs_approval,
                 ],
             )
             .await?;
@@ -90,7 +107,8 @@ impl AppStore {
             target: format!("join-token/{id}"),
             before: None,
             after: Some(serde_json::json!({
-                "description": token.description, "max_uses": token.max_uses, "labels": labels,
+                "description": token.description, "max_uses": token.max_uses, "labels": labels, "name_pattern": pattern,
+                "needs_approval": token.needs_approval,
             })),
         };
         audit_insert_in_txn(&txn, scope, actor, entry).await?;
@@ -116,7 +134,7 @@ impl AppStore {
         let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
         let rows = txn
             .rows(
-                "SELECT id, description, labels, max_uses, uses, created_by, created_at, expires_at, revoked_at
+                "SELECT id, description, labels, name_pattern, needs_approval, max_uses, uses, created_by, created_at, expires_at, revoked_at
                  FROM join_token WHERE organization_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
                 &[&scope.organization(), &after, &limit],
             )

@@ -1,5 +1,6 @@
 //! From enrolment to what people see.
 
+use crate::support::claims::check;
 use crate::support::{Fixture, PATIENCE, TestBox, enroll, learn_roots, samples, with_token};
 use anyhow::{Context, Result};
 use kaliun_proto::enrollment::v1::enroll_response::Step as Answer;
@@ -110,7 +111,8 @@ async fn a_claimed_box_gets_its_certificate_and_a_denied_one_its_reason() -> Res
         let claim = looked.expect("the code is known").into_inner().claim.expect("a claim");
         assert_eq!(claim.facts.map(|facts| facts.hostname).as_deref(), Some("cellar"));
         let typed = format!("{}-{}", &code[..4].to_lowercase(), &code[4..]);
-        let request = fleet::ApproveClaimRequest { code: typed, name: "attic".to_owned(), ..Default::default() };
+        let check = check(&fixture, &code).await.expect("its screen shows them").to_lowercase();
+        let request = fleet::ApproveClaimRequest { code: typed, name: "attic".to_owned(), check, ..Default::default() };
         claims().approve_claim(with_token(request)).await.expect("it is approved");
         let again = claims().look_up_claim(with_token(fleet::LookUpClaimRequest { code })).await;
         assert_eq!(again.expect_err("the code works once").code(), tonic::Code::NotFound);

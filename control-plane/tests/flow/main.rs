@@ -1,19 +1,23 @@
 //! The real server in this process, on a real Postgres, spoken to over real sockets.
 
+mod admissions;
 mod authorization;
 mod balancers;
 mod bounds;
 mod browser;
 mod certificate_life;
 mod certificates;
+mod claiming;
 mod clones;
 mod configuration;
 mod devices;
+mod floods;
 mod frames;
 mod garbage;
 mod history;
 mod keys_at_rest;
 mod lifecycle;
+mod posture;
 mod recovery;
 mod refusals;
 mod renewal;

@@ -62,7 +62,8 @@ pub(crate) async fn refused(fixture: &Fixture, known: &TestBox, key: &KeyPair) -
     }
 }
 
-async fn recovered(fixture: &Fixture, known: &mut TestBox) -> Result<()> {
+/// Gets a device its next certificate by a proof of its key.
+pub(crate) async fn recovered(fixture: &Fixture, known: &mut TestBox) -> Result<()> {
     let (channel, exporter) = stranger(fixture, known).await?;
     let answer = recover(channel, &known.key, &exporter).await?;
     let Answer::Issued(issued) = answer else { bail!("{answer:?}") };

@@ -1,6 +1,7 @@
 //! Setbacks: an item that cannot be stored, an answer that is lost on its way, a box that goes away while its session begins. Each
 //! harms nobody else and leaves nothing half done.
 
+use crate::support::claims::check;
 use crate::support::{Fixture, PATIENCE, Session, TestBox, enroll, hello, learn_roots, samples, with_token, word};
 use anyhow::{Context, Result, ensure};
 use kaliun_proto::enrollment::v1::enroll_response::{Issued, Step as Answer};
@@ -202,7 +203,8 @@ async fn a_claimed_box_that_lost_its_answer_becomes_no_second_device() -> Result
     let key = KeyPair::generate()?;
     let approved = Notify::new();
     let approve_and_stall = async |code: String| {
-        let request = fleet::ApproveClaimRequest { code, name: "attic".to_owned(), ..Default::default() };
+        let check = check(&fixture, &code).await.expect("its screen shows them");
+        let request = fleet::ApproveClaimRequest { code, name: "attic".to_owned(), check, ..Default::default() };
         let mut claims = fleet::claim_service_client::ClaimServiceClient::new(public.clone());
         claims.approve_claim(with_token(request)).await.expect("it is approved");
         approved.notify_one();

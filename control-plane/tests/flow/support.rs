@@ -2,6 +2,7 @@
 
 mod anybody;
 pub(crate) mod ca;
+pub(crate) mod claims;
 
 use anybody::Anybody;
 use anyhow::{Context, Result, ensure};
@@ -13,7 +14,7 @@ use kaliun_control_plane::clock::Clock;
 use kaliun_control_plane::config::{Config, Database};
 use kaliun_control_plane::server::Server;
 use kaliun_proto::enrollment::v1::enroll_request::{Begin, Proof, Step};
-use kaliun_proto::enrollment::v1::enroll_response::{Issued, Step as Answer};
+use kaliun_proto::enrollment::v1::enroll_response::{Issued, Pending, Step as Answer};
 use kaliun_proto::enrollment::v1::enrollment_service_client::EnrollmentServiceClient;
 use kaliun_proto::enrollment::v1::{EnrollRequest, GetTrustBundleRequest, SignedTrustBundle, TrustBundle};
 use kaliun_proto::fleet::v1 as fleet;
@@ -385,7 +386,21 @@ pub(crate) async fn enroll_with_foreign_proof(
     }
 }
 
-/// The whole dialogue over a channel.
+/// Goes through enrolment, tells everything that the box has to wait for, and answers the last step.
+pub(crate) async fn enroll_telling(
+    fixture: &Fixture,
+    roots: &[CertificateDer<'static>],
+    key: &KeyPair,
+    join_token: &str,
+    hostname: &str,
+    tell: &mpsc::UnboundedSender<Pending>,
+) -> Result<Answer> {
+    let channel = device_channel(fixture.device_address(), roots, None).await?;
+    let on_pending = async |pending| tell.send(pending).unwrap_or_default();
+    dialogue(channel, key, key, join_token, hostname, on_pending).await
+}
+
+/// The whole dialogue over a channel. `on_pending` is told each new code.
 pub(crate) async fn enroll_over(
     channel: Channel,
     key: &KeyPair,
@@ -393,6 +408,25 @@ pub(crate) async fn enroll_over(
     join_token: &str,
     hostname: &str,
     mut on_pending: impl AsyncFnMut(String),
+) -> Result<Answer> {
+    let mut shown = None;
+    let on_pending = async |pending: Pending| {
+        // Said again for the check characters, or as a sign of life.
+        if shown.as_ref() != Some(&pending.claim_code) {
+            shown = Some(pending.claim_code.clone());
+            on_pending(pending.claim_code).await;
+        }
+    };
+    dialogue(channel, key, prover, join_token, hostname, on_pending).await
+}
+
+async fn dialogue(
+    channel: Channel,
+    key: &KeyPair,
+    prover: &KeyPair,
+    join_token: &str,
+    hostname: &str,
+    mut on_pending: impl AsyncFnMut(Pending),
 ) -> Result<Answer> {
     let (steps, outbound) = mpsc::channel(4);
     let request = CertificateParams::default().serialize_request(key)?;
@@ -407,7 +441,7 @@ pub(crate) async fn enroll_over(
                 let proof = Proof { signature: prove(prover, key, &challenge.nonce)? };
                 steps.send(EnrollRequest { step: Some(Step::Proof(proof)) }).await?;
             }
-            Answer::Pending(pending) => on_pending(pending.claim_code).await,
+            Answer::Pending(pending) => on_pending(pending).await,
             last @ (Answer::Issued(_) | Answer::Refused(_)) => return Ok(last),
         }
     }

@@ -9,6 +9,7 @@ mod second_wall;
 mod tenant;
 
 use crate::authorization::paths;
+use crate::support::claims::check;
 use crate::support::{Fixture, PATIENCE, claim_code, samples};
 use answer::Answer;
 use anyhow::{Context, Result};
@@ -141,8 +142,8 @@ async fn a_place_in_another_s_list_is_refused() -> Result<()> {
         }
     }
     assert_eq!(
-        lists, 11,
-        "four orders of devices, a watch, two kinds of tokens, homes, certificates, and two lists of events"
+        lists, 13,
+        "four orders of devices, a watch, two kinds of tokens, waiting boxes, homes, certificates, findings, and two lists of events"
     );
     fixture.stop().await
 }
@@ -155,7 +156,8 @@ async fn a_name_is_taken_in_its_own_tenant_only() -> Result<()> {
     let code = claim_code(&fixture, "waiting").await?;
     let mut claims = fleet::claim_service_client::ClaimServiceClient::new(fixture.public().await?);
     let name = first.handles.device_name.clone();
-    let request = fleet::ApproveClaimRequest { code, name: name.clone(), ..Default::default() };
+    let check = check(&fixture, &code).await?;
+    let request = fleet::ApproveClaimRequest { code, name: name.clone(), check, ..Default::default() };
     let taken = claims.approve_claim(first.request(request.clone())).await.map(|_| ());
     assert_eq!(taken.unwrap_err().code(), Code::AlreadyExists);
     let claimed = claims.approve_claim(second.request(request)).await?.into_inner();

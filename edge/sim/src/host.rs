@@ -134,6 +134,7 @@ impl Host for SimulatedHost {
             cpu_count,
             addresses: vec![format!("192.168.{third}.{}", fourth.clamp(2, 254))],
             simulated: true,
+            serial: format!("SIM{:016X}", self.seed),
         }
     }
 

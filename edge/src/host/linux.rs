@@ -25,6 +25,7 @@ pub struct LinuxHost {
     cpu_before: Option<CpuTicks>,
     operating_system: String,
     model: String,
+    serial: String,
 }
 
 /// Processor time of all cores since boot, in the kernel's ticks.
@@ -47,6 +48,7 @@ impl LinuxHost {
             cpu_before: cpu_ticks(),
             operating_system: pretty_name(&release).unwrap_or_else(|| "Linux".to_owned()),
             model: model(),
+            serial: serial(),
         }
     }
 
@@ -74,6 +76,7 @@ impl Host for LinuxHost {
             cpu_count: cpu_count(),
             addresses: addresses::all(),
             simulated: false,
+            serial: self.serial.clone(),
         }
     }
 
@@ -180,6 +183,28 @@ fn model() -> String {
     format!("{vendor} {product}").trim().to_owned()
 }
 
+/// Where the model is, too. PCs show it to root alone.
+fn serial() -> String {
+    let said = read_line("/proc/device-tree/serial-number").or_else(|| read_line("/sys/class/dmi/id/product_serial"));
+    said.map(|said| said.trim_matches('\0').trim().to_owned()).filter(|said| is_serial(said)).unwrap_or_default()
+}
+
+/// Whether a text tells a machine from others: many makers leave what was there before.
+fn is_serial(text: &str) -> bool {
+    const FILLERS: [&str; 8] = [
+        "none",
+        "default string",
+        "to be filled by o.e.m.",
+        "not specified",
+        "not applicable",
+        "system serial number",
+        "123456789",
+        "0123456789",
+    ];
+    let text = text.to_lowercase();
+    text.len() >= 4 && !FILLERS.contains(&text.as_str()) && text.chars().any(|c| c.is_ascii_alphanumeric() && c != '0')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +217,16 @@ mod tests {
         assert_eq!(busy_ratio(before, CpuTicks { busy: 101, all: 1001 }), None);
         assert_eq!(busy_ratio(before, CpuTicks { busy: 50, all: 900 }), None);
         assert_eq!(busy_ratio(before, CpuTicks { busy: 300, all: 1100 }), Some(1.0));
+    }
+
+    #[test]
+    fn what_makers_leave_is_no_serial_number() {
+        for text in ["10000000ab12cd34", "PF2X1A9B", "VMware-56 4d"] {
+            assert!(is_serial(text), "{text}");
+        }
+        for text in ["", "0", "00000000", "None", "Default string", "To be filled by O.E.M.", "----", "123456789"] {
+            assert!(!is_serial(text), "{text}");
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ const ATTEMPTS_MAX: usize = 64;
 pub(crate) enum Answer {
     Issue,
     Pend(String),
+    /// Somebody has entered this code; the nonce for its check characters.
+    Entered(String, Vec<u8>),
     Refuse {
         reason: String,
         retry_after_ms: Option<u64>,
@@ -269,7 +271,9 @@ impl Shared {
                 let (retryable, retry_after_ms) = (retry_after_ms.is_some(), retry_after_ms.unwrap_or(0));
                 say(Recovered::Refused(Refused { reason, message: "No.".to_owned(), retryable, retry_after_ms })).await
             }
-            Answer::Issue | Answer::Pend(_) => say(Recovered::Issued(self.authority.issue(request))).await,
+            Answer::Issue | Answer::Pend(_) | Answer::Entered(..) => {
+                say(Recovered::Issued(self.authority.issue(request))).await
+            }
             Answer::Break => Ok(()),
         }
     }
@@ -308,7 +312,12 @@ impl Shared {
             match now {
                 Answer::Pend(code) => {
                     let claim_url = format!("http://127.0.0.1/claim?code={code}");
-                    say(Step::Pending(Pending { claim_code: code, claim_url, expires_at_ms: 1 })).await?;
+                    let check_nonce = Vec::new();
+                    say(Step::Pending(Pending { claim_code: code, claim_url, expires_at_ms: 1, check_nonce })).await?;
+                }
+                Answer::Entered(code, check_nonce) => {
+                    let claim_url = format!("http://127.0.0.1/claim?code={code}");
+                    say(Step::Pending(Pending { claim_code: code, claim_url, expires_at_ms: 1, check_nonce })).await?;
                 }
                 Answer::Refuse { reason, retry_after_ms } => {
                     let message = "No.".to_owned();

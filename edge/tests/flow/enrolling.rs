@@ -3,6 +3,7 @@ use crate::double::{Answer, Double, sha256};
 use crate::within;
 use kaliun_edge::agent::AgentError;
 use kaliun_edge::agent_state::EnrollmentState;
+use kaliun_types::claim_check::{self, CheckCharacters};
 
 #[tokio::test]
 async fn a_join_token_is_enough() {
@@ -45,9 +46,32 @@ async fn a_code_is_shown_until_somebody_says_yes() {
 
     double.answer.send_replace(Answer::Pend("WXYZ6789".to_owned()));
     running.until("a new code", shows("WXYZ6789")).await;
+    double.answer.send_replace(Answer::Entered("WXYZ6789".to_owned(), vec![9; 32]));
+    let shown = |state: &kaliun_edge::agent_state::AgentState| {
+        if let EnrollmentState::Pending { check, .. } = &state.enrollment { check.clone() } else { String::new() }
+    };
+    let state = running.until("check characters", |state| !shown(state).is_empty()).await;
+    let key_hash = sha256(&begun.public_key_info);
+    let message = claim_check::message(&key_hash, &double.trust_hash(), &[9; 32], "WXYZ6789");
+    assert_eq!(shown(&state), CheckCharacters::from_hash(&sha256(&message)).as_str());
     double.answer.send_replace(Answer::Issue);
     running.until("enrolled", |state| state.is_enrolled()).await;
     double.attempt().await;
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_nonce_of_another_length_shows_nothing() {
+    let double = Double::start().await;
+    double.answer.send_replace(Answer::Entered("WXYZ6789".to_owned(), vec![9; 31]));
+    let folder = tempfile::tempdir().unwrap();
+    let mut by_code = config(&double);
+    by_code.trust_hash = Some(double.trust_hash());
+    by_code.join_token = None;
+    let running = RunningBox::start(folder.path(), by_code);
+    let state = running.until("a failure", |state| matches!(state.enrollment, EnrollmentState::Failed { .. })).await;
+    let EnrollmentState::Failed { reason, tries_again, .. } = state.enrollment else { panic!("failed") };
+    assert_eq!((reason.as_str(), tries_again), ("link.protocol_error", true));
     running.stop().await.unwrap();
 }
 

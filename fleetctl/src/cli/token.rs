@@ -36,6 +36,15 @@ pub(crate) struct JoinTokenCreate {
     /// A label for its boxes, KEY=VALUE; may be given several times.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_pair)]
     pub(crate) labels: Vec<LabelPair>,
+    /// The group of its boxes: the label `group`.
+    #[arg(long, value_name = "NAME", value_parser = parse_group)]
+    pub(crate) group: Option<String>,
+    /// What its boxes are called, such as shop-{serial} or box-{n}; {hostname}, {model} and {key} are known, too.
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) name_pattern: Option<String>,
+    /// Let each box wait until somebody takes it in with `fleetctl enrollment approve`.
+    #[arg(long)]
+    pub(crate) approval: bool,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -68,6 +77,14 @@ pub(crate) struct ApiTokenCreate {
     pub(crate) lifetime: Duration,
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+/// A group is a label's value.
+fn parse_group(text: &str) -> Result<String, String> {
+    if !text.is_empty() && kaliun_types::label::is_value(text) {
+        return Ok(text.to_owned());
+    }
+    Err("a group has 1 to 63 characters of A-Z a-z 0-9 . _ -".to_owned())
 }
 
 /// How to list.

@@ -10,6 +10,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::{print_document, print_list};
 use crate::view::token::{JoinToken, NewJoinToken};
 use kaliun_proto::fleet::v1::CreateJoinTokenRequest;
+use std::collections::HashMap;
 
 /// Runs one of the subcommands.
 pub(super) async fn run(program: &mut Program, global: &Global, command: JoinTokenCommand) -> Result<(), Failure> {
@@ -30,11 +31,23 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: JoinTok
 }
 
 async fn create(program: &mut Program, client: &Client, arguments: JoinTokenCreate) -> Result<(), Failure> {
+    let mut labels: HashMap<String, String> =
+        arguments.labels.into_iter().map(|label| (label.key, label.value)).collect();
+    if let Some(group) = arguments.group
+        && let Some(other) = labels.insert("group".to_owned(), group)
+    {
+        return Err(Failure::usage(
+            format!("the label group is given twice, as --group and as group={other}"),
+            "leave one of them out",
+        ));
+    }
     let request = CreateJoinTokenRequest {
         description: arguments.description,
         lifetime_seconds: arguments.lifetime.as_secs(),
         max_uses: arguments.uses,
-        labels: arguments.labels.into_iter().map(|label| (label.key, label.value)).collect(),
+        labels,
+        name_pattern: arguments.name_pattern.unwrap_or_default(),
+        needs_approval: arguments.approval,
     };
     let answer = client.join_token_create(request).await?;
     let new = NewJoinToken { join_token: answer.join_token.map(JoinToken::from), secret: answer.secret };

@@ -64,6 +64,7 @@ pub(crate) struct Facts {
     pub(crate) addresses: Vec<String>,
     pub(crate) home_assistant_version: Option<String>,
     pub(crate) simulated: bool,
+    pub(crate) serial: Option<String>,
 }
 
 impl From<proto::Device> for Device {
@@ -113,6 +114,7 @@ impl From<ProtoFacts> for Facts {
             addresses: facts.addresses,
             home_assistant_version: some_text(facts.home_assistant_version),
             simulated: facts.simulated,
+            serial: some_text(facts.serial),
         }
     }
 }

@@ -21,6 +21,10 @@ pub(crate) struct JoinToken {
     pub(crate) uses: u32,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) revoked_at: Option<Time>,
+    /// What its boxes are called.
+    pub(crate) name_pattern: Option<String>,
+    /// Whether its boxes wait for an operator.
+    pub(crate) needs_approval: bool,
 }
 
 /// An API token as programs read it.
@@ -62,6 +66,8 @@ impl From<proto::JoinToken> for JoinToken {
             uses: token.uses,
             labels: token.labels.into_iter().collect(),
             revoked_at: Time::from_ms(token.revoked_at_ms),
+            name_pattern: some_text(token.name_pattern),
+            needs_approval: token.needs_approval,
         }
     }
 }
@@ -103,6 +109,8 @@ impl Listed for JoinToken {
         Column::new("STATE"),
         Column::new("USES").right(),
         Column::new("EXPIRES"),
+        Column::new("APPROVAL").wide(),
+        Column::new("NAMES").wide(),
         Column::new("CREATED").wide(),
         Column::new("BY").wide(),
         Column::new("LABELS").wide().elastic(),
@@ -119,6 +127,8 @@ impl Listed for JoinToken {
             state(self.revoked_at, self.expires_at, self.uses >= self.max_uses, moment.now_ms),
             Cell::new(format!("{}/{}", self.uses, self.max_uses)),
             moment.cell(self.expires_at),
+            Cell::new(if self.needs_approval { "yes" } else { "no" }),
+            Cell::optional(self.name_pattern.as_ref()),
             moment.cell(self.created_at),
             Cell::optional(self.created_by.as_ref()),
             Cell::new(label_text(&self.labels)),

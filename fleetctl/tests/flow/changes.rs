@@ -1,6 +1,6 @@
 //! Commands that change something.
 
-use crate::double::{CODE, Double, World};
+use crate::double::{CHECK, CODE, Double, World};
 use crate::things::{api_token, device, id, installation, join_token};
 use crate::workbench::Workbench;
 
@@ -96,7 +96,7 @@ async fn some_of_several_may_fail() {
 async fn a_claim_is_approved_for_a_home() {
     let double = fleet().await;
     let mut workbench = Workbench::at(&double);
-    workbench.input = "y\n".to_owned();
+    workbench.input = format!("{CHECK}\n");
     workbench.can_ask = true;
     let lower = CODE.to_lowercase();
     let line = format!("claim approve {lower} --name cellar-9 --label site=graz --label env=lab");
@@ -111,13 +111,19 @@ async fn a_claim_is_approved_for_a_home() {
 }
 
 #[tokio::test]
-async fn a_claim_that_nobody_confirms_is_left() {
+async fn a_claim_without_the_characters_on_the_screen_is_left() {
     let double = fleet().await;
     let mut workbench = Workbench::at(&double);
-    assert_eq!(workbench.run(&format!("claim approve {CODE}")).await.code, 2);
+    let ended = workbench.run(&format!("claim approve {CODE}")).await;
+    assert_eq!(ended.code, 2);
+    assert!(ended.error.contains(&format!("fleetctl claim approve {CODE} --check XXXX")), "{}", ended.error);
+    assert_eq!(workbench.run(&format!("claim approve {CODE} --check K7M0")).await.code, 2);
     workbench.can_ask = true;
-    assert_eq!(workbench.run(&format!("claim approve {CODE}")).await.code, 1);
+    assert_eq!(workbench.run(&format!("claim approve {CODE}")).await.code, 2);
     assert!(!double.calls().iter().any(|call| call.starts_with("approve_claim")));
+    let ended = workbench.run(&format!("claim approve {CODE} --check AC34")).await;
+    assert_eq!(ended.code, 2);
+    assert!(ended.error.contains("check: these are not the characters"), "{}", ended.error);
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 mod authorities;
 mod certificates;
 mod devices;
+mod enrollments;
 mod lifecycle;
 mod people;
+mod posture;
 mod tokens;
 
 use futures_util::stream::Stream;
@@ -14,10 +16,12 @@ use kaliun_proto::fleet::v1::authority_service_server::AuthorityServiceServer;
 use kaliun_proto::fleet::v1::certificate_service_server::CertificateServiceServer;
 use kaliun_proto::fleet::v1::claim_service_server::ClaimServiceServer;
 use kaliun_proto::fleet::v1::device_service_server::DeviceServiceServer;
+use kaliun_proto::fleet::v1::enrollment_service_server::EnrollmentServiceServer;
 use kaliun_proto::fleet::v1::history_service_server::{HistoryService, HistoryServiceServer};
 use kaliun_proto::fleet::v1::installation_service_server::{InstallationService, InstallationServiceServer};
 use kaliun_proto::fleet::v1::join_token_service_server::JoinTokenServiceServer;
 use kaliun_proto::fleet::v1::lifecycle_service_server::LifecycleServiceServer;
+use kaliun_proto::fleet::v1::posture_service_server::PostureServiceServer;
 use kaliun_proto::fleet::v1::server_service_server::ServerServiceServer;
 use kaliun_proto::fleet::v1::watch_service_server::WatchServiceServer;
 use kaliun_proto::fleet::v1::*;
@@ -36,6 +40,9 @@ pub(crate) const TOKEN: &str = "kat1.an-api-token-that-must-never-be-printed-000
 /// The code of the one box that waits.
 pub(crate) const CODE: &str = "AB3DEFGH";
 
+/// What its screen shows.
+pub(crate) const CHECK: &str = "K7M4";
+
 /// What a test fills and looks at.
 #[derive(Default)]
 pub(crate) struct World {
@@ -45,9 +52,13 @@ pub(crate) struct World {
     pub(crate) certificates: HashMap<String, Vec<DeviceCertificate>>,
     pub(crate) installations: Vec<Installation>,
     pub(crate) join_tokens: Vec<JoinToken>,
+    pub(crate) enrollments: Vec<Enrollment>,
     pub(crate) api_tokens: Vec<ApiToken>,
     pub(crate) rotation: Rotation,
     pub(crate) stragglers: Vec<Straggler>,
+    pub(crate) findings: Vec<Finding>,
+    /// None for whom they do not concern.
+    pub(crate) platform_findings: Option<Vec<Finding>>,
     /// Every call, as `rpc` or `rpc: what matters of it`.
     pub(crate) calls: Vec<String>,
     /// Answers to all calls when set.
@@ -92,8 +103,10 @@ impl Double {
             .add_service(DeviceServiceServer::new(services.clone()))
             .add_service(HistoryServiceServer::new(services.clone()))
             .add_service(InstallationServiceServer::new(services.clone()))
+            .add_service(EnrollmentServiceServer::new(services.clone()))
             .add_service(JoinTokenServiceServer::new(services.clone()))
             .add_service(LifecycleServiceServer::new(services.clone()))
+            .add_service(PostureServiceServer::new(services.clone()))
             .add_service(ServerServiceServer::new(services.clone()))
             .add_service(WatchServiceServer::new(services));
         let mut server = JoinSet::new();

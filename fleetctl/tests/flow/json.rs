@@ -1,6 +1,6 @@
 //! The JSON contract. What stands here may only grow: programs of other people read it.
 
-use crate::double::{CODE, Double, World};
+use crate::double::{CHECK, CODE, Double, World};
 use crate::things::{api_token, certificate, device, event, installation, join_token, silent, troubled};
 use crate::workbench::Workbench;
 use insta::assert_snapshot;
@@ -99,7 +99,9 @@ async fn whoami_version_and_claim() {
         assert_snapshot!("whoami", whoami);
         assert_snapshot!("version", version);
     });
-    assert_snapshot!("claim", workbench.output(&format!("claim approve {CODE} --yes -o json")).await);
+    assert_snapshot!("claim_shown", workbench.output(&format!("claim show {CODE} -o json")).await);
+    assert_snapshot!("claim", workbench.output(&format!("claim approve {CODE} --check {CHECK} -o json")).await);
+    assert_snapshot!("claim_denied", workbench.output(&format!("claim deny {CODE} -o json")).await);
 }
 
 #[tokio::test]

@@ -84,8 +84,10 @@ async fn a_claim_shows_whose_words_it_shows() {
     let double = fleet().await;
     let mut workbench = Workbench::at(&double);
     workbench.can_ask = true;
-    workbench.input = "y\n".to_owned();
+    workbench.input = "k7 m4\n".to_owned();
     let ended = workbench.run(&format!("claim approve {CODE} --name box-7")).await;
     assert_eq!((ended.code, ended.output.as_str()), (0, "device/box-7\n"));
     assert_snapshot!(ended.error);
+    let shown = workbench.output(&format!("claim show {CODE}")).await;
+    assert!(shown.contains("The box says (its own words, not checked):"), "{shown}");
 }

@@ -1,7 +1,8 @@
 //! Devices and tokens as a control plane would send them.
 
 use kaliun_proto::fleet::v1::{
-    ApiToken, CertificateCause, Device, DeviceCertificate, Event, Installation, JoinToken, Link, LinkState, Role,
+    ApiToken, CertificateCause, Device, DeviceCertificate, Enrollment, Event, Installation, JoinToken, Link, LinkState,
+    Role,
 };
 use kaliun_proto::telemetry::v1::{
     Facts, Health, HealthVerdict, Light, LightState, Metric, Reason, Sample, SampleValues,
@@ -45,6 +46,7 @@ pub(crate) fn device(number: u64, name: &str) -> Device {
             home_assistant: Some(Light { state: LightState::On.into(), reason: None, since_ms: NOW_MS - DAY_MS }),
             home_assistant_version: "2026.11.0".to_owned(),
             simulated: false,
+            serial: "PF2X1A9B".to_owned(),
             ..Facts::default()
         }),
         last_sample: Some(sample(0.07)),
@@ -160,6 +162,8 @@ pub(crate) fn join_token(number: u64, description: &str, uses: u32) -> JoinToken
         labels: HashMap::from([("site".to_owned(), "graz".to_owned())]),
         revoked_at_ms: 0,
         created_by: "admin@example.org".to_owned(),
+        name_pattern: "shop-{serial}".to_owned(),
+        needs_approval: true,
     }
 }
 
@@ -178,4 +182,24 @@ pub(crate) fn api_token(number: u64, name: &str) -> ApiToken {
 
 pub(crate) fn installation() -> Installation {
     Installation { id: id(900), name: "Haus am See".to_owned(), time_zone: "Europe/Vienna".to_owned() }
+}
+
+/// A box that waits for an operator.
+pub(crate) fn enrollment(number: u64, name: &str) -> Enrollment {
+    Enrollment {
+        id: id(number),
+        facts: Some(Facts {
+            hostname: "homeassistant".to_owned(),
+            model: "NUC".to_owned(),
+            serial: "PF2X1A9B".to_owned(),
+            ..Facts::default()
+        }),
+        key_fingerprint: "1f3a 77c0 9b21 04de".to_owned(),
+        source_address: "192.0.2.7".to_owned(),
+        asked_at_ms: NOW_MS - 120_000,
+        expires_at_ms: NOW_MS + 7 * 86_400_000,
+        join_token_id: id(10),
+        join_token_description: "factory".to_owned(),
+        name: name.to_owned(),
+    }
 }

@@ -59,7 +59,8 @@ impl JoinTokenText {
 /// Reads 64 hexadecimal digits.
 #[must_use]
 pub fn parse_hash(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
+    // Digits and nothing else: the parsing below would take a sign for one.
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     let mut hash = [0; 32];
@@ -80,7 +81,15 @@ mod tests {
         let token = JoinTokenText::parse(&format!("kjt1.{secret}.{hash}\n")).unwrap();
         assert_eq!(token.secret().expose(), secret);
         assert_eq!(token.trust_hash(), [0x0f; 32]);
-        for text in ["", "kjt1", "kjt2.x.y", &format!("kjt1.{secret}."), &format!("kjt1.{secret}.{hash}.x")] {
+        let signs = "+f".repeat(32);
+        for text in [
+            "",
+            "kjt1",
+            "kjt2.x.y",
+            &format!("kjt1.{secret}."),
+            &format!("kjt1.{secret}.{hash}.x"),
+            &format!("kjt1.{secret}.{signs}"),
+        ] {
             assert!(JoinTokenText::parse(text).is_err(), "{text}");
         }
     }

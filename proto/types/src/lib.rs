@@ -2,6 +2,7 @@
 //!
 //! Pure: no IO, no clock, no async. Builds for wasm.
 
+pub mod claim_check;
 pub mod health;
 pub mod id;
 pub mod join_token;

@@ -69,8 +69,10 @@ reasons! {
     EnrollmentRequestInvalid "enrollment.request_invalid" "Update the agent: its signing request does not fit.";
     EnrollmentDenied "enrollment.denied" "Somebody turned this box away; ask them, then start enrolment again.";
     EnrollmentCodeExpired "enrollment.code_expired" "Use the new code on the box's screen.";
+    EnrollmentCheckFailed "enrollment.check_failed" "Somebody typed wrong check characters for this box too often, and its code ended; use the new code on the box's screen.";
     EnrollmentKeyInUse "enrollment.key_in_use" "This key belongs to a live device; delete that device first or make a new key with `kaliun-edge enroll --new-key`.";
     EnrollmentBusy "enrollment.busy" "Too many boxes enrol at once; the box tries again by itself.";
+    EnrollmentFlood "enrollment.flood" "Nothing has to be done: the source keeps its own share busy and nobody else's. Look which boxes are there, and block the source in front of the device port if they are not yours.";
 
     HealthNoReport "health.no_report" "Wait for the first report; it comes within a minute of the first connection.";
     HealthStale "health.stale" "See why the link is down.";
@@ -100,6 +102,7 @@ reasons! {
     DeviceRevoked "device.revoked" "Nothing to do.";
     DeviceCloneSuspected "device.clone_suspected" "Two boxes use one identity: choose one with `fleetctl device readopt device/NAME --keep-boot BOOT`, and give the other one a key of its own.";
     DeviceKeyReused "device.key_reused" "Find out who has a copy of this device's key; enrol the box anew with `kaliun-edge enroll --new-key` and revoke this device.";
+    RotationWaits "rotation.waits" "Switch on the boxes that `fleetctl ca stragglers` lists, or go on without them by `fleetctl ca rotate advance --force`: they come along when they are back.";
     DeviceReadopted "device.readopted" "Nothing to do.";
     DeviceDecommissioned "device.decommissioned" "Nothing to do.";
     DeviceReplaced "device.replaced" "Nothing to do.";

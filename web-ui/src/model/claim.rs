@@ -1,14 +1,13 @@
 //! The code on a box's screen.
 
+use super::failure::Failure;
+use kaliun_types::claim_check::{ALPHABET, CHECK_CHARS};
+
 /// Characters of a claim code.
 pub const CODE_CHARACTERS: usize = 8;
 
 /// A code as a box shows it, to compare with.
 const EXAMPLE: &str = "AC34-67DX";
-
-/// What codes are made of: no character that is mistaken for another one on a screen. For advice only; whether a code is good is
-/// for the server to say.
-const ALPHABET: &str = "34679ACDEFGHJKMNPQRTWX";
 
 /// What of a typed or scanned text can belong to a code: letters and digits, upper case, at most eight.
 #[must_use]
@@ -32,6 +31,43 @@ pub fn is_complete(text: &str) -> bool {
     normalize(text).len() == CODE_CHARACTERS
 }
 
+/// Whether codes are made of a character: none of them is mistaken for another one on a screen. For advice only; whether a code is good
+/// is for the server to say.
+fn is_in_alphabet(character: char) -> bool {
+    u8::try_from(character).is_ok_and(|byte| ALPHABET.contains(&byte))
+}
+
+/// What of a typed text can belong to check characters: letters and digits, upper case, at most four.
+#[must_use]
+pub fn normalize_check(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).take(CHECK_CHARS).collect()
+}
+
+/// What is wrong with check characters, as a sentence; nothing when they may be right.
+#[must_use]
+pub fn check_problem(text: &str) -> Option<String> {
+    let check = normalize_check(text);
+    if check.is_empty() {
+        return Some("Type the four check characters that the box's screen shows.".to_owned());
+    }
+    let missing = CHECK_CHARS.saturating_sub(check.len());
+    if missing > 0 {
+        let verb = if missing == 1 { "is" } else { "are" };
+        return Some(format!("There are {CHECK_CHARS} check characters; {missing} {verb} missing."));
+    }
+    let strange = check.chars().find(|character| !is_in_alphabet(*character))?;
+    Some(format!("No check characters have {strange} in them; compare them with the box's screen."))
+}
+
+/// What the server says of check characters that it does not take, as a sentence for their field.
+#[must_use]
+pub fn about_check(failure: &Failure) -> Option<String> {
+    let Failure::Refused(sentence) = failure else { return None };
+    let mut said = sentence.strip_prefix("Check: ")?.chars();
+    let first = said.next()?.to_uppercase();
+    Some(format!("{first}{}", said.as_str()))
+}
+
 /// What is missing of a code, as a sentence; nothing when all eight characters are there.
 #[must_use]
 pub fn incomplete(text: &str) -> Option<String> {
@@ -45,7 +81,7 @@ pub fn incomplete(text: &str) -> Option<String> {
 #[must_use]
 pub fn malformed(text: &str) -> Option<(String, String)> {
     let mut strange: Vec<String> = Vec::new();
-    for character in normalize(text).chars().filter(|character| !ALPHABET.contains(*character)) {
+    for character in normalize(text).chars().filter(|character| !is_in_alphabet(*character)) {
         let character = character.to_string();
         if !strange.contains(&character) {
             strange.push(character);
@@ -82,6 +118,22 @@ mod tests {
         );
         assert!(incomplete("AC34-67D").is_some_and(|sentence| sentence.ends_with("1 is missing.")));
         assert_eq!(incomplete(EXAMPLE), None);
+    }
+
+    #[test]
+    fn check_characters_are_read_and_told_what_is_wrong() {
+        assert_eq!(normalize_check(" k7-m4x"), "K7M4");
+        assert_eq!(check_problem("k7 m4"), None);
+        let says = |text: &str, what: &str| {
+            assert!(check_problem(text).is_some_and(|problem| problem.contains(what)), "{text:?}")
+        };
+        says("", "Type the four");
+        says("K7M", "1 is missing");
+        says("K", "3 are missing");
+        says("K7M0", "have 0 in them");
+        let of_server = |message: &str| about_check(&Failure::from_status(3, message));
+        assert_eq!(of_server("check: these are others").as_deref(), Some("These are others."));
+        assert_eq!(of_server("name: too long"), None);
     }
 
     #[test]

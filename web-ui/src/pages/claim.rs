@@ -5,16 +5,19 @@ mod enter;
 
 use crate::api::claim;
 use crate::browser::set_title;
-use crate::components::moving::{background, effect, memo, piece};
+use crate::components::moving::{background, effect, memo, piece, words};
 use crate::components::notice::Notice;
+use crate::live::Live;
 use crate::model::claim::{grouped, is_complete, malformed, normalize};
+use crate::model::device::is_online;
 use crate::model::failure::Failure;
 use crate::model::mark::Tone;
 use crate::navigation::Navigation;
 use crate::session::Session;
 use decide::Decide;
 use enter::EnterCode;
-use kaliun_proto::fleet::v1::Claim;
+use kaliun_proto::fleet::v1::subscription::What;
+use kaliun_proto::fleet::v1::{Claim, DeviceSubscription};
 use leptos::prelude::*;
 
 /// How far a claim has come.
@@ -105,12 +108,21 @@ fn LookUpFailed(failure: Failure, code: String, children: Children) -> impl Into
     view! { <Notice tone=Tone::Bad title text>{children()}</Notice> }
 }
 
+/// Follows the box until it is online.
 #[component]
 fn Approved(id: String, name: String) -> impl IntoView {
+    let live = expect_context::<Live>();
+    let device = live.device(&id);
+    let followed = live.follow(What::Device(DeviceSubscription { device_id: id.clone() }));
+    let followed = StoredValue::new_local(Some(followed));
+    on_cleanup(move || followed.set_value(None));
+    let online = memo(move || device.with(|device| device.as_deref().is_some_and(is_online)));
     view! {
         <section class="empty" role="status">
             <h1>{format!("{name} is yours.")}</h1>
-            <p>"The box gets its certificate and connects; it takes some seconds."</p>
+            <p aria-busy=words(move || (!online.get()).to_string())>
+                {words(move || if online.get() { "It is online." } else { "The box gets its certificate and connects; it takes some seconds." })}
+            </p>
             <div class="actions">
                 <a class="button primary" href=format!("/devices/{id}")>"Show the box"</a>
                 <a class="button" href="/">"Show all boxes"</a>

@@ -5,7 +5,7 @@ mod link;
 mod mqtt;
 
 pub(crate) use echo::{Echo, PATH as ECHO_PATH};
-pub(crate) use link::facts;
+pub(crate) use link::{Session as LinkSession, facts};
 
 use crate::connection;
 use crate::tasks::Tasks;
@@ -56,6 +56,17 @@ impl Device {
             }
             Protocol::Mqtt => Session::Mqtt(Box::new(mqtt::Session::begin(stream, self.number).await?)),
         })
+    }
+
+    /// Opens a link from an address of its own, as a box in a home of its own does.
+    pub(crate) async fn open_link(
+        &self,
+        home: Ipv4Addr,
+        server: SocketAddr,
+        tasks: &Tasks,
+    ) -> anyhow::Result<LinkSession> {
+        let stream = connection::secure(home, server, Arc::clone(&self.tls)).await?;
+        link::Session::begin(connection::http2(stream, tasks).await?, self.number).await
     }
 
     /// Spreads the devices' heartbeats evenly.

@@ -2,6 +2,8 @@
 
 mod trust;
 
+pub(crate) use trust::anybody;
+
 use crate::certificates::ClientTls;
 use crate::connection;
 use crate::device;
@@ -70,7 +72,8 @@ impl Office<'_> {
         Ok(())
     }
 
-    async fn join_token(&self, uses: u32) -> anyhow::Result<String> {
+    /// A join token for so many boxes.
+    pub(crate) async fn join_token(&self, uses: u32) -> anyhow::Result<String> {
         let channel = tonic::transport::Endpoint::new(format!("http://{}", self.public))?.connect().await?;
         let mut request = tonic::Request::new(CreateJoinTokenRequest {
             description: "bench".to_owned(),
@@ -100,8 +103,19 @@ impl Office<'_> {
     }
 
     async fn enroll_one(&self, number: usize, join_token: String, tls: Arc<ClientConfig>) -> anyhow::Result<Identity> {
+        self.enroll_from(source(number), number, join_token, tls).await
+    }
+
+    /// Enrols one box from an address, once.
+    pub(crate) async fn enroll_from(
+        &self,
+        home: Ipv4Addr,
+        number: usize,
+        join_token: String,
+        tls: Arc<ClientConfig>,
+    ) -> anyhow::Result<Identity> {
         let tasks = Tasks::default();
-        let connection = connection::secure(source(number), self.device, tls).await?;
+        let connection = connection::secure(home, self.device, tls).await?;
         let sender = connection::http2(connection, &tasks).await?;
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).context("no key could be made")?;
         let certificate_request = CertificateParams::default().serialize_request(&key)?.der().to_vec();
@@ -123,7 +137,7 @@ impl Office<'_> {
                 }
                 Some(Response::Issued(issued)) => {
                     tasks.stop().await;
-                    return Ok(Identity::new(&key.serialize_der(), &issued.certificate_chain));
+                    return Ok(Identity::new(issued.device_id, &key.serialize_der(), &issued.certificate_chain));
                 }
                 Some(Response::Refused(refused)) => bail!("{}: {}", refused.reason, refused.message),
                 Some(Response::Pending(_)) | None => bail!("the control plane did not take the join token"),

@@ -12,6 +12,17 @@ use tokio::sync::{Semaphore, mpsc};
 /// Longest time for one device to get its first answer, with all others beside it.
 const BEGIN_PATIENCE: Duration = Duration::from_secs(60);
 
+/// A session that ended.
+#[derive(Debug)]
+pub(crate) struct End {
+    /// The device's number.
+    pub(crate) number: usize,
+    /// When the device knew.
+    pub(crate) at: Instant,
+    /// What it was told.
+    pub(crate) why: String,
+}
+
 /// Devices that are connected and stay so.
 pub(crate) struct Fleet {
     protocol: Protocol,
@@ -20,12 +31,18 @@ pub(crate) struct Fleet {
     tasks: Tasks,
     connected: usize,
     lost: Arc<AtomicUsize>,
+    ends: Option<mpsc::Sender<End>>,
 }
 
 impl Fleet {
     /// An empty fleet; `concurrent` bounds the handshakes in flight.
     pub(crate) fn new(protocol: Protocol, server: SocketAddr, concurrent: usize) -> Self {
-        Self { protocol, server, concurrent, tasks: Tasks::default(), connected: 0, lost: Arc::default() }
+        Self { protocol, server, concurrent, tasks: Tasks::default(), connected: 0, lost: Arc::default(), ends: None }
+    }
+
+    /// Tells of each session that ends.
+    pub(crate) fn tell(&mut self, ends: mpsc::Sender<End>) {
+        self.ends = Some(ends);
     }
 
     /// Connects devices until there are this many, and answers with the time it took from the first handshake to the last
@@ -38,7 +55,7 @@ impl Fleet {
         for device in newcomers {
             let (device, protocol, server) = (device.clone(), self.protocol, self.server);
             let (tasks, lost, begun) = (self.tasks.clone(), Arc::clone(&self.lost), begun.clone());
-            let places = Arc::clone(&places);
+            let (places, ends) = (Arc::clone(&places), self.ends.clone());
             self.tasks.spawn(async move {
                 // A closed semaphore would only mean that nothing limits; it is never closed.
                 let place = places.acquire_owned().await;
@@ -57,8 +74,13 @@ impl Fleet {
                 let _ended = begun.send(Ok(())).await;
                 // Held for as long as the session, it would keep the count from ending.
                 drop(begun);
-                let _why = session.hold(device.heartbeats()).await;
+                let why = session.hold(device.heartbeats()).await;
+                let at = Instant::now();
                 lost.fetch_add(1, Ordering::Relaxed);
+                if let Some(ends) = ends {
+                    let end = End { number: device.number, at, why: format!("{why:#}") };
+                    let _nobody_asks = ends.send(end).await;
+                }
             });
         }
         drop(begun);

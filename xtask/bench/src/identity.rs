@@ -13,6 +13,9 @@ const LIFETIME: Duration = Duration::from_secs(20 * 24 * 3600);
 /// One enrolled device.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Identity {
+    /// What the control plane calls it; empty in files of an older benchmark.
+    #[serde(default)]
+    pub(crate) device_id: String,
     /// PKCS#8, base64.
     private_key: String,
     /// DER, base64; the device's own first.
@@ -21,8 +24,9 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// Takes what enrolment gave.
-    pub(crate) fn new(private_key: &[u8], chain: &[Vec<u8>]) -> Self {
+    pub(crate) fn new(device_id: String, private_key: &[u8], chain: &[Vec<u8>]) -> Self {
         Self {
+            device_id,
             private_key: BASE64.encode(private_key),
             certificate_chain: chain.iter().map(|der| BASE64.encode(der)).collect(),
         }

@@ -7,6 +7,7 @@ use crate::certificates::{self, ClientTls};
 use crate::device::{Device, Protocol};
 use crate::enrollment::Office;
 use crate::identity::Kept;
+use crate::progress::say;
 use crate::server::{self, ControlPlaneAddresses};
 use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
@@ -68,7 +69,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let identities = folder.join("devices.json");
     let mut kept = Kept::read(&identities);
     if kept.devices.len() < arguments.devices {
-        report::say(&format!("enrolling {} devices", arguments.devices - kept.devices.len()));
+        say(&format!("enrolling {} devices", arguments.devices - kept.devices.len()));
         let addresses = ControlPlaneAddresses::free()?;
         let running = server::control_plane(&program, &folder, addresses).await?;
         let office = Office { device: addresses.device, public: addresses.public, api_token: &api_token };
@@ -119,7 +120,7 @@ async fn measured(
     address: std::net::SocketAddr,
     protocol: Protocol,
 ) -> anyhow::Result<Figures> {
-    report::say(&format!("measuring {name}"));
+    say(&format!("measuring {name}"));
     let figures = plan.measure(&running, address, protocol).await;
     let figures = figures.with_context(|| format!("{name} failed; its log ends with\n{}", running.log_tail()))?;
     running.stop().await?;

@@ -4,14 +4,19 @@
 
 mod certificates;
 mod connection;
+mod database;
 mod device;
 mod echo;
 mod enrollment;
 mod fleet;
+mod flood;
 mod identity;
+mod latency;
 mod limits;
 mod link;
 mod process;
+mod progress;
+mod revoke;
 mod rpc;
 mod server;
 mod tasks;
@@ -29,6 +34,13 @@ struct Arguments {
 enum What {
     /// Memory per idle connected device, and connections a second: this control plane, bare tonic, mosquitto
     Link(link::Arguments),
+    /// Time from a revocation at one replica to the end of the device's stream at another
+    Revoke(revoke::Arguments),
+    /// Latency of honest boxes while one source floods the server with bogus enrolments, and while it does not
+    Flood(flood::Arguments),
+    /// Whoever floods; `flood` starts it
+    #[command(hide = true)]
+    FloodSource(flood::SourceArguments),
     /// The bare tonic server; `link` starts it
     #[command(hide = true)]
     EchoServer(echo::Arguments),
@@ -40,6 +52,9 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match arguments.what {
         What::Link(arguments) => runtime.block_on(link::run(&arguments)),
+        What::Revoke(arguments) => runtime.block_on(revoke::run(&arguments)),
+        What::Flood(arguments) => runtime.block_on(flood::run(&arguments)),
+        What::FloodSource(arguments) => runtime.block_on(flood::flood(&arguments)),
         What::EchoServer(arguments) => runtime.block_on(echo::serve(&arguments)),
     }
 }

@@ -43,16 +43,47 @@ pub(crate) async fn control_plane(
     folder: &Path,
     addresses: ControlPlaneAddresses,
 ) -> anyhow::Result<Server> {
+    start(program, folder, "control-plane", addresses, &[]).await
+}
+
+/// Starts one of several replicas of the control plane on a database that is there already.
+pub(crate) async fn replica(
+    program: &Path,
+    folder: &Path,
+    name: &str,
+    addresses: ControlPlaneAddresses,
+    database_url: &str,
+) -> anyhow::Result<Server> {
+    let key_file = folder.join("authority.key").into_os_string();
+    let more = [
+        ("--replica-name", name.into()),
+        ("--database-url", database_url.into()),
+        // The same for all replicas.
+        ("--authority-key-file", key_file),
+    ];
+    start(program, folder, name, addresses, &more).await
+}
+
+async fn start(
+    program: &Path,
+    folder: &Path,
+    name: &str,
+    addresses: ControlPlaneAddresses,
+    more: &[(&str, OsString)],
+) -> anyhow::Result<Server> {
     let mut arguments: Vec<OsString> = vec!["serve".into()];
     let mut option = |name: &str, value: OsString| arguments.extend([name.into(), value]);
-    option("--state-dir", folder.join("control-plane").into());
+    option("--state-dir", folder.join(name).into());
     option("--device-listen", addresses.device.to_string().into());
     option("--public-listen", addresses.public.to_string().into());
     option("--internal-listen", addresses.internal.to_string().into());
     option("--first-api-token-file", folder.join("api-token").into());
     // As the peers: they say nothing about each connection either.
     option("--log", "warn".into());
-    let log = folder.join("control-plane.log");
+    for (name, value) in more {
+        option(name, value.clone());
+    }
+    let log = folder.join(format!("{name}.log"));
     Server::start("the control plane", program, &arguments, addresses.device, log).await
 }
 

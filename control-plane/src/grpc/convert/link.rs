@@ -171,6 +171,7 @@ pub(crate) fn check_facts(facts: &Facts) -> Result<(), InvalidItem> {
         ("kernel", &facts.kernel, 128),
         ("architecture", &facts.architecture, 32),
         ("model", &facts.model, 128),
+        ("serial", &facts.serial, 64),
         ("agent_version", &facts.agent_version, 64),
         ("home_assistant_version", &facts.home_assistant_version, 64),
     ];

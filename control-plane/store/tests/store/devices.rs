@@ -1,9 +1,13 @@
 //! Devices, tokens and claims: paging, names, tenants, single use.
 
-use crate::support::{Fixture, actor, grant, hash, new_device};
+use crate::support::{Fixture, actor, by_token, grant, hash, new_device};
 use anyhow::{Context, Result};
 use kaliun_domain::enrollment::EnrollmentState;
-use kaliun_store::{Approval, DeviceChange, DeviceFilter, DeviceOrder, NewJoinToken, StoreError};
+use kaliun_domain::name_pattern::NameParts;
+use kaliun_store::{
+    Approval, ClaimChecked, DeviceChange, DeviceFilter, DeviceOrder, EnrollmentRow, NewJoinToken, OrganizationScope,
+    StoreError, SystemStore,
+};
 use kaliun_types::id::InstallationId;
 use kaliun_types::limits::LABELS_MAX;
 use kaliun_types::name::DeviceName;
@@ -117,15 +121,16 @@ async fn a_join_token_lets_in_as_many_as_it_says() -> Result<()> {
         description: "two",
         secret_hash: &hash(7),
         labels: &Default::default(),
+        name_pattern: None,
+        needs_approval: false,
         max_uses: 2,
         expires_at: SystemTime::now() + Duration::from_secs(60),
     };
     fixture.store.app.join_token_insert(&fixture.first, &actor(), token).await?;
     let name = DeviceName::parse("box")?;
-    let now = SystemTime::now();
     let enroll = async |key: u8| {
         let key = hash(key);
-        fixture.store.system.enroll_by_token(&hash(7), &new_device(&key, &name), now).await
+        by_token(&fixture.store.system, &hash(7), &new_device(&key, &name)).await
     };
     let first = enroll(10).await?.expect("the first is let in");
     assert!(first.is_new);
@@ -139,7 +144,7 @@ async fn a_join_token_lets_in_as_many_as_it_says() -> Result<()> {
     let outcomes = [a?, b?, c?];
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
     assert!(outcomes.contains(&Err(ReasonCode::EnrollmentTokenUsedUp)), "{outcomes:?}");
-    let unknown = fixture.store.system.enroll_by_token(&hash(99), &new_device(&hash(14), &name), now).await?;
+    let unknown = by_token(&fixture.store.system, &hash(99), &new_device(&hash(14), &name)).await?;
     assert_eq!(unknown, Err(ReasonCode::EnrollmentTokenInvalid));
     Ok(())
 }
@@ -193,6 +198,14 @@ async fn a_key_that_is_live_elsewhere_is_refused() -> Result<()> {
     Ok(())
 }
 
+/// Looks a code up and types the right check characters.
+async fn check(system: &SystemStore, scope: &OrganizationScope, code: &str) -> Result<EnrollmentRow> {
+    system.claim_look_up(scope, code, &[7; 32]).await?.context("a box waits under the code")?;
+    let checked = system.claim_check(scope, &actor(), code, &|_| true).await?;
+    let ClaimChecked::Right(row) = checked else { anyhow::bail!("{checked:?}") };
+    Ok(row)
+}
+
 #[tokio::test]
 async fn a_claim_code_works_once() -> Result<()> {
     let fixture = Fixture::new().await?;
@@ -204,28 +217,29 @@ async fn a_claim_code_works_once() -> Result<()> {
         system.enrollment_wait(&new_device(&key, &name), "AC3467DX", expires_at, "::1", SystemTime::now()).await?;
     let waiting = waiting.expect("it may wait");
     assert_eq!(waiting.state, EnrollmentState::Pending);
+    let checked = check(system, &fixture.first, "AC3467DX").await?;
     let approve = async |scope| {
         let approval = Approval {
             installation: None,
             name: None,
-            fallback_name: &name,
+            parts: NameParts { hostname: name.as_str(), model: "", serial: "", key_hash: &[] },
             labels: &Default::default(),
             facts_hash: b"hash",
             certificate: grant(),
         };
-        system.enrollment_approve(scope, &actor(), "AC3467DX", approval).await
+        system.enrollment_approve(scope, &actor(), "AC3467DX", &checked, approval).await
     };
     let (one, two) = tokio::join!(approve(&fixture.first), approve(&fixture.second));
     let approved: Vec<_> = [one?, two?].into_iter().flatten().collect();
     assert_eq!(approved.len(), 1, "two people took the same box");
-    assert!(system.enrollment_find_by_code(&fixture.first, "AC3467DX").await?.is_none());
+    assert!(system.claim_look_up(&fixture.first, "AC3467DX", &[7; 32]).await?.is_none());
     let row = system.enrollment_get(waiting.id).await?.context("still there")?;
     assert_eq!((row.state, row.device), (EnrollmentState::Approved, Some(approved[0].1.device)));
     // A box whose answer was lost asks again and gets its approval, under no new code.
     let again =
         system.enrollment_wait(&new_device(&key, &name), "CCCCCCCC", expires_at, "::1", SystemTime::now()).await?;
     assert_eq!(again.expect("approved").state, EnrollmentState::Approved);
-    assert!(system.enrollment_find_by_code(&fixture.first, "CCCCCCCC").await?.is_none());
+    assert!(system.claim_look_up(&fixture.first, "CCCCCCCC", &[7; 32]).await?.is_none());
     Ok(())
 }
 
@@ -241,7 +255,7 @@ async fn an_ended_code_finds_nothing() -> Result<()> {
         .enrollment_wait(&new_device(&key, &name), "AC3467DX", ended, "::1", SystemTime::now())
         .await?;
     assert!(waiting.is_ok());
-    assert!(fixture.store.system.enrollment_find_by_code(&fixture.first, "AC3467DX").await?.is_none());
+    assert!(fixture.store.system.claim_look_up(&fixture.first, "AC3467DX", &[7; 32]).await?.is_none());
     assert!(fixture.store.system.enrollment_deny(&fixture.first, &actor(), "AC3467DX").await?.is_none());
     Ok(())
 }
@@ -262,15 +276,15 @@ async fn the_code_of_a_box_that_went_away_runs_out_soon_and_no_other() -> Result
     };
     let left = wait("AC3467DX").await?;
     // It came back under another code before its first stream was seen to end.
-    wait("CCCCCCCC").await?;
-    system.enrollment_let_run_out(left.id, "AC3467DX").await?;
+    let came_back = wait("CCCCCCCC").await?;
+    system.enrollment_let_run_out(&left).await?;
     let row = system.enrollment_get(left.id).await?.context("still there")?;
     assert!(row.code_expires_at > soon, "the new code keeps its time");
-    system.enrollment_let_run_out(left.id, "CCCCCCCC").await?;
+    system.enrollment_let_run_out(&came_back).await?;
     let row = system.enrollment_get(left.id).await?.context("still there")?;
     assert!(row.code_expires_at < soon && row.code_expires_at > SystemTime::now());
-    assert!(system.enrollments_decided(&[left.id]).await?.is_empty(), "it may still be taken");
+    assert!(system.enrollments_decided(&[left.id], &[false]).await?.is_empty(), "it may still be taken");
     assert!(system.enrollment_deny(&fixture.first, &actor(), "CCCCCCCC").await?.is_some());
-    assert_eq!(system.enrollments_decided(&[left.id]).await?, [left.id]);
+    assert_eq!(system.enrollments_decided(&[left.id], &[false]).await?, [left.id]);
     Ok(())
 }

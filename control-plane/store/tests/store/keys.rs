@@ -1,9 +1,10 @@
 //! What a key is worth that was there before.
 
-use crate::support::{Fixture, actor, grant, hash, new_device};
+use crate::support::{Fixture, actor, by_token, grant, hash, new_device};
 use anyhow::{Context, Result};
+use kaliun_domain::name_pattern::NameParts;
 use kaliun_domain::rotation::{Gate, Standing};
-use kaliun_store::{Approval, NewJoinToken, NotApproved};
+use kaliun_store::{Approval, ClaimChecked, NewJoinToken, NotApproved};
 use kaliun_types::id::DeviceId;
 use kaliun_types::name::DeviceName;
 use kaliun_types::reason::ReasonCode;
@@ -18,6 +19,8 @@ async fn token(fixture: &Fixture, max_uses: i32) -> Result<()> {
         description: "test",
         secret_hash: &SECRET,
         labels: &Default::default(),
+        name_pattern: None,
+        needs_approval: false,
         max_uses,
         expires_at: SystemTime::now() + Duration::from_secs(60),
     };
@@ -27,7 +30,7 @@ async fn token(fixture: &Fixture, max_uses: i32) -> Result<()> {
 
 async fn enroll(fixture: &Fixture, key: u8) -> Result<Result<DeviceId, ReasonCode>> {
     let (key, name) = (hash(key), DeviceName::parse("cellar")?);
-    let enrolled = fixture.store.system.enroll_by_token(&SECRET, &new_device(&key, &name), SystemTime::now()).await?;
+    let enrolled = by_token(&fixture.store.system, &SECRET, &new_device(&key, &name)).await?;
     Ok(enrolled.map(|enrolled| enrolled.device))
 }
 
@@ -42,12 +45,18 @@ async fn approve(fixture: &Fixture, code: &str) -> Result<Result<DeviceId, NotAp
     let approval = Approval {
         installation: None,
         name: None,
-        fallback_name: &name,
+        parts: NameParts { hostname: name.as_str(), model: "", serial: "", key_hash: &[] },
         labels: &Default::default(),
         facts_hash: b"hash",
         certificate: grant(),
     };
-    let approved = fixture.store.system.enrollment_approve(&fixture.first, &actor(), code, approval).await?;
+    let system = &fixture.store.system;
+    if system.claim_look_up(&fixture.first, code, &[7; 32]).await?.is_none() {
+        return Ok(Err(NotApproved::NoSuchCode));
+    }
+    let checked = system.claim_check(&fixture.first, &actor(), code, &|_| true).await?;
+    let ClaimChecked::Right(checked) = checked else { anyhow::bail!("{checked:?}") };
+    let approved = system.enrollment_approve(&fixture.first, &actor(), code, &checked, approval).await?;
     Ok(approved.map(|(_id, enrolled)| enrolled.device))
 }
 
@@ -66,6 +75,11 @@ async fn a_key_that_was_revoked_is_refused_for_ever() -> Result<()> {
     // A box that waits under its code while the same key is revoked elsewhere.
     assert_eq!(wait(&fixture, 11, "AC3467DX").await?, Ok(()));
     let other = enroll(&fixture, 11).await?.expect("a new key");
+    assert_eq!(approve(&fixture, "AC3467DX").await?, Err(NotApproved::NoSuchCode), "it waits no longer");
+    // As if it had begun to wait in the same moment.
+    let wait_all_the_same = "INSERT INTO enrollment (id, key_hash, claim_code, code_expires_at, facts, source_address)
+                             VALUES (gen_random_uuid(), $1, 'AC3467DX', now() + interval '1 hour', '', '::1')";
+    fixture.admin.execute(wait_all_the_same, &[&hash(11).as_slice()]).await?;
     assert_eq!(approve(&fixture, "AC3467DX").await?, Err(NotApproved::KeyRefused(ReasonCode::EnrollmentKeyInUse)));
     for device in [device, other] {
         fixture.store.app.device_revoke(&fixture.first, &actor(), device).await?;

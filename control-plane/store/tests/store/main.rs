@@ -1,5 +1,6 @@
 //! The store on a real Postgres, with a database for each test.
 
+mod admissions;
 mod devices;
 mod doors;
 mod events;

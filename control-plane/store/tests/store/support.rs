@@ -3,12 +3,14 @@
 use anyhow::{Context, Result};
 use kaliun_cluster::testing::TestDatabase;
 use kaliun_domain::enrollment::CERTIFICATE_LIFETIME;
+use kaliun_domain::name_pattern::NameParts;
 use kaliun_store::{
-    Actor, CertificateGrant, DatabaseAccess, DatabaseUrl, Enrolled, FirstStart, NewDevice, NewJoinToken,
-    OrganizationScope, Store,
+    Actor, ByToken, CertificateGrant, DatabaseAccess, DatabaseUrl, Enrolled, FirstStart, NewDevice, NewJoinToken,
+    OrganizationScope, Store, SystemStore,
 };
 use kaliun_types::id::{ApiTokenId, JoinTokenId, OrganizationId};
 use kaliun_types::name::DeviceName;
+use kaliun_types::reason::ReasonCode;
 use std::time::{Duration, SystemTime};
 use tokio_postgres::{Client, NoTls};
 
@@ -76,14 +78,29 @@ impl Fixture {
             description: "test",
             secret_hash: &secret,
             labels: &[("key".to_owned(), key.to_string())].into(),
+            name_pattern: None,
+            needs_approval: false,
             max_uses: 1,
             expires_at: SystemTime::now() + Duration::from_secs(60),
         };
         self.store.app.join_token_insert(scope, &actor(), token).await?;
         let name = DeviceName::parse(name)?;
         let key = hash(key);
-        let enrolled = self.store.system.enroll_by_token(&secret, &new_device(&key, &name), SystemTime::now()).await?;
+        let enrolled = by_token(&self.store.system, &secret, &new_device(&key, &name)).await?;
         enrolled.map_err(|reason| anyhow::anyhow!("refused: {reason}"))
+    }
+}
+
+/// Comes with a token that lets boxes in at once.
+pub(crate) async fn by_token(
+    system: &SystemStore,
+    secret_hash: &[u8],
+    new: &NewDevice<'_>,
+) -> Result<Result<Enrolled, ReasonCode>> {
+    match system.enroll_by_token(secret_hash, new, "::1", SystemTime::now()).await? {
+        Ok(ByToken::Enrolled(enrolled)) => Ok(Ok(enrolled)),
+        Ok(ByToken::Waits(row)) => anyhow::bail!("it waits: {row:?}"),
+        Err(reason) => Ok(Err(reason)),
     }
 }
 
@@ -94,7 +111,8 @@ pub(crate) fn grant() -> CertificateGrant {
 }
 
 pub(crate) fn new_device<'a>(key_hash: &'a [u8], name: &'a DeviceName) -> NewDevice<'a> {
-    NewDevice { key_hash, name, facts: b"facts", facts_hash: b"hash of facts", certificate: grant() }
+    let parts = NameParts { hostname: name.as_str(), model: "", serial: "", key_hash };
+    NewDevice { parts, facts: b"facts", facts_hash: b"hash of facts", certificate: grant() }
 }
 
 async fn second_organization(admin: &Client) -> Result<()> {

@@ -6,6 +6,7 @@ use rustls::pki_types::CertificateDer;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What a certificate is shown for.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +42,18 @@ impl OpenSsl {
         root: &CertificateDer<'_>,
         purpose: Purpose<'_>,
     ) -> Result<()> {
-        let output = self.verify(certificate, root, purpose)?;
+        self.takes_at(certificate, root, purpose, SystemTime::now())
+    }
+
+    /// It is good for the purpose at a time.
+    pub(super) fn takes_at(
+        &self,
+        certificate: &CertificateDer<'_>,
+        root: &CertificateDer<'_>,
+        purpose: Purpose<'_>,
+        at: SystemTime,
+    ) -> Result<()> {
+        let output = self.verify(certificate, root, purpose, at)?;
         ensure!(output.status.success(), "{purpose:?}: {}", words(&output));
         Ok(())
     }
@@ -53,7 +65,18 @@ impl OpenSsl {
         root: &CertificateDer<'_>,
         purpose: Purpose<'_>,
     ) -> Result<()> {
-        let output = self.verify(certificate, root, purpose)?;
+        self.refuses_at(certificate, root, purpose, SystemTime::now())
+    }
+
+    /// It is not good for the purpose at a time.
+    pub(super) fn refuses_at(
+        &self,
+        certificate: &CertificateDer<'_>,
+        root: &CertificateDer<'_>,
+        purpose: Purpose<'_>,
+        at: SystemTime,
+    ) -> Result<()> {
+        let output = self.verify(certificate, root, purpose, at)?;
         ensure!(!output.status.success(), "{purpose:?} was taken");
         // It read both and judged: no other failure counts as a refusal.
         ensure!(words(&output).contains("verification failed"), "{purpose:?}: {}", words(&output));
@@ -65,6 +88,7 @@ impl OpenSsl {
         certificate: &CertificateDer<'_>,
         root: &CertificateDer<'_>,
         purpose: Purpose<'_>,
+        at: SystemTime,
     ) -> Result<Output> {
         let (shown, trusted) = (self.folder.join("shown.pem"), self.folder.join("trusted.pem"));
         fs::write(&shown, pem(certificate))?;
@@ -72,6 +96,7 @@ impl OpenSsl {
         let mut command = Command::new("openssl");
         // Whatever the machine trusts does not count.
         command.args(["verify", "-x509_strict", "-check_ss_sig", "-no-CApath", "-no-CAstore", "-CAfile"]).arg(&trusted);
+        command.arg("-attime").arg(at.duration_since(UNIX_EPOCH)?.as_secs().to_string());
         match purpose {
             Purpose::Any => {}
             Purpose::Client => drop(command.args(["-purpose", "sslclient"])),

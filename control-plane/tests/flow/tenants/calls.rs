@@ -4,16 +4,19 @@ mod authorities;
 mod certificates;
 mod claims;
 mod devices;
+mod enrollments;
 mod history;
 mod homes;
 mod lifecycle;
 mod people;
+mod posture;
 mod tokens;
 mod watch;
 
 use super::answer::Answer;
 use super::handles::Handles;
 use super::tenant::Tenant;
+use crate::support::claims::check;
 use crate::support::{Fixture, with_token_of};
 use anyhow::{Result, bail};
 use kaliun_domain::role::Role;
@@ -28,8 +31,9 @@ pub(crate) struct Caller<'a> {
     token: String,
     channel: Channel,
     public: SocketAddr,
-    /// Code of a box that waits for anybody.
+    /// Code of a box that waits for anybody, and the check characters on its screen.
     waiting: String,
+    check: String,
 }
 
 impl<'a> Caller<'a> {
@@ -37,7 +41,9 @@ impl<'a> Caller<'a> {
     pub(crate) async fn new(fixture: &Fixture, tenant: &'a Tenant, role: Role, waiting: &str) -> Result<Self> {
         let public = fixture.server.addresses().public;
         let token = tenant.token_of(fixture, role).await?;
-        Ok(Self { tenant, role, token, channel: fixture.public().await?, public, waiting: waiting.to_owned() })
+        let check = if waiting.is_empty() { String::new() } else { check(fixture, waiting).await? };
+        let (channel, waiting) = (fixture.public().await?, waiting.to_owned());
+        Ok(Self { tenant, role, token, channel, public, waiting, check })
     }
 
     fn request<T>(&self, message: T) -> Request<T> {
@@ -64,10 +70,15 @@ impl<'a> Caller<'a> {
             "LifecycleService/ReadoptDevice" => vec![self.readopt_device(handles).await],
             "LifecycleService/ReplaceDevice" => self.replace_device(handles).await,
             "CertificateService/ListDeviceCertificates" => self.list_device_certificates(handles).await,
+            "PostureService/ListFindings" => self.list_findings(handles).await,
+            "PostureService/ListPlatformFindings" => self.list_platform_findings(handles).await,
             "WatchService/Watch" => self.watch(handles).await,
             "ClaimService/LookUpClaim" => vec![self.look_up_claim(handles).await],
             "ClaimService/ApproveClaim" => self.approve_claim(handles).await,
             "ClaimService/DenyClaim" => vec![self.deny_claim(handles).await],
+            "EnrollmentService/ListEnrollments" => self.list_enrollments(handles).await,
+            "EnrollmentService/ApproveEnrollment" => vec![self.approve_enrollment(handles).await],
+            "EnrollmentService/DenyEnrollment" => vec![self.deny_enrollment(handles).await],
             "JoinTokenService/CreateJoinToken" => vec![self.create_join_token(handles).await],
             "JoinTokenService/ListJoinTokens" => self.list_join_tokens(handles).await,
             "JoinTokenService/RevokeJoinToken" => vec![self.revoke_join_token(handles).await],

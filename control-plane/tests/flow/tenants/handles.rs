@@ -16,6 +16,9 @@ pub(crate) struct Handles {
     pub(crate) email: String,
     /// A claim code that was used.
     pub(crate) claim_code: String,
+    /// Boxes that wait for the tenant's operators.
+    pub(crate) enrollment_id: String,
+    pub(crate) other_enrollment_id: String,
     pub(crate) pages: Pages,
 }
 
@@ -30,6 +33,8 @@ pub(crate) struct Pages {
     pub(crate) events: String,
     pub(crate) device_events: String,
     pub(crate) certificates: String,
+    pub(crate) findings: String,
+    pub(crate) enrollments: String,
 }
 
 impl Handles {
@@ -50,6 +55,8 @@ impl Handles {
             api_token_title: "nobody api".to_owned(),
             email: "nobody@example.org".to_owned(),
             claim_code: "AC34-67DX".to_owned(),
+            enrollment_id: id(),
+            other_enrollment_id: id(),
             pages: Pages {
                 devices: vec![page(), page(), page(), page()],
                 join_tokens: page(),
@@ -58,6 +65,8 @@ impl Handles {
                 events: page(),
                 device_events: page(),
                 certificates: page(),
+                findings: page(),
+                enrollments: page(),
             },
         }
     }
@@ -75,6 +84,8 @@ impl Handles {
             ("api token title", &self.api_token_title),
             ("email", &self.email),
             ("claim code", &self.claim_code),
+            ("enrollment id", &self.enrollment_id),
+            ("other enrollment id", &self.other_enrollment_id),
         ];
         known.into_iter().fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("<{name}>")))
     }

@@ -2,6 +2,7 @@
 
 use super::handles::{Handles, Pages};
 use super::page::sign_in;
+use crate::support::claims::{check, leave_waiting};
 use crate::support::{Fixture, PATIENCE, SPOOL, Session, TOKEN, TestBox, claim_code, samples, with_token_of};
 use anyhow::{Context, Result, ensure};
 use argon2::password_hash::PasswordHasher;
@@ -103,9 +104,22 @@ impl Tenant {
         let known = TestBox::enroll_by(fixture, &secret, &format!("{word}-cellar")).await?;
         let other_device_id = TestBox::enroll_by(fixture, &secret, &format!("{word}-attic")).await?.device_id;
         let code = claim_code(fixture, &format!("{word}-shed")).await?;
-        asking.claim(&code, &installation.to_string()).await?;
+        asking.claim(&code, &check(fixture, &code).await?, &installation.to_string()).await?;
+        for number in 1..=2 {
+            leave_waiting(
+                fixture,
+                &asking.approval_token(&format!("{word} approval {number}")).await?,
+                &format!("{word}-waiting-{number}"),
+            )
+            .await?;
+        }
+        let waiting = asking.waiting().await?;
+        let [enrollment_id, other_enrollment_id] =
+            <[String; 2]>::try_from(waiting).map_err(|waiting| anyhow::anyhow!("{waiting:?}"))?;
         report(&known, word).await?;
         asking.until_offline(&known.device_id).await?;
+
+        refused_insert(admin, organization, word).await?;
 
         let pages = asking.pages(&known.device_id).await?;
         let handles = Handles {
@@ -120,6 +134,8 @@ impl Tenant {
             api_token_title: format!("{word} api"),
             email,
             claim_code: code,
+            enrollment_id,
+            other_enrollment_id,
             pages,
         };
         Ok(Self { word, token, organization, handles, other_device_id, known })
@@ -178,6 +194,17 @@ async fn account_insert(admin: &Client, organization: Uuid, email: &str) -> Resu
     Ok(())
 }
 
+/// What is counted of boxes that came with a token of this tenant and were refused.
+async fn refused_insert(admin: &Client, organization: Uuid, word: &str) -> Result<()> {
+    let statement = "INSERT INTO enrollment_refusal
+                         (hour, source, organization_id, reason, refused_count, first_at, last_at)
+                     VALUES (date_trunc('hour', now()), $2, $1, 'enrollment.token_revoked', 5000, now(), now())";
+    for source in ["first", "second"] {
+        admin.execute(statement, &[&organization, &format!("{word}-{source}-source")]).await?;
+    }
+    Ok(())
+}
+
 /// Sends facts, an event and samples, each with the word where it takes one, and ends the session.
 async fn report(known: &TestBox, word: &str) -> Result<()> {
     let mut session: Session = known.open().await?;
@@ -223,6 +250,19 @@ impl Asking<'_> {
         Ok((made.join_token.context("a join token")?.id, made.secret))
     }
 
+    async fn approval_token(&self, title: &str) -> Result<String> {
+        let request =
+            fleet::CreateJoinTokenRequest { description: title.to_owned(), needs_approval: true, ..Default::default() };
+        let mut client = fleet::join_token_service_client::JoinTokenServiceClient::new(self.channel.clone());
+        Ok(client.create_join_token(self.request(request)).await?.into_inner().secret)
+    }
+
+    async fn waiting(&self) -> Result<Vec<String>> {
+        let mut client = fleet::enrollment_service_client::EnrollmentServiceClient::new(self.channel.clone());
+        let page = client.list_enrollments(self.request(fleet::ListEnrollmentsRequest::default())).await?;
+        Ok(page.into_inner().enrollments.into_iter().map(|waiting| waiting.id).collect())
+    }
+
     async fn api_token(&self, title: &str) -> Result<String> {
         let role = fleet::Role::Viewer.into();
         let request = fleet::CreateApiTokenRequest { name: title.to_owned(), role, lifetime_seconds: 0 };
@@ -231,9 +271,10 @@ impl Asking<'_> {
         Ok(made.api_token.context("an API token")?.id)
     }
 
-    async fn claim(&self, code: &str, installation: &str) -> Result<()> {
+    async fn claim(&self, code: &str, check: &str, installation: &str) -> Result<()> {
         let request = fleet::ApproveClaimRequest {
             code: code.to_owned(),
+            check: check.to_owned(),
             installation_id: installation.to_owned(),
             ..Default::default()
         };
@@ -275,6 +316,9 @@ impl Asking<'_> {
         let mut history = fleet::history_service_client::HistoryServiceClient::new(self.channel.clone());
         let request = fleet::ListEventsRequest { page_size: 1, ..Default::default() };
         pages.events = history.list_events(self.request(request)).await?.into_inner().next_page_token;
+        let mut enrollments = fleet::enrollment_service_client::EnrollmentServiceClient::new(self.channel.clone());
+        let page = fleet::ListEnrollmentsRequest { page_size: 1, ..Default::default() };
+        pages.enrollments = enrollments.list_enrollments(self.request(page)).await?.into_inner().next_page_token;
         let device_id = device.to_owned();
         let request = fleet::ListEventsRequest { device_id, page_size: 1, ..Default::default() };
         let mut certificates = fleet::certificate_service_client::CertificateServiceClient::new(self.channel.clone());
@@ -282,6 +326,10 @@ impl Asking<'_> {
             fleet::ListDeviceCertificatesRequest { device_id: device.to_owned(), page_size: 1, ..Default::default() };
         let page = certificates.list_device_certificates(self.request(page)).await?.into_inner();
         pages.certificates = page.next_page_token;
+        let mut postures = fleet::posture_service_client::PostureServiceClient::new(self.channel.clone());
+        let first = fleet::ListFindingsRequest { page_size: 1, ..Default::default() };
+        pages.findings = postures.list_findings(self.request(first)).await?.into_inner().next_page_token;
+        ensure!(!pages.findings.is_empty(), "two things are wrong");
         pages.device_events = history.list_events(self.request(request)).await?.into_inner().next_page_token;
         Ok(pages)
     }

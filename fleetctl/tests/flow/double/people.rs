@@ -1,6 +1,6 @@
 //! Claims, the caller and the server itself.
 
-use super::{CODE, Services};
+use super::{CHECK, CODE, Services};
 use crate::things::{NOW_MS, id};
 use kaliun_proto::fleet::v1::account_service_server::AccountService;
 use kaliun_proto::fleet::v1::claim_service_server::ClaimService;
@@ -33,6 +33,7 @@ impl ClaimService for Services {
             key_fingerprint: "1f3a 77c0 9b21 04de".to_owned(),
             expires_at_ms: NOW_MS + 600_000,
             source_address: "192.0.2.7".to_owned(),
+            check_tries_left: 5,
         };
         Ok(Response::new(LookUpClaimResponse { claim: Some(claim) }))
     }
@@ -50,6 +51,9 @@ impl ClaimService for Services {
         )
         .await?;
         known_code(&wanted.code)?;
+        if wanted.check != CHECK {
+            return Err(Status::invalid_argument("check: these are not the characters on the box's screen"));
+        }
         Ok(Response::new(ApproveClaimResponse { device_id: id(7), device_name: "box-7".to_owned() }))
     }
 

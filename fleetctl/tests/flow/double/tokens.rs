@@ -22,6 +22,8 @@ impl JoinTokenService for Services {
             expires_at_ms: NOW_MS + i64::try_from(wanted.lifetime_seconds).unwrap() * 1_000,
             max_uses: wanted.max_uses,
             labels: wanted.labels,
+            name_pattern: wanted.name_pattern,
+            needs_approval: wanted.needs_approval,
             created_by: "admin@example.org".to_owned(),
             ..JoinToken::default()
         };

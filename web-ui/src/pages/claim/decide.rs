@@ -7,7 +7,7 @@ use crate::components::icon::{Icon, IconView};
 use crate::components::moving::{background, flag, memo, piece, words};
 use crate::components::notice::Notice;
 use crate::components::time::Until;
-use crate::model::claim::grouped;
+use crate::model::claim::{about_check, check_problem, grouped, normalize_check};
 use crate::model::failure::Failure;
 use crate::model::mark::Tone;
 use crate::session::Session;
@@ -62,6 +62,8 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
     let homes_problem = RwSignal::new(None::<String>);
     let is_busy = RwSignal::new(false);
     let problem = RwSignal::new(None::<String>);
+    let check = RwSignal::new(String::new());
+    let wrong_check = RwSignal::new(None::<String>);
     background(async move {
         match installation::list().await {
             Ok(list) => {
@@ -87,6 +89,9 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
         let code = code.clone();
         move |event: SubmitEvent| {
             event.prevent_default();
+            if let Some(missing) = check.with_untracked(|check| check_problem(check)) {
+                return wrong_check.set(Some(missing));
+            }
             if name_problem.with_untracked(Option::is_some) {
                 return problem.set(Some("Change the name first.".to_owned()));
             }
@@ -97,13 +102,22 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
                 installation_id: home.get_untracked(),
                 name: name.with_untracked(|name| name.trim().to_owned()),
                 labels: HashMap::new(),
+                check: check.get_untracked(),
             };
             background(async move {
                 match claim::approve(request).await {
                     Ok(taken) => {
                         step.try_set(Step::Approved { id: taken.device_id, name: taken.device_name });
                     }
-                    Err(failure) => fail(failure),
+                    // What was typed is wrong, and the person looks at the screen once more.
+                    Err(failure) => match about_check(&failure) {
+                        Some(wrong) => {
+                            is_busy.try_set(false);
+                            check.try_set(String::new());
+                            wrong_check.try_set(Some(wrong));
+                        }
+                        None => fail(failure),
+                    },
                 }
             });
         }
@@ -122,7 +136,28 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
     };
     view! {
         <form class="card" on:submit=approve novalidate=true aria-labelledby="decide-title">
-            <h2 id="decide-title">"Take it in"</h2>
+            <h2 id="decide-title">"Now look at the box's screen"</h2>
+            <p class="quiet" id="check-help">"It shows four check characters since you entered the code. Type them here. If it shows none, this is another box: do not approve."</p>
+            <div class="field">
+                <label for="check">"Check characters"</label>
+                <input
+                    id="check"
+                    class="code-input"
+                    autocapitalize="characters"
+                    autocomplete="off"
+                    spellcheck="false"
+                    maxlength="6"
+                    placeholder="XXXX"
+                    aria-describedby="check-help check-problem"
+                    aria-invalid=words(move || wrong_check.with(|problem| problem.is_some().to_string()))
+                    prop:value=words(move || check.get())
+                    on:input=move |event| {
+                        wrong_check.set(None);
+                        check.set(normalize_check(&event_target_value(&event)));
+                    }
+                />
+                <p id="check-problem" class="field-problem reserve" role="alert">{wrong_check}</p>
+            </div>
             <div class="field">
                 <label for="name">"Name"</label>
                 <input

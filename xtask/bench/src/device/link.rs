@@ -6,8 +6,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use hyper::client::conn::http2::SendRequest;
 use kaliun_proto::link::v1::device_message::Message;
 use kaliun_proto::link::v1::server_message::Message as ServerMessage;
-use kaliun_proto::link::v1::{DeviceMessage, Heartbeat, Hello, ServerMessage as Answer, SettingsApplied};
-use kaliun_proto::telemetry::v1::Facts;
+use kaliun_proto::link::v1::{DeviceMessage, Heartbeat, Hello, SampleBatch, ServerMessage as Answer, SettingsApplied};
+use kaliun_proto::telemetry::v1::{Facts, Health, HealthVerdict, Metric, Sample, SampleValues};
 use prost::Message as _;
 use std::convert::Infallible;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -69,6 +69,25 @@ impl Session {
                     }
                 }
                 _ = heartbeats.tick() => self.send(Message::Heartbeat(Heartbeat { now_ms: now_ms() })).await?,
+            }
+        }
+    }
+
+    /// Sends one sample and waits until it is stored.
+    pub(crate) async fn report(&mut self, spool_id: &[u8], sequence: u64) -> anyhow::Result<()> {
+        let sample = Sample {
+            sampled_at_ms: now_ms(),
+            values: Some(SampleValues { metrics: vec![Metric::CpuBusyRatio.into()], values: vec![0.5] }),
+            health: Some(Health { verdict: HealthVerdict::Ok.into(), reasons: Vec::new() }),
+        };
+        let batch = SampleBatch { spool_id: spool_id.to_vec(), first_sequence: sequence, samples: vec![sample] };
+        self.send(Message::SampleBatch(batch)).await?;
+        loop {
+            if let Some(ServerMessage::Acknowledged(stored)) = rpc::next(&mut self.inbound).await?.message
+                && stored.spool_id == spool_id
+                && stored.sequence >= sequence
+            {
+                return Ok(());
             }
         }
     }

@@ -17,13 +17,7 @@ use std::sync::Arc;
 
 /// Gets the authorities of trust bundle version 1.
 pub(super) async fn learn(server: SocketAddr, hash: [u8; 32], tasks: &Tasks) -> anyhow::Result<Vec<Vec<u8>>> {
-    let provider = crate::certificates::provider();
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyServer(provider)))
-        .with_no_client_auth();
-    let stream = connection::secure(Ipv4Addr::LOCALHOST, server, crate::certificates::finish(config)).await?;
+    let stream = connection::secure(Ipv4Addr::LOCALHOST, server, anybody()?).await?;
     let sender = connection::http2(stream, tasks).await?;
     let service = tower::service_fn(move |request| {
         let mut sender = sender.clone();
@@ -34,6 +28,17 @@ pub(super) async fn learn(server: SocketAddr, hash: [u8; 32], tasks: &Tasks) -> 
     let first = answer.bundles.first().context("the control plane has no trust bundle")?;
     ensure!(digest(&SHA256, &first.bundle).as_ref() == hash, "the trust bundle is not the one the join token names");
     Ok(TrustBundle::decode(first.bundle.as_slice())?.certificate_authorities)
+}
+
+/// TLS of somebody who does not care who the server is.
+pub(crate) fn anybody() -> anyhow::Result<Arc<ClientConfig>> {
+    let provider = crate::certificates::provider();
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyServer(provider)))
+        .with_no_client_auth();
+    Ok(crate::certificates::finish(config))
 }
 
 /// Takes any server whose key signed the handshake.

@@ -101,12 +101,6 @@ impl Report {
     }
 }
 
-/// Says how far it is, beside the figures.
-pub(super) fn say(text: &str) {
-    // A standard error that is closed is no reason to stop.
-    let _closed = writeln!(std::io::stderr(), "{text}");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -32,9 +32,19 @@ async fn a_box_is_claimed_by_its_code() -> anyhow::Result<()> {
     browser.wait_for_text("the question", PATIENCE, |text| text.contains("Is this your box?")).await?;
     let shown = browser.text_of(".key").await?.context("the page shows no key")?;
     assert_eq!(shown.trim(), fingerprint, "page and screen show the same key");
+    browser.wait_for_text("whose words they are", PATIENCE, |text| text.contains("its own words")).await?;
     browser.find("#name", PATIENCE).await?.fill("claimed-by-test").await?;
+
+    // Only the screen has what is asked for now.
+    let check = on_screen(&fleet, "Check characters").await?;
+    browser.find("#check", PATIENCE).await?.fill(if check == "AC34" { "AC36" } else { "AC34" }).await?;
+    browser.find("button[type=submit]", PATIENCE).await?.click().await?;
+    browser.wait_for_text("the wrong check", PATIENCE, |text| text.contains("not the characters on the box")).await?;
+    assert!(fleet.devices().await?.is_empty(), "a box that waits belongs to nobody");
+    browser.find("#check", PATIENCE).await?.fill(&check.to_lowercase()).await?;
     browser.find("button[type=submit]", PATIENCE).await?.click().await?;
     browser.wait_for_text("the answer", PATIENCE, |text| text.contains("claimed-by-test is yours")).await?;
+    browser.wait_for_text("the box online", PATIENCE, |text| text.contains("It is online")).await?;
     assert_eq!(browser.complaints().await?, Vec::<String>::new());
 
     let devices = fleet.online(1).await.context(unclaimed.log_tail())?;

@@ -20,10 +20,13 @@ impl Caller<'_> {
 
     pub(super) async fn approve_claim(&self, handles: &Handles) -> Vec<Answer> {
         let done = |_: &fleet::ApproveClaimResponse| "done".to_owned();
-        let used = fleet::ApproveClaimRequest { code: handles.claim_code.clone(), ..Default::default() };
+        let check = if self.check.is_empty() { "AC34".to_owned() } else { self.check.clone() };
+        let used =
+            fleet::ApproveClaimRequest { code: handles.claim_code.clone(), check: check.clone(), ..Default::default() };
         let into = fleet::ApproveClaimRequest {
             code: self.waiting.clone(),
             installation_id: handles.installation_id.clone(),
+            check,
             name: format!("{}-claimed", self.tenant.word),
             ..Default::default()
         };

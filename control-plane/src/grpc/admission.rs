@@ -1,0 +1,136 @@
+//! Boxes that wait for an operator of their token's organization.
+
+use super::auth::Caller;
+use super::page::{self, PageSeal};
+use super::status;
+use crate::authority::Authority;
+use crate::changes::Changes;
+use crate::clock;
+use crate::digest::{fingerprint, sha256};
+use crate::grpc::enrollment::{Waiting, name_parts};
+use kaliun_proto::fleet::v1 as proto;
+use kaliun_proto::fleet::v1::enrollment_service_server::EnrollmentService;
+use kaliun_proto::telemetry::v1::Facts;
+use kaliun_store::{AppStore, Approval, NotApproved, SystemStore, WaitingRow};
+use kaliun_types::id::EnrollmentId;
+use kaliun_types::label;
+use kaliun_types::name::DeviceName;
+use prost::Message;
+use tonic::{Request, Response, Status};
+
+/// Lists, takes in and turns away.
+pub(crate) struct Admissions {
+    pub(crate) store: AppStore,
+    pub(crate) system: SystemStore,
+    pub(crate) authority: Authority,
+    pub(crate) waiting: Waiting,
+    pub(crate) changes: Changes,
+    pub(crate) seal: PageSeal,
+}
+
+fn facts_of(row: &WaitingRow) -> Facts {
+    Facts::decode(row.facts.as_slice()).unwrap_or_default()
+}
+
+fn to_proto(row: WaitingRow) -> proto::Enrollment {
+    let facts = facts_of(&row);
+    proto::Enrollment {
+        id: row.id.to_string(),
+        key_fingerprint: fingerprint(&row.key_hash),
+        asked_at_ms: clock::to_ms(row.created_at),
+        expires_at_ms: clock::to_ms(row.expires_at),
+        join_token_id: row.join_token.to_string(),
+        name: row.name(&name_parts(&facts, &row.key_hash)).to_string(),
+        join_token_description: row.join_token_description,
+        source_address: row.source_address,
+        facts: Some(facts),
+    }
+}
+
+fn id_from(text: &str) -> Result<EnrollmentId, Status> {
+    text.parse().map_err(|error| status::invalid("id", error))
+}
+
+#[tonic::async_trait]
+impl EnrollmentService for Admissions {
+    async fn list_enrollments(
+        &self,
+        request: Request<proto::ListEnrollmentsRequest>,
+    ) -> Result<Response<proto::ListEnrollmentsResponse>, Status> {
+        let caller = Caller::of(&request)?.clone();
+        let request = request.into_inner();
+        let size = page::size(request.page_size, page::DEFAULT)?;
+        let list = self.seal.list(caller.scope().organization(), "enrollments");
+        let after = list.position(&request.page_token)?.and_then(|id| id.parse().ok());
+        let page = self.store.enrollment_list_page(caller.scope(), after, size + 1).await.map_err(status::store)?;
+        let (mut rows, count) = page;
+        let next_page_token = page::cut(&mut rows, size, |row| list.token(&row.id.to_string()));
+        let enrollments = rows.into_iter().map(to_proto).collect();
+        let waiting_count = u32::try_from(count).unwrap_or(0);
+        Ok(Response::new(proto::ListEnrollmentsResponse { enrollments, next_page_token, waiting_count }))
+    }
+
+    async fn approve_enrollment(
+        &self,
+        request: Request<proto::ApproveEnrollmentRequest>,
+    ) -> Result<Response<proto::ApproveEnrollmentResponse>, Status> {
+        let caller = Caller::of(&request)?.clone();
+        let request = request.into_inner();
+        let id = id_from(&request.id)?;
+        let name = match request.name.as_str() {
+            "" => None,
+            name => Some(DeviceName::parse(name).map_err(|error| status::invalid("name", error))?),
+        };
+        let installation = match request.installation_id.as_str() {
+            "" => None,
+            id => Some(id.parse().map_err(|error| status::invalid("installation_id", error))?),
+        };
+        let labels = label::check(request.labels).map_err(|error| status::invalid("labels", error))?;
+        let row = self.store.enrollment_waiting(caller.scope(), id).await.map_err(status::store)?;
+        let row = row.ok_or_else(nobody_waits)?;
+        let facts = facts_of(&row);
+        let now = self.authority.now();
+        let approval = Approval {
+            installation,
+            name: name.as_ref(),
+            parts: name_parts(&facts, &row.key_hash),
+            labels: &labels,
+            facts_hash: &sha256(&row.facts),
+            certificate: self.authority.current().grant(now),
+        };
+        let admitted = self.system.enrollment_admit(caller.scope(), &caller.actor(), id, approval, now).await;
+        let enrolled = admitted.map_err(status::store)?.map_err(|refused| match refused {
+            NotApproved::NoSuchCode | NotApproved::NoSuchEnrollment => nobody_waits(),
+            NotApproved::NoSuchInstallation => status::not_found("installation"),
+            NotApproved::TokenRefused(reason) => Status::failed_precondition(format!(
+                "{}: the join token that this box came with lets no box in any more; make another and enrol the box with it",
+                reason.code()
+            )),
+            NotApproved::KeyRefused(reason) => status::refusal(reason),
+        })?;
+        self.waiting.decided(id);
+        self.changes.tell(enrolled.organization, enrolled.device);
+        Ok(Response::new(proto::ApproveEnrollmentResponse {
+            device_id: enrolled.device.to_string(),
+            device_name: enrolled.name,
+        }))
+    }
+
+    async fn deny_enrollment(
+        &self,
+        request: Request<proto::DenyEnrollmentRequest>,
+    ) -> Result<Response<proto::DenyEnrollmentResponse>, Status> {
+        let caller = Caller::of(&request)?.clone();
+        let id = id_from(&request.into_inner().id)?;
+        let denied = self.system.enrollment_turn_away(caller.scope(), &caller.actor(), id).await;
+        if !denied.map_err(status::store)? {
+            return Err(nobody_waits());
+        }
+        self.waiting.decided(id);
+        Ok(Response::new(proto::DenyEnrollmentResponse {}))
+    }
+}
+
+fn nobody_waits() -> Status {
+    status::not_found("waiting box; it was decided about, or its token has ended")
+}

@@ -1,0 +1,179 @@
+//! The device that an enrolment leads to: whether there is one with a key, how it is made, and how it gets its certificate again.
+
+use super::{Enrolled, NewDevice};
+use crate::certificates::{CertificateCause, CertificateGrant, certificate_insert_in_txn};
+use crate::error::StoreError;
+use crate::join_tokens::labels_to_json;
+use crate::lifecycle::standing_from_row;
+use crate::pool::{Txn, column};
+use kaliun_domain::enrollment::may_recover;
+use kaliun_domain::lifecycle::Standing;
+use kaliun_types::id::{DeviceId, InstallationId, OrganizationId};
+use kaliun_types::label::Labels;
+use kaliun_types::name::DeviceName;
+use kaliun_types::reason::ReasonCode;
+use std::time::SystemTime;
+
+/// Most tries to find a free name by counting up. A factory that names all boxes alike has the count in the name.
+const NAME_TRIES: u32 = 100_000;
+
+/// A device that lives with a key.
+pub(crate) struct Live {
+    pub(crate) device: Enrolled,
+    certificate_expires_at: SystemTime,
+    recoverable_until: Option<SystemTime>,
+}
+
+impl Live {
+    /// Whether it was away for no longer than it may be.
+    pub(crate) fn may_return(&self, now: SystemTime) -> bool {
+        may_recover(self.certificate_expires_at, self.recoverable_until, now)
+    }
+}
+
+/// The device with this key that is not deleted; or why its key counts for nothing. A key that was revoked once is refused for ever, also
+/// when its device was deleted since: whoever has a stolen box has its key.
+pub(crate) async fn live_device_by_key(
+    txn: &Txn<'_>,
+    key_hash: &[u8],
+) -> Result<Result<Option<Live>, ReasonCode>, StoreError> {
+    const TABLE: &str = "device";
+    let rows = txn
+        .rows(
+            "SELECT id, name, organization_id, certificate_expires_at, recoverable_until, deleted_at IS NOT NULL AS deleted,
+                    revoked_at IS NOT NULL AS revoked, decommissioned_at IS NOT NULL AS decommissioned, wipe_identity
+             FROM device WHERE key_hash = $1 AND (deleted_at IS NULL OR revoked_at IS NOT NULL)
+             ORDER BY deleted_at NULLS FIRST LIMIT 2 FOR UPDATE",
+            &[&key_hash],
+        )
+        .await?;
+    let mut live = None;
+    for row in &rows {
+        let standing = standing_from_row(row)?;
+        if let Some(reason) = (Standing { deleted: false, ..standing }).refusal() {
+            return Ok(Err(reason));
+        }
+        live = Some(Live {
+            device: Enrolled {
+                device: column(row, TABLE, "id")?,
+                name: column(row, TABLE, "name")?,
+                organization: column(row, TABLE, "organization_id")?,
+                is_new: false,
+            },
+            certificate_expires_at: column(row, TABLE, "certificate_expires_at")?,
+            recoverable_until: column(row, TABLE, "recoverable_until")?,
+        });
+    }
+    Ok(Ok(live))
+}
+
+/// Notes that a device gets its certificate once more: the answer of its first try was lost, or its folder was.
+pub(crate) async fn reissue(
+    txn: &Txn<'_>,
+    device: DeviceId,
+    organization: OrganizationId,
+    certificate: CertificateGrant,
+    actor: &str,
+) -> Result<(), StoreError> {
+    txn.execute(
+        "UPDATE device SET certificate_expires_at = $2, certificate_authority = $3 WHERE id = $1",
+        &[&device, &certificate.expires_at, &certificate.authority],
+    )
+    .await?;
+    certificate_insert_in_txn(txn, organization, device, certificate, CertificateCause::GivenAgain).await?;
+    txn.execute(
+        "INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
+         VALUES ($1, $2, $3, 'The box proved its key and got a certificate again.', $4, now())",
+        &[&organization, &device, &ReasonCode::DeviceReissued.code(), &actor],
+    )
+    .await?;
+    txn.execute(
+        "INSERT INTO audit (organization_id, actor, action, target, request_id)
+         VALUES ($1, $2, 'device.reissue', $3, 'enrollment')",
+        &[&organization, &actor, &format!("device/{device}")],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Inserts a device under the wished name, or the first like it that is free. `by` is the actor and the request's id.
+pub(crate) async fn device_insert(
+    txn: &Txn<'_>,
+    organization: OrganizationId,
+    installation: Option<InstallationId>,
+    labels: &Labels,
+    new: &NewDevice<'_>,
+    wished: &DeviceName,
+    by: (&str, &str),
+) -> Result<Enrolled, StoreError> {
+    let (actor, request_id) = by;
+    let device = DeviceId::new();
+    let name = free_name(txn, organization, wished).await?;
+    txn.execute(
+        "INSERT INTO device
+             (id, organization_id, installation_id, name, labels, key_hash, certificate_expires_at, certificate_authority)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        &[
+            &device,
+            &organization,
+            &installation,
+            &name,
+            &labels_to_json(labels),
+            &new.parts.key_hash,
+            &new.certificate.expires_at,
+            &new.certificate.authority,
+        ],
+    )
+    .await?;
+    txn.execute("INSERT INTO device_status (device_id, organization_id) VALUES ($1, $2)", &[&device, &organization])
+        .await?;
+    txn.execute(
+        "INSERT INTO device_facts (device_id, organization_id, facts, facts_hash, reported_at) VALUES ($1, $2, $3, $4, now())",
+        &[&device, &organization, &new.facts, &new.facts_hash],
+    )
+    .await?;
+    txn.execute(
+        "INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
+         VALUES ($1, $2, $3, 'The box was enrolled.', $4, now())",
+        &[&organization, &device, &ReasonCode::DeviceEnrolled.code(), &actor],
+    )
+    .await?;
+    txn.execute(
+        "INSERT INTO audit (organization_id, actor, action, target, after, request_id)
+         VALUES ($1, $2, 'device.enroll', $3, $4, $5)",
+        &[
+            &organization,
+            &actor,
+            &format!("device/{device}"),
+            &serde_json::json!({ "name": name, "labels": labels_to_json(labels) }),
+            &request_id,
+        ],
+    )
+    .await?;
+    Ok(Enrolled { device, name, organization, is_new: true })
+}
+
+/// The wished name, or with the lowest number behind it that is free.
+///
+/// The lock keeps two boxes of the same name from choosing the same number; it is held until the transaction ends.
+async fn free_name(txn: &Txn<'_>, organization: OrganizationId, wished: &DeviceName) -> Result<String, StoreError> {
+    txn.rows(
+        "SELECT pg_advisory_xact_lock(hashtext($1), hashtext($2))",
+        &[&organization.to_string(), &wished.as_str()],
+    )
+    .await?;
+    let row = txn
+        .row_opt(
+            "SELECT candidate FROM (
+                 SELECT n, CASE n WHEN 1 THEN $2::text ELSE $2::text || '-' || n END AS candidate FROM generate_series(1, $3::integer) AS n
+             ) AS candidates
+             WHERE NOT EXISTS (SELECT FROM device d WHERE d.organization_id = $1 AND d.name = candidate AND d.deleted_at IS NULL)
+             ORDER BY n LIMIT 1",
+            &[&organization, &wished.as_str(), &i32::try_from(NAME_TRIES).unwrap_or(i32::MAX)],
+        )
+        .await?;
+    match row {
+        Some(row) => column(&row, "device", "candidate"),
+        None => Err(StoreError::AlreadyExists { what: "every numbered name like this" }),
+    }
+}

@@ -1,0 +1,103 @@
+//! `fleetctl enrollment`.
+
+use super::claim::{fields, find_installation, said_by};
+use super::get::convert;
+use crate::Program;
+use crate::cli::{EnrollmentApprove, EnrollmentCommand, EnrollmentDeny, Format, Global};
+use crate::client::Client;
+use crate::client::pages::Paging;
+use crate::failure::{Failure, Kind};
+use crate::output::text::clean;
+use crate::output::{print_document, print_list};
+use crate::view::claim::Approved;
+use crate::view::enrollment::{DeniedEnrollment, EnrollmentView};
+use crate::view::event::DeviceReference;
+use kaliun_proto::fleet::v1::{ApproveEnrollmentRequest, Enrollment};
+
+/// Runs one of the subcommands.
+pub(super) async fn run(program: &mut Program, global: &Global, command: EnrollmentCommand) -> Result<(), Failure> {
+    let client = Client::open(program, global).await?;
+    match command {
+        EnrollmentCommand::List(arguments) => {
+            let list = client.enrollment_list(&Paging { limit: arguments.limit, ..Paging::ALL }).await?;
+            print_list(program, arguments.output.output, &convert::<_, EnrollmentView>(list))
+        }
+        EnrollmentCommand::Approve(arguments) => approve(program, &client, arguments).await,
+        EnrollmentCommand::Deny(arguments) => deny(program, &client, arguments).await,
+    }
+}
+
+async fn approve(program: &mut Program, client: &Client, arguments: EnrollmentApprove) -> Result<(), Failure> {
+    let waiting = find(client, &arguments.enrollment).await?;
+    let installation_id = match &arguments.installation {
+        Some(installation) => find_installation(client, installation).await?,
+        None => String::new(),
+    };
+    for line in introduction(&waiting) {
+        program.console.talk(&line);
+    }
+    if !arguments.yes {
+        program.console.confirm("Take it in?")?;
+    }
+    let request = ApproveEnrollmentRequest {
+        id: waiting.id,
+        installation_id,
+        name: arguments.name.map(|name| name.as_str().to_owned()).unwrap_or_default(),
+        labels: arguments.labels.into_iter().map(|label| (label.key, label.value)).collect(),
+    };
+    let answer = client.enrollment_approve(request).await?;
+    program.console.talk(&format!("Took in device/{}.", clean(&answer.device_name)));
+    let approved = Approved {
+        device: DeviceReference { id: answer.device_id, name: answer.device_name },
+        key_fingerprint: Some(waiting.key_fingerprint).filter(|fingerprint| !fingerprint.is_empty()),
+    };
+    match arguments.output.output {
+        Format::Json | Format::Yaml => print_document(program, arguments.output.output, &approved),
+        Format::Table | Format::Wide | Format::Name => {
+            program.console.print_line(&format!("device/{}", clean(&approved.device.name)))
+        }
+    }
+}
+
+async fn deny(program: &mut Program, client: &Client, arguments: EnrollmentDeny) -> Result<(), Failure> {
+    let waiting = find(client, &arguments.enrollment).await?;
+    client.enrollment_deny(waiting.id.clone()).await?;
+    program.console.talk(&format!("Turned enrollment/{} away.", waiting.id));
+    match arguments.output.output {
+        Format::Json | Format::Yaml => {
+            print_document(program, arguments.output.output, &DeniedEnrollment { id: waiting.id, denied: true })
+        }
+        Format::Table | Format::Wide | Format::Name => Ok(()),
+    }
+}
+
+fn introduction(waiting: &Enrollment) -> Vec<String> {
+    let seen = [
+        ("Key", waiting.key_fingerprint.as_str()),
+        ("Comes from", waiting.source_address.as_str()),
+        ("Join token", waiting.join_token_description.as_str()),
+        ("Will be", waiting.name.as_str()),
+    ];
+    let mut lines = vec!["What the server sees of the box:".to_owned()];
+    lines.extend(fields(&seen));
+    lines.extend(said_by(&waiting.facts.clone().unwrap_or_default()));
+    lines
+}
+
+async fn find(client: &Client, name_or_id: &str) -> Result<Enrollment, Failure> {
+    let list = client.enrollment_list(&Paging::ALL).await?;
+    let mut found = list.items.into_iter().filter(|waiting| waiting.id == name_or_id || waiting.name == name_or_id);
+    match (found.next(), found.next()) {
+        (Some(waiting), None) => Ok(waiting),
+        (Some(_), Some(_)) => Err(Failure::new(
+            Kind::Conflict,
+            format!("several boxes that wait would be called {name_or_id:?}"),
+            "name it by its id, from `fleetctl enrollment list`",
+        )),
+        (None, _) => Err(Failure::new(
+            Kind::NotFound,
+            format!("no box {name_or_id:?} waits"),
+            "see what waits with `fleetctl enrollment list`",
+        )),
+    }
+}
