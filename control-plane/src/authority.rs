@@ -4,21 +4,27 @@
 //! database never sees. Each replica holds what counts now as [`Credentials`] and reads it anew when it changed.
 
 mod bundle;
+mod bundle_key;
 mod certificate;
 mod credentials;
 mod key_file;
 mod moved;
+pub(crate) mod portable;
 mod request;
 pub(crate) mod rotation;
+mod sealed_file;
 mod signer;
 
 use crate::clock::Clock;
+pub use bundle_key::{BUNDLE_KEY, BundleKey};
 pub use credentials::Credentials;
 use kaliun_store::{AuthorityRow, StoreError, SystemStore, TrustBundleRow};
 pub use key_file::KeyFile;
 pub use request::CheckedRequest;
+pub use sealed_file::{Lock, PASSPHRASE_MIN_CHARS};
 use signer::{MemorySigner, Signer};
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
@@ -84,6 +90,29 @@ pub enum AuthorityError {
         /// What.
         what: String,
     },
+    /// A file that should be sealed is something else.
+    #[error("{} is no file with sealed {what}", path.display())]
+    NotSealed {
+        /// Which.
+        path: PathBuf,
+        /// What it should hold.
+        what: String,
+    },
+    /// It does not open.
+    #[error(
+        "{} does not open with what was given: it was sealed with another passphrase or key file, or it is damaged",
+        path.display()
+    )]
+    OtherLock {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Somebody who finds the file would guess it.
+    #[error("{} holds a passphrase of fewer than {PASSPHRASE_MIN_CHARS} characters; take a longer one", path.display())]
+    WeakPassphrase {
+        /// Where it is.
+        path: PathBuf,
+    },
     /// A certificate could not be made.
     #[error("a certificate could not be made")]
     Certificate(#[from] rcgen::Error),
@@ -113,6 +142,15 @@ struct Shared {
 struct First {
     authority: (rustls::pki_types::CertificateDer<'static>, zeroize::Zeroizing<Vec<u8>>),
     bundle: (kaliun_proto::enrollment::v1::SignedTrustBundle, zeroize::Zeroizing<Vec<u8>>),
+}
+
+/// Writes a file that is readable for its owner alone, whole and on the disk, and never over another one.
+pub(crate) fn new_file(path: &Path, content: &[u8]) -> Result<(), AuthorityError> {
+    let wrap = |source| AuthorityError::File { path: path.to_owned(), source };
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(wrap)?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(wrap)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(wrap)
 }
 
 /// What the key of an authority is sealed for.

@@ -2,20 +2,25 @@
 //! once.
 
 mod certificates;
+mod rotation;
 
+use crate::authority::Authority;
 use crate::changes::Changes;
 use crate::clock;
-use crate::grpc::enrollment::Waiting;
+use crate::ended_devices::{self, Journal};
+use crate::grpc::enrollment::{REFUSALS_PERIOD, Refusals, Waiting};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use kaliun_store::{StoreError, SystemStore};
 use kaliun_types::id::ReplicaId;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 /// How often a replica says that it lives, and how long it may be silent before its sessions are over.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-const LEASE: Duration = Duration::from_secs(20);
+pub(crate) const LEASE: Duration = Duration::from_secs(20);
 /// Most orphaned sessions ended at once.
 const REAP_BATCH: i64 = 1_000;
 /// Partitions are made this many hours ahead, and looked after this often.
@@ -34,6 +39,11 @@ const EVENTS_PERIOD: Duration = Duration::from_secs(60);
 const ENROLLMENT_PERIOD: Duration = Duration::from_secs(30);
 const ENROLLMENT_BATCH: i64 = 1_000;
 const ENROLLMENT_BATCHES: usize = 200;
+/// Counts of refused enrolments are forgotten this often, so many at a time: more than a flood from everywhere adds.
+const REFUSALS_RETENTION_PERIOD: Duration = Duration::from_secs(60);
+const REFUSALS_BATCH: i64 = 5_000;
+/// Devices that came back unknown are forgotten so long after their certificate ran out: they cannot come by it any more.
+const RETURNED_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Decisions on waiting boxes that nobody told of are looked for this often.
 const DECISION_PERIOD: Duration = Duration::from_secs(2);
 /// The history of certificates goes back so far, two years; and how much is deleted in one run.
@@ -41,6 +51,10 @@ const CERTIFICATES_KEPT: Duration = Duration::from_secs(2 * 365 * 24 * 3600);
 const CERTIFICATES_BATCH: i64 = 1_000;
 /// When certificates run out is looked at this often; they live for 30 days.
 const CERTIFICATE_PERIOD: Duration = Duration::from_secs(60);
+
+/// Whether a rotation that goes by itself can go on is looked at this often. Its phases last a minute at least; while it waits, each look
+/// counts the devices, some 50 ms for 100,000.
+const ROTATION_PERIOD: Duration = Duration::from_secs(5);
 
 /// Runs something now and then every period, until the process stops.
 fn every<F>(tasks: &Tasks, name: &'static str, period: Duration, mut activate: impl FnMut() -> F + Send + 'static)
@@ -82,6 +96,15 @@ async fn reap(store: &SystemStore, changes: &Changes) -> Result<usize, StoreErro
         changes.tell(*organization, *device);
     }
     Ok(ended.len())
+}
+
+/// Starts the rotation of the authorities, for when it shall go by itself.
+pub(crate) fn start_rotation(tasks: &Tasks, authority: &Authority) {
+    let (authority, told) = (authority.clone(), Arc::new(AtomicI64::new(0)));
+    every(tasks, "rotation", ROTATION_PERIOD, move || {
+        let (authority, told) = (authority.clone(), Arc::clone(&told));
+        async move { rotation::look(&authority, &told).await }
+    });
 }
 
 /// Starts all of it.
@@ -156,5 +179,39 @@ pub(crate) fn start(
     every(tasks, "enrollment-decisions", DECISION_PERIOD, move || {
         let (store, waiting) = (decisions.clone(), waiting.clone());
         async move { waiting.look(&store).await }
+    });
+}
+
+/// Writes now and then what was counted of refused enrolments, and forgets what is old.
+pub(crate) fn count_refusals(tasks: &Tasks, store: &SystemStore, refusals: Refusals) {
+    let writing = store.clone();
+    every(tasks, "enrollment-refusals", REFUSALS_PERIOD, move || {
+        let (store, refusals) = (writing.clone(), refusals.clone());
+        async move { refusals.write(&store).await }
+    });
+    let forgetting = store.clone();
+    every(tasks, "enrollment-refusals-retention", REFUSALS_RETENTION_PERIOD, move || {
+        let store = forgetting.clone();
+        async move {
+            store.enrollment_refusals_delete_old(REFUSALS_BATCH).await?;
+            store.returned_delete_expired(clock::now() - RETURNED_KEPT, REFUSALS_BATCH).await.map(|_count| ())
+        }
+    });
+}
+
+/// Keeps the journal of devices that may not connect any more, beside the database.
+pub(crate) fn keep_journal(tasks: &Tasks, store: &SystemStore, state_dir: &Path) {
+    let journal = match Journal::open(state_dir) {
+        Ok(journal) => Arc::new(tokio::sync::Mutex::new(journal)),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "no journal of ended devices is kept");
+            return;
+        }
+    };
+    let store = store.clone();
+    every(tasks, "ended-devices", ended_devices::PERIOD, move || {
+        let (store, journal) = (store.clone(), Arc::clone(&journal));
+        // Nobody else has it: an activation ends before the next one begins.
+        async move { journal.lock().await.follow(&store).await }
     });
 }

@@ -1,7 +1,7 @@
 //! Puts the parts together, runs them, and takes them apart again.
 
 mod assembly;
-mod database;
+pub(crate) mod database;
 
 use crate::authority::AuthorityError;
 use crate::bootstrap::BootstrapError;
@@ -11,7 +11,8 @@ use crate::listen::accept::bind;
 use crate::listen::public::{self, PublicTlsError};
 use crate::tasks::Tasks;
 use assembly::Assembled;
-use database::{Database, DatabaseError};
+pub(crate) use database::Database;
+pub use database::DatabaseError;
 use kaliun_proto::link::v1::Drain;
 use kaliun_proto::link::v1::server_message::Message;
 use kaliun_store::StoreError;

@@ -150,6 +150,7 @@ CREATE TABLE public.cluster (
     singleton boolean DEFAULT true NOT NULL,
     incarnation bigint DEFAULT 1 NOT NULL,
     page_token_key bytea,
+    restored_at timestamp with time zone,
     CONSTRAINT cluster_page_token_key_check CHECK ((octet_length(page_token_key) = 32)),
     CONSTRAINT cluster_singleton_check CHECK (singleton)
 );
@@ -229,7 +230,10 @@ CREATE TABLE public.device_identity (
     key_reused_count bigint DEFAULT 0 NOT NULL,
     key_reused_since timestamp with time zone,
     key_reused_at timestamp with time zone,
-    key_reused_source text
+    key_reused_source text,
+    ahead_since timestamp with time zone,
+    ahead_at timestamp with time zone,
+    ahead_incarnation bigint
 );
 
 ALTER TABLE ONLY public.device_identity FORCE ROW LEVEL SECURITY;
@@ -291,6 +295,21 @@ CREATE TABLE public.enrollment (
 ALTER TABLE ONLY public.enrollment FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.enrollment OWNER TO kaliun_owner;
+
+CREATE TABLE public.enrollment_refusal (
+    hour timestamp with time zone NOT NULL,
+    source text NOT NULL,
+    organization_id uuid,
+    reason text NOT NULL,
+    refused_count bigint NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    CONSTRAINT enrollment_refusal_refused_count_check CHECK ((refused_count > 0))
+);
+
+ALTER TABLE ONLY public.enrollment_refusal FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.enrollment_refusal OWNER TO kaliun_owner;
 
 CREATE TABLE public.event (
     id bigint NOT NULL,
@@ -395,6 +414,21 @@ ALTER TABLE ONLY public.report_settings FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.report_settings OWNER TO kaliun_owner;
 
+CREATE TABLE public.returned_device (
+    device_id uuid NOT NULL,
+    organization_id uuid,
+    key_hash bytea NOT NULL,
+    certificate_authority integer NOT NULL,
+    certificate_expires_at timestamp with time zone NOT NULL,
+    source text NOT NULL,
+    first_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY public.returned_device FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.returned_device OWNER TO kaliun_owner;
+
 CREATE TABLE public.rotation (
     singleton boolean DEFAULT true NOT NULL,
     revision bigint DEFAULT 1 NOT NULL,
@@ -402,9 +436,17 @@ CREATE TABLE public.rotation (
     phase_since timestamp with time zone DEFAULT now() NOT NULL,
     current_authority integer NOT NULL,
     next_authority integer,
+    grace_seconds bigint,
+    waits_since timestamp with time zone DEFAULT now() NOT NULL,
+    paused_at timestamp with time zone,
+    paused_by text,
+    pause_reason text,
     CONSTRAINT rotation_check CHECK (((phase = 1) = (next_authority IS NULL))),
+    CONSTRAINT rotation_grace_seconds_check CHECK ((grace_seconds > 0)),
+    CONSTRAINT rotation_pause_is_whole CHECK ((((paused_at IS NULL) = (paused_by IS NULL)) AND ((paused_at IS NULL) = (pause_reason IS NULL)))),
     CONSTRAINT rotation_phase_check CHECK (((phase >= 1) AND (phase <= 4))),
-    CONSTRAINT rotation_singleton_check CHECK (singleton)
+    CONSTRAINT rotation_singleton_check CHECK (singleton),
+    CONSTRAINT rotation_steady_is_not_steered CHECK (((phase <> 1) OR ((paused_at IS NULL) AND (grace_seconds IS NULL))))
 );
 
 ALTER TABLE public.rotation OWNER TO kaliun_owner;
@@ -433,6 +475,29 @@ CREATE TABLE public.trust_bundle (
 );
 
 ALTER TABLE public.trust_bundle OWNER TO kaliun_owner;
+
+CREATE TABLE public.unsigned_bundle (
+    singleton boolean DEFAULT true NOT NULL,
+    revision bigint NOT NULL,
+    step smallint NOT NULL,
+    version bigint NOT NULL,
+    bundle bytea NOT NULL,
+    asked_by text NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    authority_number integer,
+    authority_certificate bytea,
+    authority_sealed_key bytea,
+    grace_seconds bigint,
+    CONSTRAINT unsigned_bundle_check CHECK (((step = 1) = (authority_number IS NOT NULL))),
+    CONSTRAINT unsigned_bundle_check1 CHECK (((authority_number IS NULL) = (authority_certificate IS NULL))),
+    CONSTRAINT unsigned_bundle_check2 CHECK (((authority_number IS NULL) = (authority_sealed_key IS NULL))),
+    CONSTRAINT unsigned_bundle_grace_seconds_check CHECK ((grace_seconds > 0)),
+    CONSTRAINT unsigned_bundle_singleton_check CHECK (singleton),
+    CONSTRAINT unsigned_bundle_step_check CHECK (((step >= 1) AND (step <= 3))),
+    CONSTRAINT unsigned_bundle_version_check CHECK ((version > 0))
+);
+
+ALTER TABLE public.unsigned_bundle OWNER TO kaliun_owner;
 
 ALTER TABLE ONLY public.account
     ADD CONSTRAINT account_pkey PRIMARY KEY (id);
@@ -518,11 +583,17 @@ ALTER TABLE ONLY public.replica
 ALTER TABLE ONLY public.report_settings
     ADD CONSTRAINT report_settings_pkey PRIMARY KEY (organization_id);
 
+ALTER TABLE ONLY public.returned_device
+    ADD CONSTRAINT returned_device_pkey PRIMARY KEY (device_id);
+
 ALTER TABLE ONLY public.rotation
     ADD CONSTRAINT rotation_pkey PRIMARY KEY (singleton);
 
 ALTER TABLE ONLY public.trust_bundle
     ADD CONSTRAINT trust_bundle_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY public.unsigned_bundle
+    ADD CONSTRAINT unsigned_bundle_pkey PRIMARY KEY (singleton);
 
 CREATE UNIQUE INDEX account_email ON public.account USING btree (lower(email));
 
@@ -540,7 +611,13 @@ CREATE UNIQUE INDEX device_certificate_enrolled ON public.device_certificate USI
 
 CREATE INDEX device_certificate_expiry ON public.device USING btree (certificate_expires_at) WHERE ((deleted_at IS NULL) AND (revoked_at IS NULL));
 
+CREATE INDEX device_certificate_expiry_organization ON public.device USING btree (organization_id, certificate_expires_at) WHERE ((deleted_at IS NULL) AND (revoked_at IS NULL));
+
+CREATE INDEX device_ended ON public.device USING btree (GREATEST(COALESCE(revoked_at, '-infinity'::timestamp with time zone), COALESCE(deleted_at, '-infinity'::timestamp with time zone), COALESCE(decommissioned_at, '-infinity'::timestamp with time zone)), id) WHERE ((revoked_at IS NOT NULL) OR (deleted_at IS NOT NULL));
+
 CREATE INDEX device_enrolled ON public.device USING btree (organization_id, enrolled_at DESC, id) WHERE (deleted_at IS NULL);
+
+CREATE INDEX device_identity_ahead ON public.device_identity USING btree (ahead_at) WHERE (ahead_at IS NOT NULL);
 
 CREATE INDEX device_identity_key_reused ON public.device_identity USING btree (organization_id, key_reused_at) WHERE (key_reused_at IS NOT NULL);
 
@@ -560,6 +637,10 @@ CREATE INDEX device_status_replica ON public.device_status USING btree (replica_
 
 CREATE INDEX enrollment_expiry ON public.enrollment USING btree (code_expires_at);
 
+CREATE INDEX enrollment_refusal_organization ON public.enrollment_refusal USING btree (organization_id, source, hour);
+
+CREATE UNIQUE INDEX enrollment_refusal_place ON public.enrollment_refusal USING btree (hour, source, COALESCE(organization_id, '00000000-0000-0000-0000-000000000000'::uuid), reason);
+
 CREATE INDEX enrollment_waiting ON public.enrollment USING btree (organization_id, id) WHERE ((state = 1) AND (organization_id IS NOT NULL));
 
 CREATE INDEX event_device ON public.event USING btree (device_id, id DESC);
@@ -571,6 +652,10 @@ CREATE INDEX join_token_organization ON public.join_token USING btree (organizat
 CREATE INDEX membership_account ON public.membership USING btree (account_id);
 
 CREATE UNIQUE INDEX organization_runs_platform ON public.organization USING btree (runs_platform) WHERE runs_platform;
+
+CREATE INDEX returned_device_end ON public.returned_device USING btree (certificate_expires_at);
+
+CREATE INDEX returned_device_organization ON public.returned_device USING btree (organization_id, device_id);
 
 CREATE INDEX sample_head_device ON ONLY public.sample_head USING btree (device_id, sampled_at);
 
@@ -622,6 +707,9 @@ ALTER TABLE ONLY public.enrollment
 ALTER TABLE ONLY public.enrollment
     ADD CONSTRAINT enrollment_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
+ALTER TABLE ONLY public.enrollment_refusal
+    ADD CONSTRAINT enrollment_refusal_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
 ALTER TABLE ONLY public.event
     ADD CONSTRAINT event_device FOREIGN KEY (organization_id, device_id) REFERENCES public.device(organization_id, id);
 
@@ -642,6 +730,9 @@ ALTER TABLE ONLY public.membership
 
 ALTER TABLE ONLY public.report_settings
     ADD CONSTRAINT report_settings_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.returned_device
+    ADD CONSTRAINT returned_device_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
 ALTER TABLE ONLY public.rotation
     ADD CONSTRAINT rotation_current_authority_fkey FOREIGN KEY (current_authority) REFERENCES public.authority(number);
@@ -668,6 +759,8 @@ ALTER TABLE public.device_identity ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.device_status ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.enrollment ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.enrollment_refusal ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.event ENABLE ROW LEVEL SECURITY;
 
@@ -699,6 +792,8 @@ CREATE POLICY organization ON public.device_status TO kaliun_app USING ((organiz
 
 CREATE POLICY organization ON public.enrollment TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
+CREATE POLICY organization ON public.enrollment_refusal TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
 CREATE POLICY organization ON public.event TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
 CREATE POLICY organization ON public.installation TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
@@ -713,9 +808,13 @@ CREATE POLICY organization ON public.organization TO kaliun_app USING ((id = pub
 
 CREATE POLICY organization ON public.report_settings TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
+CREATE POLICY organization ON public.returned_device TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
 CREATE POLICY organization ON public.sample_head TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
 ALTER TABLE public.report_settings ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.returned_device ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.sample_head ENABLE ROW LEVEL SECURITY;
 
@@ -739,6 +838,8 @@ CREATE POLICY system ON public.device_status TO kaliun_system USING (true) WITH 
 
 CREATE POLICY system ON public.enrollment TO kaliun_system USING (true) WITH CHECK (true);
 
+CREATE POLICY system ON public.enrollment_refusal TO kaliun_system USING (true) WITH CHECK (true);
+
 CREATE POLICY system ON public.event TO kaliun_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system ON public.installation TO kaliun_system USING (true) WITH CHECK (true);
@@ -750,6 +851,8 @@ CREATE POLICY system ON public.membership TO kaliun_system USING (true) WITH CHE
 CREATE POLICY system ON public.organization TO kaliun_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system ON public.report_settings TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.returned_device TO kaliun_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system ON public.sample_head TO kaliun_system USING (true) WITH CHECK (true);
 
@@ -816,6 +919,9 @@ GRANT SELECT(created_at) ON TABLE public.enrollment TO kaliun_app;
 
 GRANT SELECT(join_token_id) ON TABLE public.enrollment TO kaliun_app;
 
+GRANT SELECT ON TABLE public.enrollment_refusal TO kaliun_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.enrollment_refusal TO kaliun_system;
+
 GRANT SELECT,INSERT ON TABLE public.event TO kaliun_app;
 GRANT SELECT,INSERT,DELETE ON TABLE public.event TO kaliun_system;
 
@@ -836,9 +942,14 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.replica TO kaliun_system;
 GRANT SELECT ON TABLE public.report_settings TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.report_settings TO kaliun_system;
 
+GRANT SELECT ON TABLE public.returned_device TO kaliun_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.returned_device TO kaliun_system;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.rotation TO kaliun_system;
 
 GRANT SELECT ON TABLE public.sample_head TO kaliun_app;
 GRANT SELECT,INSERT ON TABLE public.sample_head TO kaliun_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.trust_bundle TO kaliun_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.unsigned_bundle TO kaliun_system;

@@ -108,7 +108,7 @@ impl Dialer {
         trust: &TrustChain,
         clock: &Clock,
     ) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>, TlsSetupError> {
-        let clock = Arc::new(FlooredClock { clock: clock.clone(), floor_ms: trust.made_at_ms() });
+        let clock = Arc::new(FlooredClock { clock: clock.clone(), floor_ms: trust.earliest_ms() });
         Ok(ClientConfig::builder_with_details(self.provider.clone(), clock)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(TlsSetupError::Provider)?
@@ -147,7 +147,7 @@ fn finish(mut config: ClientConfig) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-/// The box's clock, but never before the trust bundle was made: a box whose clock died still finds its server.
+/// The box's clock, but never earlier than it can be: a box whose clock died still finds its server, and no other.
 #[derive(Debug)]
 struct FlooredClock {
     clock: Clock,
@@ -201,5 +201,21 @@ impl ServerCertVerifier for UncheckedServer {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_never_earlier_than_it_can_be() {
+        let clock = Clock::default();
+        let later_ms = clock.now_ms() + 3_600_000;
+        let seconds = |floor_ms| FlooredClock { clock: clock.clone(), floor_ms }.current_time().unwrap().as_secs();
+        assert_eq!(seconds(later_ms), later_ms.unsigned_abs() / 1_000);
+        assert!(seconds(0) < later_ms.unsigned_abs() / 1_000);
+        clock.advance(Duration::from_secs(7_200));
+        assert!(seconds(later_ms) > later_ms.unsigned_abs() / 1_000, "a clock that is later counts");
     }
 }

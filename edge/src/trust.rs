@@ -9,6 +9,10 @@ use prost::Message;
 use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 
+mod known_time;
+
+use known_time::KnownTime;
+
 const FILE: &str = "trust-bundles.pb";
 const SIGNATURE_DOMAIN: &[u8] = b"kaliun trust bundle v1\0";
 
@@ -23,6 +27,7 @@ pub struct TrustChain {
     bundles: Vec<SignedTrustBundle>,
     current: TrustBundle,
     first_hash: [u8; 32],
+    known_time: KnownTime,
 }
 
 /// Why a chain is not trusted.
@@ -61,7 +66,7 @@ impl TrustChain {
             return Err(UntrustedChain::Gap);
         }
         verify(&first, &current.bundle_key, 1)?;
-        let mut chain = Self { bundles: vec![first], current, first_hash };
+        let mut chain = Self { bundles: vec![first], current, first_hash, known_time: KnownTime::default() };
         chain.extend(bundles.collect())?;
         Ok(chain)
     }
@@ -99,6 +104,9 @@ impl TrustChain {
             verify(signed, &current.bundle_key, next.version)?;
             current = next;
         }
+        if !bundles.is_empty() {
+            self.known_time.bundle_taken(current.created_at_ms);
+        }
         self.bundles.extend(bundles);
         self.current = current;
         Ok(())
@@ -119,7 +127,8 @@ impl TrustChain {
         if chain.is_none() {
             tracing::warn!("the stored trust bundles do not hold and are asked for again");
         }
-        Ok(chain)
+        let known_time = KnownTime::load(state)?;
+        Ok(chain.map(|chain| Self { known_time, ..chain }))
     }
 
     /// Stores the chain in place of any other.
@@ -127,7 +136,8 @@ impl TrustChain {
     /// # Errors
     /// The file cannot be written.
     pub fn store(&self, state: &StateDir) -> Result<(), StateDirError> {
-        state.write(FILE, &GetTrustBundleResponse { bundles: self.bundles.clone() }.encode_to_vec())
+        state.write(FILE, &GetTrustBundleResponse { bundles: self.bundles.clone() }.encode_to_vec())?;
+        self.known_time.store(state)
     }
 
     /// Forgets all bundles: the box knows no server any more.
@@ -135,7 +145,8 @@ impl TrustChain {
     /// # Errors
     /// The file cannot be removed.
     pub(crate) fn forget(state: &StateDir) -> Result<(), StateDirError> {
-        state.remove(FILE)
+        state.remove(FILE)?;
+        KnownTime::forget(state)
     }
 
     /// Version of the newest bundle.
@@ -162,10 +173,20 @@ impl TrustChain {
         self.current.certificate_authorities.iter().cloned().map(CertificateDer::from).collect()
     }
 
-    /// When the newest bundle was made: no clock of a living box is before that. Milliseconds since the Unix epoch.
+    /// The earliest that it can be now, whatever the box's clock says. Milliseconds since the Unix epoch.
     #[must_use]
-    pub fn made_at_ms(&self) -> i64 {
-        self.current.created_at_ms
+    pub fn earliest_ms(&self) -> i64 {
+        self.known_time.earliest_ms().max(self.current.created_at_ms)
+    }
+
+    /// Takes note of a time that a server said: on a connection where it proved its certificate's key over this box's own random
+    /// number, or as the beginning of a certificate that it gave there.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn note_time(&mut self, state: &StateDir, said_ms: i64, clock_ms: i64) -> Result<(), StateDirError> {
+        let earliest_ms = self.earliest_ms();
+        if self.known_time.note(said_ms, clock_ms, earliest_ms) { self.known_time.store(state) } else { Ok(()) }
     }
 }
 

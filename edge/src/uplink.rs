@@ -15,6 +15,7 @@ use crate::link::state::{Decision, Failure, STABLE_AFTER, STOPPED_LOOKS_AGAIN_AF
 use crate::link::transport::{self, with_sources};
 use crate::published::Published;
 use crate::recovery::Recovery;
+use crate::remembered::Remembered;
 use crate::state_dir::StateDir;
 use crate::trust::{TrustChain, UntrustedChain};
 use kaliun_proto::link::v1::{Hello, SpoolPosition};
@@ -24,9 +25,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// File with the highest incarnation of the cluster that this box has seen.
-pub(crate) const INCARNATION_FILE: &str = "incarnation";
 
 /// When an order that could not be stored is stored again: a full disk may have room by then.
 const WIPE_RETRY: Duration = Duration::from_secs(10);
@@ -65,10 +63,15 @@ impl Uplink<'_> {
     /// Runs until the agent is asked to stop, or is done where it only had to enrol. Answers the order to delete the identity, where
     /// one came.
     pub(crate) async fn run(&mut self) -> Option<Decommissioned> {
-        let mut next = if self.identity.record.is_some() && self.trust.is_some() { Next::Link } else { Next::Enroll };
+        let mut next = match (&self.identity.record, &self.trust) {
+            (Some(_), Some(_)) => Next::Link,
+            // The bundles got lost. What the box was given at its beginning tells them from false ones.
+            (Some(_), None) => Next::RefreshTrust,
+            (None, _) => Next::Enroll,
+        };
         // Counted apart, and the link's only begin again after a session that lasted: a server that enrols a box and refuses
         // it right after must not be asked every second.
-        let (mut enroll_attempts, mut link_attempts, mut recover_attempts) = (0, 0, 0);
+        let (mut enroll_attempts, mut link_attempts, mut recover_attempts, mut trust_attempts) = (0, 0, 0, 0);
         let mut outage = Outage::begin(self.now_ms());
         self.publish_enrolled();
         while !self.stop.is_cancelled() && (next != Next::Link || !self.config.only_enroll) {
@@ -77,6 +80,10 @@ impl Uplink<'_> {
                     enroll_attempts += 1;
                     let stop = self.stop.clone();
                     let enrolled = stop.run_until_cancelled(Box::pin(self.enroll())).await?;
+                    if self.is_known_already(&enrolled) {
+                        next = Next::Recover;
+                        continue;
+                    }
                     match self.after_enrollment(enrolled, enroll_attempts) {
                         None if self.config.only_enroll && !self.is_enrolled() => return None,
                         None => {
@@ -88,8 +95,13 @@ impl Uplink<'_> {
                 }
                 Next::RefreshTrust => {
                     self.refresh_trust().await;
-                    next = Next::Link;
-                    Duration::ZERO
+                    if self.trust.is_some() {
+                        (next, trust_attempts) = (Next::Link, 0);
+                        Duration::ZERO
+                    } else {
+                        trust_attempts += 1;
+                        backoff(trust_attempts, rand::random())
+                    }
                 }
                 Next::Recover => {
                     recover_attempts += 1;
@@ -180,10 +192,19 @@ impl Uplink<'_> {
                 fingerprint: fingerprint.clone(),
             });
         };
+        self.trust = Some(trust.clone());
         let record = enrollment.enroll(&trust, self.journal.facts().facts, on_pending).await?;
-        self.trust = Some(trust);
         record.store(self.state)?;
         Ok(record)
+    }
+
+    /// Whether the server has a device with this key, though the box lost what it was told of it: then its key proves that it is that
+    /// one. Not with a join token, which may be another organization's than the device is in.
+    fn is_known_already(&self, outcome: &Result<DeviceRecord, EnrollmentError>) -> bool {
+        let is_in_use = |reason: &str| reason == ReasonCode::EnrollmentKeyInUse.code();
+        self.config.join_token.is_none()
+            && self.trust.is_some()
+            && matches!(outcome, Err(EnrollmentError::Refused { reason, .. }) if is_in_use(reason))
     }
 
     /// Takes the outcome in. `None` when the box is enrolled, or when it gave up where it only had to enrol.
@@ -273,6 +294,7 @@ impl Uplink<'_> {
 
     /// A certificate in place of whatever there was.
     fn take_record(&mut self, record: DeviceRecord) {
+        self.note_time(record.begins_at_ms);
         self.identity.record = Some(record);
         // Whatever was to follow the old certificate is of no use now.
         if let Err(error) = self.identity.fall_back(self.state) {
@@ -300,10 +322,11 @@ impl Uplink<'_> {
             }
         };
         self.commit_candidate();
+        self.note_time(welcome.now_ms);
         self.publish_enrolled();
         tracing::info!(epoch = welcome.session_epoch, "link is up");
         self.published.link(LinkState::Online { epoch: welcome.session_epoch, since_ms: self.now_ms() });
-        self.note_incarnation(welcome.incarnation);
+        self.remember(welcome.incarnation, welcome.session_epoch);
         self.tell_outage_ended(outage.ended(self.now_ms())).await;
         let (journal, published) = (self.journal, self.published);
         let (interval, is_overridden) = (self.interval, self.config.sample_interval.is_some());
@@ -326,6 +349,15 @@ impl Uplink<'_> {
         match Box::pin(session.run(stream, &welcome, facts_in_hello, self.stop)).await {
             SessionEnd::Stopped => None,
             SessionEnd::Failed(failure) => Some(failure),
+        }
+    }
+
+    /// Takes note of a time that the server said.
+    fn note_time(&mut self, said_ms: i64) {
+        let clock_ms = self.now_ms();
+        let Some(trust) = self.trust.as_mut() else { return };
+        if let Err(error) = trust.note_time(self.state, said_ms, clock_ms) {
+            tracing::error!(error = %with_sources(&error), "the time that the server said cannot be stored");
         }
     }
 
@@ -408,6 +440,7 @@ impl Uplink<'_> {
                 dropped_count: position.dropped,
             }
         });
+        let remembered = Remembered::load(self.state);
         Hello {
             protocol: LINK_PROTOCOL,
             agent_version: AGENT_VERSION.to_owned(),
@@ -417,22 +450,18 @@ impl Uplink<'_> {
             settings_hash: self.settings.hash().to_vec(),
             facts_hash: self.journal.facts_hash().to_vec(),
             spools: spools.to_vec(),
-            incarnation: self.incarnation(),
+            incarnation: remembered.incarnation,
             now_ms: self.now_ms(),
             trust_bundle_version: self.trust.as_ref().map_or(0, TrustChain::version),
+            session_epoch: remembered.session_of(self.identity.record.as_ref().map(|record| record.device_id)),
         }
     }
 
-    fn incarnation(&self) -> u64 {
-        let content = self.state.read(INCARNATION_FILE).ok().flatten();
-        content.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok()).unwrap_or(0)
-    }
-
-    fn note_incarnation(&self, seen: u64) {
-        if seen > self.incarnation()
-            && let Err(error) = self.state.write(INCARNATION_FILE, seen.to_string().as_bytes())
-        {
-            tracing::error!(error = %with_sources(&error), "the cluster's incarnation cannot be stored");
+    /// Keeps what a server that came back from a backup would not know.
+    fn remember(&self, incarnation: u64, epoch: u64) {
+        let Some(record) = &self.identity.record else { return };
+        if let Err(error) = Remembered::welcomed(self.state, incarnation, epoch, record.device_id) {
+            tracing::error!(error = %with_sources(&error), "the session's number cannot be stored");
         }
     }
 

@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and nothing of what it does.
 
+mod audit;
 mod ca;
 mod claim;
 mod context;
@@ -11,7 +12,8 @@ mod pair;
 mod target;
 mod token;
 
-pub(crate) use ca::{CaCommand, CaRotate, CaStep};
+pub(crate) use audit::AuditCommand;
+pub(crate) use ca::{CaCommand, CaRotate, CaStart, CaStep};
 pub(crate) use claim::{ClaimApprove, ClaimCommand, ClaimDeny, ClaimShow, parse_check};
 pub(crate) use context::{ContextCommand, ContextSet, Login};
 pub(crate) use device::{
@@ -30,7 +32,7 @@ use std::time::Duration;
 
 /// Says after the help of the whole program what scripts need to know.
 const AFTER_HELP: &str = "\
-Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 denied, 5 conflict, 6 timeout, 7 partial failure.
+Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 denied, 5 conflict, 6 timeout, 7 partial failure, 8 found something wrong.
 Environment: FLEETCTL_SERVER, FLEETCTL_TOKEN (both win over the context), FLEETCTL_CONFIG, FLEETCTL_CA, NO_COLOR.";
 
 /// Runs a fleet of Home Assistant boxes from the terminal.
@@ -124,6 +126,9 @@ pub(crate) enum Command {
     /// The certificate authorities for devices, and the change from one to the next.
     #[command(subcommand)]
     Ca(CaCommand),
+    /// What is wrong with the fleet, and what mends it.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Keep a server's address and token under a name.
     Login(Login),
     /// Forget the token of a context.

@@ -9,6 +9,7 @@ mod enrollments;
 mod history;
 mod lifecycle;
 pub(crate) mod pages;
+mod posture;
 mod session;
 mod tokens;
 pub(crate) mod watch;

@@ -1,6 +1,7 @@
 //! What each command does: one file per noun.
 
 mod api_token;
+mod audit;
 mod ca;
 mod claim;
 mod context;
@@ -31,6 +32,7 @@ pub(crate) async fn run(cli: Cli, program: &mut Program) -> Result<(), Failure> 
         Command::JoinToken(command) => join_token::run(program, &global, command).await,
         Command::ApiToken(command) => api_token::run(program, &global, command).await,
         Command::Ca(command) => ca::run(program, &global, command).await,
+        Command::Audit(command) => audit::run(program, &global, command).await,
         Command::Login(arguments) => login::login(program, &global, arguments).await,
         Command::Logout => login::logout(program, &global),
         Command::Whoami(output) => login::whoami(program, &global, output).await,

@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Timeout,
     /// Some of several things failed.
     Partial,
+    /// What was looked for is there: something is wrong.
+    Found,
 }
 
 impl Kind {
@@ -41,6 +43,7 @@ impl Kind {
             Self::Conflict => 5,
             Self::Timeout => 6,
             Self::Partial => 7,
+            Self::Found => 8,
         }
     }
 }
@@ -181,8 +184,9 @@ mod tests {
             Kind::Conflict,
             Kind::Timeout,
             Kind::Partial,
+            Kind::Found,
         ];
-        assert_eq!(kinds.map(Kind::exit_code), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(kinds.map(Kind::exit_code), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(Kind::BrokenPipe.exit_code(), 0);
     }
 }

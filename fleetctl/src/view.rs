@@ -7,6 +7,7 @@ pub(crate) mod context;
 pub(crate) mod device;
 pub(crate) mod enrollment;
 pub(crate) mod event;
+pub(crate) mod finding;
 pub(crate) mod identity;
 pub(crate) mod installation;
 pub(crate) mod rotation;

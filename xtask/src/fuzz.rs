@@ -15,8 +15,6 @@ use std::process::Command;
 const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
      -Cllvm-args=-sanitizer-coverage-trace-compares -Cllvm-args=-simplifycfg-branch-fold-threshold=0";
-/// Named, so that build scripts and macros are built as ever.
-const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 /// One input may take this long, in seconds: a hundred times what the slowest needs.
 const INPUT_TIMEOUT_S: u32 = 5;
 
@@ -73,15 +71,26 @@ fn targets(corpus: &Path) -> anyhow::Result<Vec<String>> {
 
 fn build(folder: &Path) -> anyhow::Result<PathBuf> {
     progress("building the targets; the first time takes minutes");
+    // Named, so that build scripts and macros are built as ever.
+    let platform = platform()?;
     let mut build = workspace::cargo()?;
     build
         .args(["build", "--locked", "--profile", "fuzz", "--package", "kaliun-fuzz", "--bin", "kaliun-fuzz"])
-        .args(["--features", "libfuzzer", "--target", PLATFORM, "--target-dir"])
+        .args(["--features", "libfuzzer", "--target", &platform, "--target-dir"])
         .arg(folder)
         .env("RUSTFLAGS", COVERAGE);
     let status = build.status().context("cannot start cargo")?;
     ensure!(status.success(), "the targets do not build ({status})");
-    Ok(folder.join(PLATFORM).join("fuzz").join("kaliun-fuzz"))
+    Ok(folder.join(platform).join("fuzz").join("kaliun-fuzz"))
+}
+
+/// What the compiler calls this machine.
+fn platform() -> anyhow::Result<String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg("-vV").output().context("cannot start rustc")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let host = said.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(|host| host.trim().to_owned()).context("rustc does not say what machine this is")
 }
 
 fn fuzz(program: &Path, target: &str, seeds: &Path, folder: &Path, seconds: u32) -> anyhow::Result<()> {
@@ -95,7 +104,7 @@ fn fuzz(program: &Path, target: &str, seeds: &Path, folder: &Path, seconds: u32)
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-timeout={INPUT_TIMEOUT_S}"))
         .arg(format!("-artifact_prefix={}/", wrong.display()))
-        .args(["-print_final_stats=1", "-rss_limit_mb=1024"])
+        .args(["-verbosity=0", "-print_final_stats=1", "-rss_limit_mb=1024"])
         .args([&kept, seeds])
         .env("KALIUN_FUZZ_TARGET", target)
         .status()

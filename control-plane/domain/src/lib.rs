@@ -9,6 +9,7 @@ pub mod enrollment;
 pub mod event;
 pub mod lifecycle;
 pub mod name_pattern;
+pub mod posture;
 pub mod role;
 pub mod rotation;
 pub mod token;

@@ -11,6 +11,10 @@
 //!
 //! After drain the next authority is the current one, and the old one is retired.
 
+mod course;
+
+pub use course::{Course, GRACE_LEAST, GRACE_MOST, PHASE_LEAST, Pause, Standing, Steering};
+
 /// A phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {

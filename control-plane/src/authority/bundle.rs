@@ -3,6 +3,7 @@
 use super::AuthorityError;
 use super::signer::Signer;
 use crate::clock;
+use crate::digest::verify_p256;
 use kaliun_proto::enrollment::v1::{SignedTrustBundle, TrustBundle};
 use prost::Message;
 use rustls::pki_types::CertificateDer;
@@ -27,8 +28,21 @@ pub(super) fn sign(
         certificate_authorities: authorities.iter().map(|certificate| certificate.to_vec()).collect(),
         bundle_key: next_key.to_vec(),
         created_at_ms: clock::to_ms(now),
-    }
-    .encode_to_vec();
+    };
+    sign_named(&bundle, signer)
+}
+
+/// Signs what says all of that itself.
+///
+/// # Errors
+/// The key cannot be used.
+pub(super) fn sign_named(bundle: &TrustBundle, signer: &dyn Signer) -> Result<SignedTrustBundle, AuthorityError> {
+    let bundle = bundle.encode_to_vec();
     let signature = signer.sign(&[DOMAIN, &bundle].concat())?;
     Ok(SignedTrustBundle { bundle, signature })
+}
+
+/// Whether a signature over a bundle was made with the key of a public key.
+pub(super) fn verify(public_key: &[u8], bundle: &[u8], signature: &[u8]) -> bool {
+    verify_p256(public_key, &[DOMAIN, bundle].concat(), signature)
 }

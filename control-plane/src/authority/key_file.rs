@@ -43,8 +43,16 @@ impl KeyFile {
         let damaged = || AuthorityError::NoKeyFile { path: path.to_owned() };
         let encoded = text.strip_prefix(HEADER).ok_or_else(damaged)?.trim_end();
         let bytes = Zeroizing::new(BASE64.decode(encoded.as_bytes()).map_err(|_error| damaged())?);
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_length| damaged())?;
-        Ok(Some(Self { path: path.to_owned(), key }))
+        Self::of_key(path, &bytes).map(Some).map_err(|_length| damaged())
+    }
+
+    /// A key that stands in no file of its own. `path` is what errors name.
+    ///
+    /// # Errors
+    /// It is not 32 bytes long.
+    pub(super) fn of_key(path: &Path, key: &[u8]) -> Result<Self, AuthorityError> {
+        let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_length| AuthorityError::Key)?;
+        Ok(Self { path: path.to_owned(), key })
     }
 
     /// Reads the file, and makes one with a new key where there is none. Nothing that exists is overwritten.

@@ -2,25 +2,32 @@
 
 use super::signer::{MemorySigner, Signer};
 use super::{Authority, AuthorityError, authority_purpose, bundle, bundle_purpose, certificate, credentials};
-use kaliun_domain::rotation::{Phase, Rotation};
+use kaliun_domain::rotation::{Course, Pause, Phase, Rotation, Standing, Steering};
 use kaliun_proto::enrollment::v1::TrustBundle;
 use kaliun_store::{
-    Actor, AuthorityRow, AuthorityRows, OrganizationScope, RotationChange, RotationCount, StoreError, TrustBundleRow,
+    Actor, Author, AuthorityRow, AuthorityRows, OrganizationScope, RotationChange, StoreError, TrustBundleRow,
 };
 use kaliun_types::limits::TRUST_BUNDLES_MAX;
 use prost::Message;
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 
 /// A step was not taken.
 #[derive(Debug, Error)]
 pub(crate) enum RotationError {
     /// There is no such step from here.
-    #[error("the rotation is in the phase {0:?}; look where it stands and try again")]
+    #[error("the rotation is in the phase {}; look where it stands with `fleetctl ca status`", word(*.0))]
     OtherPhase(Phase),
     /// Devices have not come along.
     #[error("{} of {} devices have not come along; see them with `fleetctl ca stragglers`, wait for them, or force it", .0.devices - .0.ready, .0.devices)]
-    NotReady(RotationCount),
+    NotReady(Standing),
+    /// Somebody told it to stand still.
+    #[error("the rotation is paused by {}: {}; go on with `fleetctl ca rotate resume` first", .0.by, .0.reason)]
+    Paused(Pause),
+    /// It does not stand still.
+    #[error("the rotation is not paused")]
+    NotPaused,
     /// Boxes keep no longer chain.
     #[error(
         "boxes keep {TRUST_BUNDLES_MAX} trust bundles and a rotation adds two; begin a new fleet's chain: set the boxes up anew against a new control plane"
@@ -44,9 +51,41 @@ pub(crate) enum Direction {
     Backwards,
 }
 
+/// Where a rotation stands.
+pub(crate) struct RotationNow {
+    pub(crate) rotation: Rotation,
+    pub(crate) steering: Steering,
+    /// Of the newest trust bundle.
+    pub(crate) bundle_version: i64,
+}
+
+/// What is to become of it.
+struct Step<'a> {
+    after: Rotation,
+    steering: Steering,
+    made: Option<AuthorityRow>,
+    action: &'a str,
+    reason: Option<&'a str>,
+}
+
+/// A phase as people know it.
+const fn word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Steady => "steady",
+        Phase::Trust => "trust",
+        Phase::Issue => "issue",
+        Phase::Drain => "drain",
+    }
+}
+
 impl Authority {
-    /// Makes a new authority and begins to bring devices to believe it.
-    pub(crate) async fn start_rotation(&self, scope: &OrganizationScope, actor: &Actor) -> Result<(), RotationError> {
+    /// Makes a new authority and begins to bring devices to believe it. With a grace the rotation goes on by itself.
+    pub(crate) async fn start_rotation(
+        &self,
+        scope: &OrganizationScope,
+        actor: &Actor,
+        grace: Option<Duration>,
+    ) -> Result<(), RotationError> {
         let rows = self.rows().await?;
         if rows.bundles.len() + 2 > TRUST_BUNDLES_MAX {
             return Err(RotationError::ChainFull);
@@ -57,7 +96,9 @@ impl Authority {
         let certificate = certificate::authority(number, Arc::new(signer), self.now())?;
         let sealed_key = self.keys().seal(&authority_purpose(number), &key)?;
         let made = AuthorityRow { number, certificate: certificate.to_vec(), sealed_key, is_retired: false };
-        self.change(scope, actor, &rows, after, Some(made), "ca.rotate.start").await
+        let step =
+            Step { after, steering: self.begins_now(grace), made: Some(made), action: "ca.rotate.start", reason: None };
+        self.change(Author::Somebody(scope, actor), &rows, step).await
     }
 
     /// Goes one phase on or back.
@@ -76,19 +117,101 @@ impl Authority {
             Direction::Backwards => (now.roll_back(), now.gate_back(), "ca.rotate.rollback"),
         };
         let after = after.filter(|_| now.phase() == from).ok_or(RotationError::OtherPhase(now.phase()))?;
+        if direction == Direction::Forwards
+            && let Some(pause) = &rows.steering.pause
+        {
+            return Err(RotationError::Paused(pause.clone()));
+        }
         if !force {
-            let count = self.store().rotation_count(gate).await?;
-            if count.ready < count.devices {
-                return Err(RotationError::NotReady(count));
+            let standing = self.store().rotation_count(gate).await?;
+            if standing.ready < standing.devices {
+                return Err(RotationError::NotReady(standing));
             }
         }
-        self.change(scope, actor, &rows, after, None, action).await
+        let mut steering = self.carries_on(&rows.steering, after);
+        if direction == Direction::Backwards && steering.grace.is_some() && steering.pause.is_none() {
+            // Else it would go forwards again at once.
+            let reason = format!("taken back from the phase {}", word(from));
+            steering.pause = Some(Pause { since: self.now(), by: actor.name.clone(), reason });
+        }
+        let reason = force.then_some("forced");
+        self.change(Author::Somebody(scope, actor), &rows, Step { after, steering, made: None, action, reason }).await
     }
 
-    /// The state as it is kept now, and the newest bundle's version. This process follows in a moment.
-    pub(crate) async fn rotation_now(&self) -> Result<(Rotation, i64), RotationError> {
+    /// Stands still from now on: it goes on neither by itself nor by hand. It can be taken back.
+    pub(crate) async fn pause_rotation(
+        &self,
+        scope: &OrganizationScope,
+        actor: &Actor,
+        reason: &str,
+    ) -> Result<(), RotationError> {
         let rows = self.rows().await?;
-        Ok((rows.rotation, newest(&rows)))
+        if rows.rotation.phase() == Phase::Steady {
+            return Err(RotationError::OtherPhase(Phase::Steady));
+        }
+        if let Some(pause) = rows.steering.pause {
+            return Err(RotationError::Paused(pause));
+        }
+        let pause = Pause { since: self.now(), by: actor.name.clone(), reason: reason.to_owned() };
+        let steering = Steering { pause: Some(pause), ..rows.steering.clone() };
+        let step = Step { after: rows.rotation, steering, made: None, action: "ca.rotate.pause", reason: Some(reason) };
+        self.change(Author::Somebody(scope, actor), &rows, step).await
+    }
+
+    /// Goes on after a pause. Devices are waited for anew.
+    pub(crate) async fn resume_rotation(&self, scope: &OrganizationScope, actor: &Actor) -> Result<(), RotationError> {
+        let rows = self.rows().await?;
+        if rows.steering.pause.is_none() {
+            return Err(RotationError::NotPaused);
+        }
+        let steering = Steering { pause: None, waits_since: self.now(), ..rows.steering.clone() };
+        let step = Step { after: rows.rotation, steering, made: None, action: "ca.rotate.resume", reason: None };
+        self.change(Author::Somebody(scope, actor), &rows, step).await
+    }
+
+    /// Takes the next step of a rotation that goes by itself, if it is due. Any number of replicas may try: one of them does it. Answers
+    /// what it found.
+    pub(crate) async fn continue_rotation(&self) -> Result<Course, RotationError> {
+        let rows = self.rows().await?;
+        if rows.steering.grace.is_none() || rows.steering.pause.is_some() {
+            // Devices need not be counted.
+            return Ok(rows.steering.course(rows.rotation.phase(), Standing::default(), self.now()));
+        }
+        let standing = self.store().rotation_count(rows.rotation.gate(newest(&rows))).await?;
+        let course = rows.steering.course(rows.rotation.phase(), standing, self.now());
+        let (Course::Advance { left_behind }, Some(after)) = (course, rows.rotation.advance()) else {
+            return Ok(course);
+        };
+        let steering = self.carries_on(&rows.steering, after);
+        let reason = (left_behind > 0)
+            .then(|| format!("{left_behind} of {} devices were waited for long enough", standing.devices));
+        let step = Step { after, steering, made: None, action: "ca.rotate.advance", reason: reason.as_deref() };
+        match self.change(Author::Itself, &rows, step).await {
+            // Another replica did it, or somebody another thing.
+            Ok(()) | Err(RotationError::Store(StoreError::Stale { .. })) => Ok(course),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How a phase begins.
+    fn begins_now(&self, grace: Option<Duration>) -> Steering {
+        let now = self.now();
+        Steering { grace, phase_since: now, waits_since: now, pause: None }
+    }
+
+    /// How the next phase is steered after another one. A pause outlasts a step back; the end of the rotation ends it.
+    fn carries_on(&self, before: &Steering, after: Rotation) -> Steering {
+        if after.phase() == Phase::Steady {
+            return self.begins_now(None);
+        }
+        Steering { pause: before.pause.clone(), ..self.begins_now(before.grace) }
+    }
+
+    /// The state as it is kept now. This process follows in a moment.
+    pub(crate) async fn rotation_now(&self) -> Result<RotationNow, RotationError> {
+        let rows = self.rows().await?;
+        let bundle_version = newest(&rows);
+        Ok(RotationNow { rotation: rows.rotation, steering: rows.steering, bundle_version })
     }
 
     async fn rows(&self) -> Result<AuthorityRows, RotationError> {
@@ -96,15 +219,8 @@ impl Authority {
         rows.ok_or_else(|| AuthorityError::Damaged { what: "the list of authorities".to_owned() }.into())
     }
 
-    async fn change(
-        &self,
-        scope: &OrganizationScope,
-        actor: &Actor,
-        rows: &AuthorityRows,
-        after: Rotation,
-        made: Option<AuthorityRow>,
-        action: &str,
-    ) -> Result<(), RotationError> {
+    async fn change(&self, author: Author<'_>, rows: &AuthorityRows, step: Step<'_>) -> Result<(), RotationError> {
+        let Step { after, steering, made, action, reason } = step;
         let retired = rows.rotation.retired_by(after);
         // Whom devices believe changes with a new authority and with one that goes.
         let bundle = if made.is_some() || retired.is_some() {
@@ -115,14 +231,16 @@ impl Authority {
         let change = RotationChange {
             revision: rows.revision,
             after,
+            steering: &steering,
             made: made.as_ref(),
             bundle: bundle.as_ref(),
             retired,
             action,
+            reason,
         };
-        self.store().rotation_change(scope, actor, change).await?;
+        self.store().rotation_change(author, change).await?;
         self.tell_changed();
-        tracing::info!(action, phase = ?after.phase(), "the authorities changed");
+        tracing::info!(action, phase = word(after.phase()), reason, "the authorities changed");
         Ok(())
     }
 

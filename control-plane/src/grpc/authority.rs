@@ -4,13 +4,19 @@ use super::auth::Caller;
 use super::page::{self, PageSeal};
 use super::status;
 use crate::authority::Authority;
-use crate::authority::rotation::{Direction, RotationError};
+use crate::authority::rotation::{Direction, RotationError, RotationNow};
 use crate::clock;
-use kaliun_domain::rotation::Phase;
+use kaliun_domain::rotation::{Course, GRACE_LEAST, GRACE_MOST, Phase, Standing};
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::authority_service_server::AuthorityService;
+use kaliun_proto::telemetry::v1::Reason;
 use kaliun_store::{AppStore, StragglerRow, SystemStore};
+use kaliun_types::reason::ReasonCode;
+use std::time::{Duration, SystemTime};
 use tonic::{Request, Response, Status};
+
+/// How long a rotation waits for devices when nothing else is asked for.
+const GRACE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Shows and changes the authorities.
 pub(crate) struct Authorities {
@@ -40,10 +46,12 @@ fn phase_from_proto(phase: proto::RotationPhase) -> Result<Phase, Status> {
     }
 }
 
-fn refused(error: RotationError) -> Status {
+pub(super) fn refused(error: RotationError) -> Status {
     match error {
         RotationError::OtherPhase(_)
         | RotationError::NotReady(_)
+        | RotationError::Paused(_)
+        | RotationError::NotPaused
         | RotationError::ChainFull
         | RotationError::NoBundleKey => Status::failed_precondition(error.to_string()),
         RotationError::Store(error) => status::store(error),
@@ -65,20 +73,77 @@ fn straggler_to_proto(row: StragglerRow) -> proto::Straggler {
     }
 }
 
+fn grace_from_proto(asked: &proto::StartRotationRequest) -> Result<Option<Duration>, Status> {
+    let grace = Duration::from_millis(asked.grace_ms);
+    match (asked.is_automatic, asked.grace_ms) {
+        (false, 0) => Ok(None),
+        (false, _) => Err(status::invalid("grace_ms", "is for a rotation that goes by itself; set is_automatic, too")),
+        (true, 0) => Ok(Some(GRACE)),
+        (true, _) if (GRACE_LEAST..=GRACE_MOST).contains(&grace) => Ok(Some(grace)),
+        (true, _) => Err(status::invalid("grace_ms", "must be 10 minutes to 365 days")),
+    }
+}
+
+/// Why it was paused, from a request.
+fn pause_reason(text: &str) -> Result<&str, Status> {
+    let text = text.trim();
+    let length = text.chars().count();
+    if (1..=200).contains(&length) && !text.chars().any(char::is_control) {
+        Ok(text)
+    } else {
+        Err(status::invalid("reason", format!("must have 1 to 200 printable characters, not {length}")))
+    }
+}
+
+/// What holds it up.
+fn held_up(now: &RotationNow, course: Course, standing: Standing) -> Option<Reason> {
+    let reason = |code: ReasonCode, message: String, since: SystemTime| {
+        Some(Reason { code: code.code().to_owned(), message, since_ms: clock::to_ms(since) })
+    };
+    if let Some(pause) = &now.steering.pause {
+        return reason(ReasonCode::RotationPaused, pause.reason.clone(), pause.since);
+    }
+    let (devices, behind) = (standing.devices, standing.devices.saturating_sub(standing.ready));
+    match course {
+        Course::Wait { .. } if behind > 0 => {
+            let message = format!("{behind} of {devices} devices have not come along.");
+            reason(ReasonCode::RotationWaiting, message, now.steering.waits_since)
+        }
+        Course::Wait { .. } => {
+            let message = "All devices have come along; every replica is given time to follow.".to_owned();
+            reason(ReasonCode::RotationWaiting, message, now.steering.waits_since)
+        }
+        Course::Stop { since, stranded } => {
+            let message = format!(
+                "{stranded} of {devices} devices never said that they hold a trust bundle and might not find the server again."
+            );
+            reason(ReasonCode::RotationWouldStrand, message, since)
+        }
+        Course::ByHand | Course::Paused | Course::Advance { .. } => None,
+    }
+}
+
 impl Authorities {
     /// As it is kept now: whoever asks may have changed it at another replica a moment ago.
     async fn rotation(&self) -> Result<proto::Rotation, Status> {
-        let (rotation, bundle_version) = self.authority.rotation_now().await.map_err(refused)?;
-        let since = self.system.rotation_since().await.map_err(status::store)?;
-        let count = self.system.rotation_count(rotation.gate(bundle_version)).await.map_err(status::store)?;
+        let now = self.authority.rotation_now().await.map_err(refused)?;
+        let RotationNow { rotation, steering, bundle_version } = &now;
+        let standing = self.system.rotation_count(rotation.gate(*bundle_version)).await.map_err(status::store)?;
+        let course = steering.course(rotation.phase(), standing, self.authority.now());
+        let waits_until = if let Course::Wait { until } = course { clock::to_ms(until) } else { 0 };
         Ok(proto::Rotation {
             phase: phase_to_proto(rotation.phase()).into(),
-            phase_since_ms: clock::to_ms(since),
+            phase_since_ms: clock::to_ms(steering.phase_since),
             current_authority: rotation.current().unsigned_abs(),
             next_authority: rotation.next().unwrap_or_default().unsigned_abs(),
             trust_bundle_version: bundle_version.unsigned_abs(),
-            device_count: count.devices.unsigned_abs(),
-            ready_count: count.ready.unsigned_abs(),
+            device_count: standing.devices.unsigned_abs(),
+            ready_count: standing.ready.unsigned_abs(),
+            is_automatic: steering.grace.is_some(),
+            grace_ms: steering.grace.map_or(0, |grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
+            waits_until_ms: waits_until,
+            reason: held_up(&now, course, standing),
+            paused_by: now.steering.pause.map(|pause| pause.by).unwrap_or_default(),
         })
     }
 
@@ -111,7 +176,8 @@ impl AuthorityService for Authorities {
         request: Request<proto::StartRotationRequest>,
     ) -> Result<Response<proto::StartRotationResponse>, Status> {
         let caller = Caller::of(&request)?.clone();
-        self.authority.start_rotation(caller.scope(), &caller.actor()).await.map_err(refused)?;
+        let grace = grace_from_proto(request.get_ref())?;
+        self.authority.start_rotation(caller.scope(), &caller.actor(), grace).await.map_err(refused)?;
         Ok(Response::new(proto::StartRotationResponse { rotation: Some(self.rotation().await?) }))
     }
 
@@ -135,6 +201,25 @@ impl AuthorityService for Authorities {
         Ok(Response::new(proto::RollBackRotationResponse { rotation: Some(rotation) }))
     }
 
+    async fn pause_rotation(
+        &self,
+        request: Request<proto::PauseRotationRequest>,
+    ) -> Result<Response<proto::PauseRotationResponse>, Status> {
+        let caller = Caller::of(&request)?.clone();
+        let reason = pause_reason(&request.get_ref().reason)?;
+        self.authority.pause_rotation(caller.scope(), &caller.actor(), reason).await.map_err(refused)?;
+        Ok(Response::new(proto::PauseRotationResponse { rotation: Some(self.rotation().await?) }))
+    }
+
+    async fn resume_rotation(
+        &self,
+        request: Request<proto::ResumeRotationRequest>,
+    ) -> Result<Response<proto::ResumeRotationResponse>, Status> {
+        let caller = Caller::of(&request)?.clone();
+        self.authority.resume_rotation(caller.scope(), &caller.actor()).await.map_err(refused)?;
+        Ok(Response::new(proto::ResumeRotationResponse { rotation: Some(self.rotation().await?) }))
+    }
+
     async fn list_stragglers(
         &self,
         request: Request<proto::ListStragglersRequest>,
@@ -142,8 +227,8 @@ impl AuthorityService for Authorities {
         let caller = Caller::of(&request)?.clone();
         let request = request.into_inner();
         let size = page::size(request.page_size, page::DEFAULT)?;
-        let (rotation, bundle_version) = self.authority.rotation_now().await.map_err(refused)?;
-        let gate = rotation.gate(bundle_version);
+        let now = self.authority.rotation_now().await.map_err(refused)?;
+        let gate = now.rotation.gate(now.bundle_version);
         let list = self.seal.list(caller.scope().organization(), &format!("stragglers {gate:?}"));
         let after = list.position(&request.page_token)?;
         let after = after

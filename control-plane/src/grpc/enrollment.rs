@@ -1,5 +1,6 @@
 //! How a box without a certificate gets one.
 
+mod refusals;
 mod waiting;
 
 use super::convert::link::check_facts;
@@ -21,7 +22,7 @@ use kaliun_proto::enrollment::v1 as proto;
 use kaliun_proto::enrollment::v1::enrollment_service_server::EnrollmentService;
 use kaliun_proto::enrollment::v1::{enroll_request, enroll_response};
 use kaliun_proto::telemetry::v1::Facts;
-use kaliun_store::{ByToken, Enrolled, EnrollmentRow, NewDevice, StoreError, SystemStore};
+use kaliun_store::{ByToken, Enrolled, EnrollmentRow, KeyReuse, NewDevice, StoreError, SystemStore};
 use kaliun_types::claim_check::{self, CheckCharacters};
 use kaliun_types::id::EnrollmentId;
 use kaliun_types::join_token::JoinTokenText;
@@ -32,7 +33,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 /// Longest wait for a box's next message.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -52,6 +53,7 @@ const STEPS_MAX: usize = 4;
 /// A box that waits is told again what it waits for this often: it takes a stream on which nothing comes for five minutes for dead.
 const PENDING_AGAIN: Duration = Duration::from_secs(60);
 
+pub(crate) use refusals::{PERIOD as REFUSALS_PERIOD, Refusals};
 use waiting::Decisions;
 pub(crate) use waiting::Waiting;
 
@@ -71,10 +73,20 @@ struct Inner {
     /// None where all boxes seem to come from one place.
     by_source: Option<Limiter<IpAddr>>,
     places: Places<IpAddr>,
+    refusals: Refusals,
 }
 
 /// What a waiting box shows a code for. It runs out soon when the box goes away undecided.
 type Shown = Option<EnrollmentRow>;
+
+/// What a box showed on its way, for whoever counts and notes refusals.
+#[derive(Default)]
+struct Tried {
+    /// SHA-256 of the key that it proved.
+    key_hash: Option<[u8; 32]>,
+    /// SHA-256 of the join token's secret.
+    token_hash: Option<[u8; 32]>,
+}
 
 type Steps = mpsc::Sender<Result<proto::EnrollResponse, Status>>;
 
@@ -116,9 +128,11 @@ impl Enrollments {
         tasks: Tasks,
         public_url: String,
         by_source: Option<Limiter<IpAddr>>,
+        refusals: Refusals,
     ) -> Self {
         let places = Places::new(WAITING_MAX, if by_source.is_some() { WAITING_FOR_EACH } else { u32::MAX });
-        let inner = Inner { store, authority, waiting, changes, metrics, tasks, public_url, by_source, places };
+        let inner =
+            Inner { store, authority, waiting, changes, metrics, tasks, public_url, by_source, places, refusals };
         Self { inner: Arc::new(inner) }
     }
 }
@@ -145,9 +159,10 @@ impl EnrollmentService for Enrollments {
             .map(|connection| connection.source)
             .ok_or_else(|| Status::internal("the connection is not known"))?;
         if let Some(by_source) = &self.inner.by_source {
-            by_source
-                .take(&limited_as(source), Instant::now())
-                .map_err(|wait| status::refusal_retry_after(ReasonCode::EnrollmentBusy, wait))?;
+            by_source.take(&limited_as(source), Instant::now()).map_err(|wait| {
+                self.inner.refusals.count(source, None, ReasonCode::EnrollmentBusy);
+                status::refusal_retry_after(ReasonCode::EnrollmentBusy, wait)
+            })?;
         }
         let (steps, answers) = mpsc::channel(STEPS_MAX);
         let inner = Arc::clone(&self.inner);
@@ -177,10 +192,13 @@ async fn hear(inbound: &mut Streaming<proto::EnrollRequest>) -> Result<enroll_re
 impl Inner {
     async fn run(&self, source: IpAddr, mut inbound: Streaming<proto::EnrollRequest>, steps: Steps) {
         let stopping = self.tasks.stopping();
-        let mut shown = None;
+        let (mut shown, mut tried) = (None, Tried::default());
         let outcome = tokio::select! {
-            outcome = self.enroll(source, &mut inbound, &steps, &mut shown) => outcome,
+            outcome = self.enroll(source, &mut inbound, &steps, &mut shown, &mut tried) => outcome,
             () = steps.closed() => {
+                if shown.is_some() {
+                    self.refusals.count(source, None, ReasonCode::EnrollmentCodeExpired);
+                }
                 self.let_run_out(shown).await;
                 return;
             }
@@ -191,11 +209,36 @@ impl Inner {
             Err(Ended::Refused(reason)) => {
                 self.metrics.refuse(reason);
                 tracing::info!(%source, reason = reason.code(), "enrolment refused");
+                self.note_refusal(source, reason, &tried).await;
                 let _box_gone = steps.send(Ok(response(enroll_response::Step::Refused(refused(reason))))).await;
             }
             Err(Ended::Broken(status)) => {
+                if is_box_at_fault(&status) {
+                    self.refusals.count(source, None, ReasonCode::EnrollmentRequestInvalid);
+                }
                 let _box_gone = steps.send(Err(status)).await;
             }
+        }
+    }
+
+    /// Counts a refusal, by source and, where a real join token was shown, for whose token it was. A key that asks for a second
+    /// identity is noted on the device that it belongs to.
+    async fn note_refusal(&self, source: IpAddr, reason: ReasonCode, tried: &Tried) {
+        // Most floods show tokens that nobody has: those are not looked up.
+        let token_hash = tried.token_hash.filter(|_| reason != ReasonCode::EnrollmentTokenInvalid);
+        let organization = match token_hash {
+            Some(hash) => self.store.join_token_organization(&hash).await.unwrap_or_else(|error| {
+                tracing::debug!(error = &error as &dyn std::error::Error, "whose token it was is not known");
+                None
+            }),
+            None => None,
+        };
+        self.refusals.count(source, organization, reason);
+        let reused = tried.key_hash.filter(|_| reason == ReasonCode::EnrollmentKeyInUse);
+        let Some(key_hash) = reused else { return };
+        let reuse = KeyReuse { key_hash: key_hash.to_vec(), device: None, source: source.to_string(), count: 1 };
+        if let Err(error) = self.store.key_reuses_note(&[reuse]).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a key under two identities could not be noted");
         }
     }
 
@@ -213,8 +256,10 @@ impl Inner {
         inbound: &mut Streaming<proto::EnrollRequest>,
         steps: &Steps,
         shown: &mut Shown,
+        tried: &mut Tried,
     ) -> Result<(), Ended> {
         let proved = prove(inbound, steps).await?;
+        tried.key_hash = Some(proved.request.key_hash);
         let secret_hash = if proved.join_token.is_empty() {
             None
         } else {
@@ -222,6 +267,7 @@ impl Inner {
             let token = token.map_err(|_| Ended::Refused(ReasonCode::EnrollmentTokenInvalid))?;
             Some(sha256(token.secret().expose().as_bytes()))
         };
+        tried.token_hash = secret_hash;
         let (credentials, enrolled) = self.admit(source, &proved, secret_hash.as_ref(), steps, shown).await?;
         self.issue(&credentials, &proved.request, enrolled, steps).await
     }
@@ -270,6 +316,9 @@ impl Inner {
                 let enrolled = self.store.enrollment_collect(approved, credentials.grant(now), now).await?;
                 return Ok((credentials, enrolled.map_err(Ended::Refused)?));
             }
+            if secret_hash.is_none() {
+                self.refusals.count(source, None, ReasonCode::EnrollmentCodeExpired);
+            }
         }
     }
 
@@ -284,7 +333,8 @@ impl Inner {
         enrolled: Enrolled,
         steps: &Steps,
     ) -> Result<(), Ended> {
-        let chain = credentials.issue_device(request, enrolled.device, self.authority.now()).map_err(|error| {
+        let (device, organization) = (enrolled.device, enrolled.organization);
+        let chain = credentials.issue_device(request, device, organization, self.authority.now()).map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "certificate could not be issued");
             Status::internal("the certificate could not be made; the box tries again")
         })?;
@@ -370,6 +420,11 @@ impl Inner {
             check_nonce: row.check_nonce.map(|nonce| nonce.to_vec()).unwrap_or_default(),
         })
     }
+}
+
+/// Whether a dialogue broke by what the box said, or by its silence.
+fn is_box_at_fault(status: &Status) -> bool {
+    matches!(status.code(), Code::InvalidArgument | Code::DeadlineExceeded)
 }
 
 /// What a box's name can be made of.

@@ -10,7 +10,7 @@ use crate::digest::random;
 use crate::grpc;
 use crate::grpc::account::{Accounts, SessionCookie};
 use crate::grpc::auth::{PublicGate, device_gate};
-use crate::grpc::enrollment::{Enrollments, MESSAGE_MAX_BYTES, Waiting};
+use crate::grpc::enrollment::{Enrollments, MESSAGE_MAX_BYTES, Refusals, Waiting};
 use crate::grpc::link::Links;
 use crate::grpc::page::PageSeal;
 use crate::grpc::recovery::{self, Recoveries};
@@ -71,6 +71,10 @@ pub(super) async fn assemble(
     let metrics = Arc::new(Metrics::new());
     let changes = Changes::new();
     reconcile::take_over(&store.system, replica, &config.replica_name, &changes).await?;
+    // From here on `ca rekey` sees this process. What it did before has to be seen now, not when the next change comes.
+    if let Some(newer) = authority.newer().await? {
+        authority.take_over(newer);
+    }
     let incarnation = store.system.cluster_incarnation().await?;
     let seal = PageSeal::new(&store.system.page_token_key(random()).await?);
 
@@ -90,6 +94,7 @@ pub(super) async fn assemble(
     let origins = origins(config, addresses.public);
     let public_url = origins.first().cloned().unwrap_or_default();
     let (waiting, decided) = Waiting::new();
+    let refusals = Refusals::new(!config.device_sources_hidden);
     let draining = Arc::new(AtomicBool::new(false));
     let parts =
         Parts { tasks, store, changes: &changes, metrics: &metrics, authority: &authority, seal: &seal, clock: &clock };
@@ -100,7 +105,14 @@ pub(super) async fn assemble(
     let links = Links::new(Arc::clone(&shared), authority.clone(), patience, incarnation);
     let device = DeviceListener {
         tls: Arc::clone(&tls),
-        routes: device_routes(&parts, links, waiting.clone(), public_url.clone(), !config.device_sources_hidden),
+        routes: device_routes(
+            &parts,
+            links,
+            waiting.clone(),
+            public_url.clone(),
+            !config.device_sources_hidden,
+            refusals.clone(),
+        ),
         balancers: config.device_balancers.clone(),
         sources_are_known: !config.device_sources_hidden,
         tasks: tasks.clone(),
@@ -124,6 +136,9 @@ pub(super) async fn assemble(
         tasks: tasks.clone(),
     };
     reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting.clone(), &metrics);
+    reconcile::count_refusals(tasks, &store.system, refusals);
+    reconcile::keep_journal(tasks, &store.system, &config.state_dir);
+    reconcile::start_rotation(tasks, &authority);
     wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry), waiting);
     wakeups::tell_decisions(tasks, store.system.clone(), decided);
     authorities::follow(tasks, &authority, tls, Arc::clone(&registry), renewals);
@@ -187,6 +202,7 @@ fn device_routes(
     waiting: Waiting,
     public_url: String,
     sources_are_known: bool,
+    refusals: Refusals,
 ) -> axum::Router {
     let enrollments = Enrollments::new(
         parts.store.system.clone(),
@@ -197,6 +213,7 @@ fn device_routes(
         parts.tasks.clone(),
         public_url,
         sources_are_known.then(|| Limiter::new(ENROLL_BURST, ENROLL_INTERVAL)),
+        refusals,
     );
     let recoveries = Recoveries {
         inner: Arc::new(recovery::Inner {
@@ -232,12 +249,19 @@ fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Ac
         }))
         .add_service(fleet::lifecycle_service_server::LifecycleServiceServer::new(grpc::lifecycle::Lifecycles {
             store: app.clone(),
+            system: system.clone(),
             waker,
             changes: changes.clone(),
         }))
         .add_service(fleet::certificate_service_server::CertificateServiceServer::new(
             grpc::certificate::Certificates { store: app.clone(), seal: parts.seal.clone() },
         ))
+        .add_service(fleet::posture_service_server::PostureServiceServer::new(grpc::posture::Postures {
+            store: app.clone(),
+            system: system.clone(),
+            authority: parts.authority.clone(),
+            seal: parts.seal.clone(),
+        }))
         .add_service(fleet::watch_service_server::WatchServiceServer::new(grpc::watch::Watches::new(
             app.clone(),
             gate.clone(),

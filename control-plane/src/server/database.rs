@@ -21,14 +21,14 @@ pub enum DatabaseError {
 }
 
 /// An open database.
-pub(super) struct Database {
+pub(crate) struct Database {
     store: Store,
     cluster: Option<PrivateCluster>,
 }
 
 impl Database {
     /// Opens it and brings its schema up to date.
-    pub(super) async fn open(config: &Config) -> Result<Self, DatabaseError> {
+    pub(crate) async fn open(config: &Config) -> Result<Self, DatabaseError> {
         match &config.database {
             Choice::Private => Self::open_private(&config.state_dir).await,
             Choice::Url { url, direct_url, ca } => {
@@ -55,12 +55,12 @@ impl Database {
         Ok(Store::open(&DatabaseAccess::Private(cluster.config(NAME, ADMIN).into())).await?)
     }
 
-    pub(super) fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.store
     }
 
     /// Stops a private cluster.
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         self.store.close();
         if let Some(cluster) = self.cluster {
             cluster.stop().await;

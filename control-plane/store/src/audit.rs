@@ -1,9 +1,9 @@
 //! The record of who changed what.
 
 use crate::error::StoreError;
-use crate::pool::Txn;
+use crate::pool::{Txn, column};
 use crate::scope::OrganizationScope;
-use kaliun_types::id::DeviceId;
+use kaliun_types::id::{DeviceId, OrganizationId};
 use kaliun_types::reason::ReasonCode;
 use serde_json::Value;
 
@@ -50,6 +50,18 @@ pub(crate) async fn audit_insert_in_txn(
     )
     .await?;
     Ok(())
+}
+
+/// Writes the row of what the control plane itself did, or somebody at its machine, to the rotation and its keys. It is in the organization
+/// that runs the control plane; before the first start is over there is none.
+pub(crate) async fn platform_audit_in_txn(txn: &Txn<'_>, action: &str, after: Option<Value>) -> Result<(), StoreError> {
+    let Some(row) = txn.row_opt("SELECT id FROM organization WHERE runs_platform", &[]).await? else {
+        return Ok(());
+    };
+    let organization: OrganizationId = column(&row, "organization", "id")?;
+    let actor = Actor { name: "control-plane".to_owned(), request_id: String::new() };
+    let entry = AuditEntry { action, target: "rotation".to_owned(), before: None, after };
+    audit_insert_in_txn(txn, &OrganizationScope::authenticated(organization), &actor, entry).await
 }
 
 /// Writes an event that a person caused, inside the transaction of the change.

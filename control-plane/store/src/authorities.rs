@@ -2,7 +2,8 @@
 
 use crate::error::StoreError;
 use crate::pool::{SystemStore, Txn, column};
-use kaliun_domain::rotation::{Phase, Rotation};
+use crate::rotation::steering_from;
+use kaliun_domain::rotation::{Phase, Rotation, Steering};
 use tokio_postgres::Row;
 
 /// One authority.
@@ -38,6 +39,8 @@ pub struct AuthorityRows {
     pub revision: i64,
     /// Which authority does what.
     pub rotation: Rotation,
+    /// How the change from one to the next is steered.
+    pub steering: Steering,
     /// Ascending.
     pub authorities: Vec<AuthorityRow>,
     /// Ascending, without gaps, from version 1.
@@ -76,7 +79,12 @@ impl SystemStore {
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         // Locked, so that what follows is of the same moment: each change takes this row first.
         let Some(row) = txn
-            .row_opt("SELECT revision, phase, current_authority, next_authority FROM rotation FOR SHARE", &[])
+            .row_opt(
+                "SELECT revision, phase, current_authority, next_authority, grace_seconds, phase_since, waits_since,
+                        paused_at, paused_by, pause_reason
+                 FROM rotation FOR SHARE",
+                &[],
+            )
             .await?
         else {
             return Ok(None);
@@ -98,6 +106,7 @@ impl SystemStore {
         Ok(Some(AuthorityRows {
             revision: column(&row, TABLE, "revision")?,
             rotation,
+            steering: steering_from(&row)?,
             authorities: authorities.iter().map(authority_from).collect::<Result<_, _>>()?,
             bundles: bundles.iter().map(bundle_from).collect::<Result<_, _>>()?,
         }))

@@ -1,22 +1,23 @@
 //! The change from one authority to the next, as it is kept.
 
-use crate::audit::{Actor, AuditEntry, audit_insert_in_txn};
+use crate::audit::{Actor, AuditEntry, audit_insert_in_txn, platform_audit_in_txn};
 use crate::authorities::{AuthorityRow, TrustBundleRow};
 use crate::error::StoreError;
 use crate::pool::{AppStore, SystemStore, Txn, column};
 use crate::scope::OrganizationScope;
-use kaliun_domain::rotation::{Gate, Rotation};
+use kaliun_domain::rotation::{Gate, Pause, Rotation, Standing, Steering};
 use kaliun_types::id::DeviceId;
 use serde_json::json;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+use tokio_postgres::Row;
 
-/// How many devices there are, and how many fulfil a gate. Of all organizations, without those that are deleted or may not connect any more.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RotationCount {
-    /// All.
-    pub devices: i64,
-    /// Those that fulfil it.
-    pub ready: i64,
+/// Who changes the state.
+#[derive(Debug, Clone, Copy)]
+pub enum Author<'a> {
+    /// Somebody who runs the control plane.
+    Somebody(&'a OrganizationScope, &'a Actor),
+    /// A rotation that goes by itself. Its audit row is in the organization that runs the control plane.
+    Itself,
 }
 
 /// A change of state.
@@ -25,6 +26,8 @@ pub struct RotationChange<'a> {
     pub revision: i64,
     /// The state that follows.
     pub after: Rotation,
+    /// How it is steered from then on.
+    pub steering: &'a Steering,
     /// The authority that is made.
     pub made: Option<&'a AuthorityRow>,
     /// The bundle that is made.
@@ -33,6 +36,8 @@ pub struct RotationChange<'a> {
     pub retired: Option<i32>,
     /// What it is called in the audit.
     pub action: &'a str,
+    /// Why, for the audit.
+    pub reason: Option<&'a str>,
 }
 
 /// A device that does not fulfil a gate.
@@ -58,53 +63,35 @@ const FULFILS: &str =
     "($1::bigint IS NULL OR s.trust_version >= $1) AND ($2::integer IS NULL OR s.shown_authority = $2)";
 
 impl SystemStore {
-    /// Counts who fulfils a gate.
+    /// Counts who fulfils a gate. Of all organizations, without those that are deleted or may not connect any more.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn rotation_count(&self, gate: Gate) -> Result<RotationCount, StoreError> {
+    pub async fn rotation_count(&self, gate: Gate) -> Result<Standing, StoreError> {
         const OPERATION: &str = "rotation_count";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         let row = txn
             .row_opt(
                 &format!(
-                    "SELECT count(*) AS devices, count(*) FILTER (WHERE {FULFILS}) AS ready
+                    "SELECT count(*) AS devices, count(*) FILTER (WHERE {FULFILS}) AS ready,
+                            count(*) FILTER (WHERE NOT ({FULFILS}) AND s.trust_version = 0) AS lost
                      FROM device d JOIN device_status s ON s.device_id = d.id WHERE d.deleted_at IS NULL AND d.revoked_at IS NULL"
                 ),
                 &[&gate.trust_version, &gate.authority],
             )
             .await?;
         txn.commit().await?;
-        let Some(row) = row else { return Ok(RotationCount::default()) };
-        Ok(RotationCount { devices: column(&row, "device", "devices")?, ready: column(&row, "device", "ready")? })
-    }
-
-    /// Since when the phase lasts.
-    ///
-    /// # Errors
-    /// The database failed, or there is no authority yet.
-    pub async fn rotation_since(&self) -> Result<SystemTime, StoreError> {
-        const OPERATION: &str = "rotation_since";
-        let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
-        let row = txn.row_opt("SELECT phase_since FROM rotation", &[]).await?;
-        txn.commit().await?;
-        let missing =
-            StoreError::Inconsistent { table: "rotation", column: "phase_since", id: "the only row".to_owned() };
-        column(&row.ok_or(missing)?, "rotation", "phase_since")
+        let Some(row) = row else { return Ok(Standing::default()) };
+        let number = |name| column(&row, "device", name);
+        Ok(Standing { devices: number("devices")?, ready: number("ready")?, lost: number("lost")? })
     }
 
     /// Changes the state, with its audit row in the organization of whoever did it.
     ///
     /// # Errors
     /// Somebody else was faster (`Stale`), or the database failed.
-    pub async fn rotation_change(
-        &self,
-        scope: &OrganizationScope,
-        actor: &Actor,
-        change: RotationChange<'_>,
-    ) -> Result<(), StoreError> {
+    pub async fn rotation_change(&self, author: Author<'_>, change: RotationChange<'_>) -> Result<(), StoreError> {
         const OPERATION: &str = "rotation_change";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
@@ -127,24 +114,77 @@ impl SystemStore {
                 &[&bundle.version, &bundle.bundle, &bundle.signature, &bundle.sealed_key],
             )
             .await?;
+            // They have signed what they were for. Whoever gets hold of one could sign another continuation for boxes that are behind.
+            txn.execute("UPDATE trust_bundle SET sealed_key = NULL WHERE version < $1", &[&bundle.version]).await?;
         }
         if let Some(retired) = change.retired {
             txn.execute("UPDATE authority SET retired_at = now() WHERE number = $1", &[&retired]).await?;
         }
-        let after = change.after;
-        txn.execute(
-            "UPDATE rotation SET revision = revision + 1, phase = $1, phase_since = now(), current_authority = $2, next_authority = $3",
-            &[&after.phase().number(), &after.current(), &after.next()],
-        )
-        .await?;
-        let entry = AuditEntry {
-            action: change.action,
-            target: "rotation".to_owned(),
-            before: None,
-            after: Some(json!({ "phase": after.phase().number(), "current": after.current(), "next": after.next() })),
-        };
-        audit_insert_in_txn(&txn, scope, actor, entry).await?;
+        state_write_in_txn(&txn, change.after, change.steering).await?;
+        audit_in_txn(&txn, author, &change).await?;
         txn.commit().await
+    }
+}
+
+/// Reads how a rotation is steered from its row.
+pub(crate) fn steering_from(row: &Row) -> Result<Steering, StoreError> {
+    const TABLE: &str = "rotation";
+    let grace_seconds: Option<i64> = column(row, TABLE, "grace_seconds")?;
+    let since: Option<SystemTime> = column(row, TABLE, "paused_at")?;
+    let pause = match since {
+        Some(since) => {
+            Some(Pause { since, by: column(row, TABLE, "paused_by")?, reason: column(row, TABLE, "pause_reason")? })
+        }
+        None => None,
+    };
+    Ok(Steering {
+        grace: grace_seconds.map(|seconds| Duration::from_secs(seconds.unsigned_abs())),
+        phase_since: column(row, TABLE, "phase_since")?,
+        waits_since: column(row, TABLE, "waits_since")?,
+        pause,
+    })
+}
+
+/// Writes the state and how it is steered.
+pub(crate) async fn state_write_in_txn(txn: &Txn<'_>, after: Rotation, steering: &Steering) -> Result<(), StoreError> {
+    let grace_seconds = steering.grace.map(|grace| i64::try_from(grace.as_secs()).unwrap_or(i64::MAX));
+    let pause = steering.pause.as_ref();
+    txn.execute(
+        "UPDATE rotation SET revision = revision + 1, phase = $1, current_authority = $2, next_authority = $3, phase_since = $4,
+                             waits_since = $5, grace_seconds = $6, paused_at = $7, paused_by = $8, pause_reason = $9",
+        &[
+            &after.phase().number(),
+            &after.current(),
+            &after.next(),
+            &steering.phase_since,
+            &steering.waits_since,
+            &grace_seconds,
+            &pause.map(|pause| pause.since),
+            &pause.map(|pause| &pause.by),
+            &pause.map(|pause| &pause.reason),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+async fn audit_in_txn(txn: &Txn<'_>, author: Author<'_>, change: &RotationChange<'_>) -> Result<(), StoreError> {
+    let after = change.after;
+    let entry = AuditEntry {
+        action: change.action,
+        target: "rotation".to_owned(),
+        before: None,
+        after: Some(json!({
+            "phase": after.phase().number(),
+            "current": after.current(),
+            "next": after.next(),
+            "grace_seconds": change.steering.grace.map(|grace| grace.as_secs()),
+            "reason": change.reason,
+        })),
+    };
+    match author {
+        Author::Somebody(scope, actor) => audit_insert_in_txn(txn, scope, actor, entry).await,
+        Author::Itself => platform_audit_in_txn(txn, entry.action, entry.after).await,
     }
 }
 

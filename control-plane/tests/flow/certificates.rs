@@ -24,7 +24,7 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// Makes the next authority the only one, whether or not boxes came along.
 async fn rotate(fixture: &Fixture) -> Result<()> {
     let mut authorities = AuthorityServiceClient::new(fixture.public().await?);
-    authorities.start_rotation(with_token(fleet::StartRotationRequest {})).await?;
+    authorities.start_rotation(with_token(fleet::StartRotationRequest::default())).await?;
     for from in [RotationPhase::Trust, RotationPhase::Issue, RotationPhase::Drain] {
         let request = fleet::AdvanceRotationRequest { from: from.into(), force: true };
         authorities.advance_rotation(with_token(request)).await?;

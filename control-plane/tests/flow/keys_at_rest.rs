@@ -1,6 +1,7 @@
 //! The authorities' keys: sealed in the database, opened with a file that it never sees, the same for all replicas.
 
 mod old_authority;
+mod portable;
 
 use crate::support::{Fixture, TestBox};
 use anyhow::{Context, Result, ensure};

@@ -1,5 +1,8 @@
 //! From one authority to the next, seen by a box and by whoever runs the control plane.
 
+mod by_itself;
+mod paused;
+
 use crate::support::{Fixture, PATIENCE, Session, TestBox, refusal, with_token};
 use anyhow::{Context, Result, ensure};
 use kaliun_proto::enrollment::v1::TrustBundle;
@@ -30,7 +33,7 @@ impl Operator {
     }
 
     async fn start(&mut self) -> Result<fleet::Rotation, Status> {
-        let answer = self.0.start_rotation(with_token(fleet::StartRotationRequest {})).await?;
+        let answer = self.0.start_rotation(with_token(fleet::StartRotationRequest::default())).await?;
         Ok(answer.into_inner().rotation.unwrap_or_default())
     }
 

@@ -1,6 +1,7 @@
 //! A server, and clients for it.
 
 mod anybody;
+mod backup;
 pub(crate) mod claims;
 
 use anybody::Anybody;
@@ -9,6 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use kaliun_cluster::testing::TestDatabase;
 use kaliun_control_plane::authority::KeyFile;
+use kaliun_control_plane::clock::Clock;
 use kaliun_control_plane::config::{Config, Database};
 use kaliun_control_plane::server::Server;
 use kaliun_proto::enrollment::v1::enroll_request::{Begin, Proof, Step};
@@ -52,6 +54,32 @@ pub(crate) struct Fixture {
     pub(crate) database: TestDatabase,
     config: Config,
     folder: PathBuf,
+    clock: Clock,
+}
+
+/// A server that was stopped, with everything it needs.
+pub(crate) struct Stopped {
+    pub(crate) database: TestDatabase,
+    pub(crate) config: Config,
+    folder: PathBuf,
+    clock: Clock,
+}
+
+/// What is left of a server.
+pub(crate) struct Halted {
+    _database: TestDatabase,
+    folder: PathBuf,
+}
+
+impl Halted {
+    /// The folder, gone with [`Self::remove`].
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn remove(self) -> Result<()> {
+        Ok(std::fs::remove_dir_all(&self.folder)?)
+    }
 }
 
 impl Fixture {
@@ -66,27 +94,51 @@ impl Fixture {
         std::fs::create_dir_all(&folder)?;
         let token_file = folder.join("token");
         std::fs::write(&token_file, TOKEN)?;
-        let mut config = config(&database, folder.clone(), token_file);
+        let mut config = config_for(&database, folder.clone(), token_file);
         change(&mut config);
-        let server = Server::start(&config).await?;
-        Ok(Self { server, database, config, folder })
+        let clock = Clock::default();
+        let server = Server::start_by(&config, clock.clone()).await?;
+        Ok(Self { server, database, config, folder, clock })
     }
 
     /// Starts another server on the same database, with the same authority.
     pub(crate) async fn replica(&self) -> Result<Server> {
-        Ok(Server::start(&Config { replica_name: "other".to_owned(), ..self.config.clone() }).await?)
+        let config = Config { replica_name: "other".to_owned(), ..self.config.clone() };
+        Ok(Server::start_by(&config, self.clock.clone()).await?)
     }
 
     /// Stops the server and starts it again.
     pub(crate) async fn restart(self) -> Result<Self> {
         self.server.stop().await;
-        Ok(Self { server: Server::start(&self.config).await?, ..self })
+        Ok(Self { server: Server::start_by(&self.config, self.clock.clone()).await?, ..self })
+    }
+
+    /// Stops the server, lets something be done meanwhile, and starts it again.
+    pub(crate) async fn restart_after<T>(self, work: impl AsyncFnOnce(&Stopped) -> Result<T>) -> Result<(Self, T)> {
+        let Self { server, database, config, folder, clock } = self;
+        server.stop().await;
+        let stopped = Stopped { database, config, folder, clock };
+        let done = work(&stopped).await?;
+        let Stopped { database, config, folder, clock } = stopped;
+        let server = Server::start_by(&config, clock.clone()).await?;
+        Ok((Self { server, database, config, folder, clock }, done))
     }
 
     pub(crate) async fn stop(self) -> Result<()> {
         self.server.stop().await;
         std::fs::remove_dir_all(&self.folder)?;
         Ok(())
+    }
+
+    /// Stops the server for good, and keeps the database and the folder.
+    pub(crate) async fn halt(self) -> Halted {
+        self.server.stop().await;
+        Halted { _database: self.database, folder: self.folder }
+    }
+
+    /// Moves the clock on that certificates and rotations go by, of all servers here.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.clock.advance(by);
     }
 
     /// How the server was configured.
@@ -150,7 +202,8 @@ pub(crate) async fn connect(config: &tokio_postgres::Config) -> Result<Client> {
     Ok(client)
 }
 
-fn config(database: &TestDatabase, state_dir: PathBuf, token_file: PathBuf) -> Config {
+/// How a server on a database is configured.
+pub(crate) fn config_for(database: &TestDatabase, state_dir: PathBuf, token_file: PathBuf) -> Config {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let url = DatabaseUrl::from(database.admin_config());
     Config {

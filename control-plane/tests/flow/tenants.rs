@@ -142,8 +142,8 @@ async fn a_place_in_another_s_list_is_refused() -> Result<()> {
         }
     }
     assert_eq!(
-        lists, 12,
-        "four orders of devices, a watch, two kinds of tokens, waiting boxes, homes, certificates, and two lists of events"
+        lists, 13,
+        "four orders of devices, a watch, two kinds of tokens, waiting boxes, homes, certificates, findings, and two lists of events"
     );
     fixture.stop().await
 }

@@ -93,3 +93,26 @@ fn a_bad_extension_changes_nothing() {
     assert!(chain.extend(vec![signed(2, &two, &one), signed(3, &three, &one)]).is_err());
     assert_eq!(chain, before);
 }
+
+/// Of a box whose server's clock was once years ahead.
+#[test]
+fn a_newer_bundle_brings_a_box_back_that_was_told_nonsense() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateDir::open(folder.path(), Durability::PageCache).unwrap();
+    let all = bundles(2);
+    let mut chain = TrustChain::begin(sha256(&all[0].bundle), all[..1].to_vec()).unwrap();
+    let right_ms = chain.earliest_ms();
+    let nonsense_ms = right_ms + 10 * 365 * 24 * 3_600_000;
+    chain.note_time(&state, nonsense_ms, 0).unwrap();
+    chain.store(&state).unwrap();
+    let mut chain = TrustChain::load(&state).unwrap().unwrap();
+    assert_eq!(chain.earliest_ms(), nonsense_ms);
+    // The same bundle says nothing new; another fleet's is none of this chain.
+    assert_eq!(chain.extend_by_newer(all[..1].to_vec()), Ok(false));
+    assert!(chain.extend(bundles(2)[1..].to_vec()).is_err());
+    assert_eq!(chain.earliest_ms(), nonsense_ms);
+    chain.extend(all[1..].to_vec()).unwrap();
+    assert_eq!(chain.earliest_ms(), right_ms);
+    chain.store(&state).unwrap();
+    assert_eq!(TrustChain::load(&state).unwrap().unwrap().earliest_ms(), right_ms);
+}

@@ -50,6 +50,44 @@ async fn a_box_that_was_away_too_long_waits_for_somebody_and_keeps_its_key() {
 }
 
 #[tokio::test]
+async fn a_box_that_lost_what_it_was_told_proves_its_key() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(&double);
+    let running = RunningBox::start(folder.path(), config.clone());
+    let first = within(double.begun.recv()).await.unwrap();
+    double.attempt().await;
+    running.stop().await.unwrap();
+
+    // Its bundles: it asks for them anew, and needs no more.
+    std::fs::remove_file(folder.path().join("trust-bundles.pb")).unwrap();
+    let running = RunningBox::start(folder.path(), config.clone());
+    double.attempt().await;
+    running.stop().await.unwrap();
+    assert!(double.begun.try_recv().is_err() && double.proved.try_recv().is_err(), "it had its certificate");
+
+    // Its certificate, with the token gone from its configuration: it would be claimed, but its key is a device's already.
+    std::fs::remove_file(folder.path().join("device.json")).unwrap();
+    (config.trust_hash, config.join_token) = (Some(double.trust_hash()), None);
+    let reason = "enrollment.key_in_use".to_owned();
+    double.answer.send_replace(Answer::Refuse { reason: reason.clone(), retry_after_ms: None });
+    let running = RunningBox::start(folder.path(), config.clone());
+    assert_eq!(within(double.begun.recv()).await.unwrap().public_key_info, first.public_key_info);
+    assert_eq!(within(double.proved.recv()).await.unwrap(), first.public_key_info);
+    running
+        .until(
+            "refused",
+            |state| matches!(&state.link, LinkState::Stopped { reason, .. } if reason == "enrollment.key_in_use"),
+        )
+        .await;
+    running.stop().await.unwrap();
+    double.answer.send_replace(Answer::Issue);
+    let running = RunningBox::start(folder.path(), config);
+    double.attempt().await;
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_box_that_the_server_does_not_know_enrols_again() {
     let mut double = Double::start().await;
     let folder = tempfile::tempdir().unwrap();
@@ -66,6 +104,33 @@ async fn a_box_that_the_server_does_not_know_enrols_again() {
     assert_eq!(within(double.begun.recv()).await.unwrap(), first);
     let _session = Session::open(&mut double, welcome(9)).await;
     running.until("online", |state| state.online_epoch() == Some(9)).await;
+    running.stop().await.unwrap();
+}
+
+/// A server whose database came back from a backup: the box stays who it is until somebody takes it back, and says what it remembers.
+#[tokio::test]
+async fn a_box_that_a_server_has_forgotten_stays_who_it_is_and_says_what_it_remembers() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), config(&double));
+    within(double.begun.recv()).await.unwrap();
+    let session = Session::open(&mut double, Welcome { incarnation: 2, ..welcome(9) }).await;
+    assert_eq!((session.hello.session_epoch, session.hello.incarnation), (0, 0));
+    running.until("online", |state| state.online_epoch() == Some(9)).await;
+    running.stop().await.unwrap();
+    drop(session);
+
+    let running = RunningBox::start(folder.path(), config(&double));
+    let attempt = double.attempt().await;
+    attempt.refuse(Status::permission_denied("peer.unknown_after_restore: Wait."));
+    running.until("forgotten", offline_for("peer.unknown_after_restore")).await;
+    running.until("samples", |state| state.samples.pending >= 3).await;
+    assert!(double.begun.try_recv().is_err() && double.proved.try_recv().is_err(), "it does not enrol again");
+    running.stop().await.unwrap();
+
+    let running = RunningBox::start(folder.path(), config(&double));
+    let session = Session::hear(double.attempt().await).await;
+    assert_eq!((session.hello.session_epoch, session.hello.incarnation), (9, 2));
     running.stop().await.unwrap();
 }
 

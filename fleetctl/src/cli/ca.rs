@@ -1,7 +1,8 @@
 //! `fleetctl ca`.
 
-use super::Output;
+use super::{Output, duration};
 use clap::{Args, Subcommand};
+use std::time::Duration;
 
 /// The certificate authorities for devices.
 #[derive(Debug, Subcommand)]
@@ -29,11 +30,31 @@ pub(crate) struct CaStragglers {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CaRotate {
     /// Make a new authority, and bring the devices to believe it.
-    Start(CaStep),
+    Start(CaStart),
     /// Go on to the next phase, once all devices have come along.
     Advance(CaStep),
     /// Go back to the phase before.
     Rollback(CaStep),
+    /// Let it stand still: it goes on neither by itself nor by advance.
+    Pause(CaPause),
+    /// Let it go on after a pause.
+    Resume(CaResume),
+}
+
+/// The first step.
+#[derive(Debug, Args)]
+pub(crate) struct CaStart {
+    /// Go on by itself, phase by phase, to the end.
+    #[arg(long)]
+    pub(crate) automatic: bool,
+    /// How long devices that have not come along are waited for in each phase: 10m to 365d.
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "7d", requires = "automatic")]
+    pub(crate) grace: Duration,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// One step.
@@ -45,6 +66,23 @@ pub(crate) struct CaStep {
     /// Do not ask.
     #[arg(long, short)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// A pause.
+#[derive(Debug, Args)]
+pub(crate) struct CaPause {
+    /// Why, for whoever looks: 1 to 200 characters.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// The end of a pause.
+#[derive(Debug, Args)]
+pub(crate) struct CaResume {
     #[command(flatten)]
     pub(crate) output: Output,
 }

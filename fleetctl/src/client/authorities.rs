@@ -5,9 +5,10 @@ use super::{Client, SignedChannel, missing};
 use crate::failure::Failure;
 use kaliun_proto::fleet::v1::authority_service_client::AuthorityServiceClient;
 use kaliun_proto::fleet::v1::{
-    AdvanceRotationRequest, GetRotationRequest, ListStragglersRequest, RollBackRotationRequest, Rotation,
-    StartRotationRequest, Straggler,
+    AdvanceRotationRequest, GetRotationRequest, ListStragglersRequest, PauseRotationRequest, ResumeRotationRequest,
+    RollBackRotationRequest, Rotation, StartRotationRequest, Straggler,
 };
+use std::time::Duration;
 
 impl Client {
     fn authorities(&self) -> AuthorityServiceClient<SignedChannel> {
@@ -22,10 +23,11 @@ impl Client {
         answer.rotation.ok_or_else(|| missing("rotation"))
     }
 
-    /// Begins a rotation.
-    pub(crate) async fn rotation_start(&self) -> Result<Rotation, Failure> {
+    /// Begins a rotation. With a grace it goes on by itself.
+    pub(crate) async fn rotation_start(&self, grace: Option<Duration>) -> Result<Rotation, Failure> {
         let mut client = self.authorities();
-        let message = StartRotationRequest {};
+        let grace_ms = grace.map_or(0, |grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
+        let message = StartRotationRequest { is_automatic: grace.is_some(), grace_ms };
         let answer = self.call("start a rotation", message, |request| client.start_rotation(request)).await?;
         answer.rotation.ok_or_else(|| missing("rotation"))
     }
@@ -43,6 +45,22 @@ impl Client {
         let mut client = self.authorities();
         let message = RollBackRotationRequest { from, force };
         let answer = self.call("roll the rotation back", message, |request| client.roll_back_rotation(request)).await?;
+        answer.rotation.ok_or_else(|| missing("rotation"))
+    }
+
+    /// Lets the rotation stand still.
+    pub(crate) async fn rotation_pause(&self, reason: String) -> Result<Rotation, Failure> {
+        let mut client = self.authorities();
+        let message = PauseRotationRequest { reason };
+        let answer = self.call("pause the rotation", message, |request| client.pause_rotation(request)).await?;
+        answer.rotation.ok_or_else(|| missing("rotation"))
+    }
+
+    /// Lets it go on.
+    pub(crate) async fn rotation_resume(&self) -> Result<Rotation, Failure> {
+        let mut client = self.authorities();
+        let message = ResumeRotationRequest {};
+        let answer = self.call("resume the rotation", message, |request| client.resume_rotation(request)).await?;
         answer.rotation.ok_or_else(|| missing("rotation"))
     }
 

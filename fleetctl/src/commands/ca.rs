@@ -2,7 +2,7 @@
 
 use super::get::convert;
 use crate::Program;
-use crate::cli::{CaCommand, CaRotate, CaStep, Format, Global};
+use crate::cli::{CaCommand, CaRotate, CaStart, CaStep, Format, Global};
 use crate::client::Client;
 use crate::client::pages::Paging;
 use crate::failure::Failure;
@@ -27,26 +27,55 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: CaComma
 }
 
 async fn rotate(program: &mut Program, client: &Client, step: CaRotate) -> Result<(), Failure> {
-    let now = client.rotation().await?;
-    let (arguments, question) = match &step {
-        CaRotate::Start(arguments) => (
-            arguments,
-            "Make a new authority and bring all devices to believe it? Each phase can be taken back.".to_owned(),
-        ),
-        CaRotate::Advance(arguments) => (arguments, advance_question(&now)),
-        CaRotate::Rollback(arguments) => (arguments, format!("Go back from the phase {}?", phase(now.phase()))),
-    };
-    let CaStep { force, yes, output } = *arguments;
-    if !yes {
-        program.console.confirm(&question)?;
+    match step {
+        CaRotate::Start(arguments) => start(program, client, arguments).await,
+        CaRotate::Advance(arguments) => {
+            let now = client.rotation().await?;
+            let CaStep { force, yes, output } = arguments;
+            ask(program, yes, &advance_question(&now))?;
+            let after = client.rotation_advance(now.phase, force).await?;
+            stepped(program, output.output, after)
+        }
+        CaRotate::Rollback(arguments) => {
+            let now = client.rotation().await?;
+            let CaStep { force, yes, output } = arguments;
+            ask(program, yes, &format!("Go back from the phase {}?", phase(now.phase())))?;
+            let after = client.rotation_roll_back(now.phase, force).await?;
+            stepped(program, output.output, after)
+        }
+        CaRotate::Pause(arguments) => {
+            let after = client.rotation_pause(arguments.reason).await?;
+            program.console.talk("The rotation stands still until it is resumed.");
+            show(program, arguments.output.output, after)
+        }
+        CaRotate::Resume(arguments) => {
+            let after = client.rotation_resume().await?;
+            program.console.talk("The rotation goes on.");
+            show(program, arguments.output.output, after)
+        }
     }
-    let after = match step {
-        CaRotate::Start(_) => client.rotation_start().await?,
-        CaRotate::Advance(_) => client.rotation_advance(now.phase, force).await?,
-        CaRotate::Rollback(_) => client.rotation_roll_back(now.phase, force).await?,
+}
+
+async fn start(program: &mut Program, client: &Client, arguments: CaStart) -> Result<(), Failure> {
+    let CaStart { automatic, grace, yes, output } = arguments;
+    let question = if automatic {
+        "Make a new authority, bring all devices to believe it, and end the old one, all by itself? It can be paused and taken back until \
+         the old one is gone."
+    } else {
+        "Make a new authority and bring all devices to believe it? Each phase can be taken back."
     };
+    ask(program, yes, question)?;
+    let after = client.rotation_start(automatic.then_some(grace)).await?;
+    stepped(program, output.output, after)
+}
+
+fn ask(program: &mut Program, yes: bool, question: &str) -> Result<(), Failure> {
+    if yes { Ok(()) } else { program.console.confirm(question) }
+}
+
+fn stepped(program: &mut Program, format: Format, after: proto::Rotation) -> Result<(), Failure> {
     program.console.talk(&format!("The rotation is in the phase {} now.", phase(after.phase())));
-    show(program, output.output, after)
+    show(program, format, after)
 }
 
 fn advance_question(now: &proto::Rotation) -> String {

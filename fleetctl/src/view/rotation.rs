@@ -3,8 +3,10 @@
 use crate::output::listed::{Listed, Moment};
 use crate::output::style::Tone;
 use crate::output::table::{Cell, Column};
-use crate::output::time::Time;
+use crate::output::time::{Time, duration};
+use crate::view::sample::Reason;
 use kaliun_proto::fleet::v1 as proto;
+use kaliun_types::reason::ReasonCode;
 use serde::Serialize;
 
 /// A rotation as programs read it.
@@ -18,6 +20,15 @@ pub(crate) struct Rotation {
     pub(crate) trust_bundle_version: u64,
     pub(crate) device_count: u64,
     pub(crate) ready_count: u64,
+    pub(crate) automatic: bool,
+    /// Null when it does not go by itself.
+    pub(crate) grace_seconds: Option<u64>,
+    /// Null when it does not wait.
+    pub(crate) waits_until: Option<Time>,
+    /// What holds it up; null when nothing does.
+    pub(crate) reason: Option<Reason>,
+    /// Null when it is not paused.
+    pub(crate) paused_by: Option<String>,
 }
 
 /// A device that has not come along, as programs read it.
@@ -52,6 +63,11 @@ impl From<proto::Rotation> for Rotation {
             trust_bundle_version: rotation.trust_bundle_version,
             device_count: rotation.device_count,
             ready_count: rotation.ready_count,
+            automatic: rotation.is_automatic,
+            grace_seconds: Some(rotation.grace_ms / 1_000).filter(|_| rotation.is_automatic),
+            waits_until: Time::from_ms(rotation.waits_until_ms),
+            reason: rotation.reason.map(Reason::from),
+            paused_by: Some(rotation.paused_by).filter(|by| !by.is_empty()),
         }
     }
 }
@@ -73,6 +89,23 @@ impl Rotation {
             _ => "hold the newest trust bundle",
         };
         lines.push(format!("Devices:      {} of {} {what}", self.ready_count, self.device_count));
+        if let Some(grace) = self.grace_seconds {
+            let grace = duration(i64::try_from(grace.saturating_mul(1_000)).unwrap_or(i64::MAX));
+            lines.push(format!("Goes on:      by itself, and waits up to {grace} in each phase"));
+        }
+        if let Some(reason) = &self.reason {
+            let since = reason.since.map(|since| format!(" for {}", since.relative(now_ms))).unwrap_or_default();
+            let message = reason.message.as_deref().unwrap_or_default();
+            let by = self.paused_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+            lines.push(format!("Held up:      {}{by}{since}: {message}", reason.code));
+        }
+        if let Some(until) = self.waits_until {
+            lines.push(format!("Waits until:  {until}, {}", until.relative(now_ms)));
+        }
+        if let Some(reason) = self.reason.as_ref().and_then(|reason| ReasonCode::from_code(&reason.code)) {
+            lines.push(format!("Then:         {}", reason.next_step()));
+            return lines;
+        }
         let next = match (self.phase, self.ready_count >= self.device_count) {
             ("steady", _) => "fleetctl ca rotate start",
             (_, true) => "fleetctl ca rotate advance",

@@ -54,7 +54,7 @@ async fn each_step_is_asked_about_and_names_the_phase_it_leaves() {
     assert_eq!(
         steps,
         [
-            "start_rotation",
+            "start_rotation: automatic false, grace 0",
             "advance_rotation: Trust, force false",
             "advance_rotation: Issue, force true",
             "roll_back_rotation: Drain, force false",
@@ -68,4 +68,22 @@ async fn each_step_is_asked_about_and_names_the_phase_it_leaves() {
     assert_eq!(ended.code, 1);
     assert!(ended.error.contains("Authority 1 is not believed any more then"), "{}", ended.error);
     assert_eq!(double.world().rotation.phase(), RotationPhase::Drain);
+}
+
+#[tokio::test]
+async fn a_rotation_by_itself_says_what_it_waits_for_and_stands_still_when_it_is_told_to() {
+    let double = fleet().await;
+    let workbench = Workbench::at(&double);
+    let ended = workbench.run("ca rotate start --grace 3d --yes").await;
+    assert_eq!(ended.code, 2, "a grace is for a rotation by itself: {}", ended.error);
+    workbench.output("ca rotate start --automatic --grace 3d --yes").await;
+    let ended = workbench.run("ca rotate pause").await;
+    assert!(ended.code == 2 && ended.error.contains("--reason"), "{}", ended.error);
+    workbench.output("ca rotate pause --reason moving").await;
+    assert_snapshot!("status_of_a_paused_one", workbench.output("ca status").await);
+    workbench.output("ca rotate resume").await;
+    assert_snapshot!("status_of_one_that_waits", workbench.output("ca status").await);
+    assert_snapshot!("status_of_one_that_waits_json", workbench.output("ca status -o json").await);
+    let steps: Vec<String> = double.calls().into_iter().filter(|call| !call.starts_with("get_rotation")).collect();
+    assert_eq!(steps, ["start_rotation: automatic true, grace 259200000", "pause_rotation: moving", "resume_rotation"]);
 }

@@ -6,6 +6,7 @@ mod devices;
 mod enrollments;
 mod lifecycle;
 mod people;
+mod posture;
 mod tokens;
 
 use futures_util::stream::Stream;
@@ -20,6 +21,7 @@ use kaliun_proto::fleet::v1::history_service_server::{HistoryService, HistorySer
 use kaliun_proto::fleet::v1::installation_service_server::{InstallationService, InstallationServiceServer};
 use kaliun_proto::fleet::v1::join_token_service_server::JoinTokenServiceServer;
 use kaliun_proto::fleet::v1::lifecycle_service_server::LifecycleServiceServer;
+use kaliun_proto::fleet::v1::posture_service_server::PostureServiceServer;
 use kaliun_proto::fleet::v1::server_service_server::ServerServiceServer;
 use kaliun_proto::fleet::v1::watch_service_server::WatchServiceServer;
 use kaliun_proto::fleet::v1::*;
@@ -54,6 +56,9 @@ pub(crate) struct World {
     pub(crate) api_tokens: Vec<ApiToken>,
     pub(crate) rotation: Rotation,
     pub(crate) stragglers: Vec<Straggler>,
+    pub(crate) findings: Vec<Finding>,
+    /// None for whom they do not concern.
+    pub(crate) platform_findings: Option<Vec<Finding>>,
     /// Every call, as `rpc` or `rpc: what matters of it`.
     pub(crate) calls: Vec<String>,
     /// Answers to all calls when set.
@@ -101,6 +106,7 @@ impl Double {
             .add_service(EnrollmentServiceServer::new(services.clone()))
             .add_service(JoinTokenServiceServer::new(services.clone()))
             .add_service(LifecycleServiceServer::new(services.clone()))
+            .add_service(PostureServiceServer::new(services.clone()))
             .add_service(ServerServiceServer::new(services.clone()))
             .add_service(WatchServiceServer::new(services));
         let mut server = JoinSet::new();

@@ -10,6 +10,7 @@ mod enrollments;
 mod errors;
 mod json;
 mod lifecycle;
+mod posture;
 mod tables;
 mod things;
 mod tls;

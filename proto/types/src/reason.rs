@@ -59,6 +59,7 @@ reasons! {
     PeerIdentityWipe "peer.identity_wipe" "This box was taken out of service and deletes what it is known by; to use it again, enrol it anew with `kaliun-edge enroll --new-key`.";
     PeerBootNotKept "peer.boot_not_kept" "Somebody chose another box that uses the same identity; give this one an identity of its own with `kaliun-edge enroll --new-key`.";
     PeerKeyMismatch "peer.key_mismatch" "The certificate's key is not the one that this device enrolled with; enrol the box again.";
+    PeerUnknownAfterRestore "peer.unknown_after_restore" "This server has no record of the box, though it gave it a certificate: its database came back from a backup. Take the box back with `fleetctl device readopt device/ID`; it comes in by itself then.";
     PeerDeviceUnknown "peer.device_unknown" "No such device is known here; enrol the box again.";
 
     EnrollmentTokenInvalid "enrollment.token_invalid" "Check that the join token was copied whole, or make a new one.";
@@ -72,6 +73,7 @@ reasons! {
     EnrollmentCheckFailed "enrollment.check_failed" "Somebody typed wrong check characters for this box too often, and its code ended; use the new code on the box's screen.";
     EnrollmentKeyInUse "enrollment.key_in_use" "This key belongs to a live device; delete that device first or make a new key with `kaliun-edge enroll --new-key`.";
     EnrollmentBusy "enrollment.busy" "Too many boxes enrol at once; the box tries again by itself.";
+    EnrollmentFlood "enrollment.flood" "Nothing has to be done: the source keeps its own share busy and nobody else's. Look which boxes are there, and block the source in front of the device port if they are not yours.";
 
     HealthNoReport "health.no_report" "Wait for the first report; it comes within a minute of the first connection.";
     HealthStale "health.stale" "See why the link is down.";
@@ -101,11 +103,17 @@ reasons! {
     DeviceRevoked "device.revoked" "Nothing to do.";
     DeviceCloneSuspected "device.clone_suspected" "Two boxes use one identity: choose one with `fleetctl device readopt device/NAME --keep-boot BOOT`, and give the other one a key of its own.";
     DeviceKeyReused "device.key_reused" "Find out who has a copy of this device's key; enrol the box anew with `kaliun-edge enroll --new-key` and revoke this device.";
+    DeviceAheadOfDatabase "device.ahead_of_database" "The box remembers what this database does not: it came back from a backup. Say so with `control-plane restored`.";
+    RotationWaits "rotation.waits" "Switch on the boxes that `fleetctl ca stragglers` lists, or go on without them by `fleetctl ca rotate advance --force`: they come along when they are back.";
     DeviceReadopted "device.readopted" "Nothing to do.";
     DeviceDecommissioned "device.decommissioned" "Nothing to do.";
     DeviceReplaced "device.replaced" "Nothing to do.";
     DeviceDeleted "device.deleted" "Nothing to do.";
     DeviceChanged "device.changed" "Nothing to do.";
+    RotationWaiting "rotation.waiting" "Nothing to do: it goes on by itself; `fleetctl ca stragglers` lists whom it waits for.";
+    RotationPaused "rotation.paused" "Go on with `fleetctl ca rotate resume`, or back with `fleetctl ca rotate rollback`.";
+    RotationWouldStrand "rotation.would_strand" "Switch on the boxes of `fleetctl ca stragglers` that show bundle 0, or delete those that are gone; or leave them behind with `fleetctl ca rotate advance --force`.";
+    RotationUnsigned "rotation.unsigned" "Fetch it with `fleetctl ca bundle unsigned`, sign it where its key is with `control-plane ca sign-bundle`, and bring it with `fleetctl ca bundle submit`.";
     AgentStarted "agent.started" "Nothing to do.";
     AgentStopped "agent.stopped" "Nothing to do.";
     HomeAssistantOnline "ha.online" "Nothing to do.";

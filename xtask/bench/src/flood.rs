@@ -1,6 +1,6 @@
 //! `flood`: one source sends bogus enrolments without end; what do the honest boxes notice?
 //!
-//! The same honest boxes are measured before, during and after the flood, in one run against one server: boxes that are online and have
+//! The same honest boxes are measured without and with the flood by turns, in one run against one server: boxes that are online and have
 //! samples stored, boxes that connect, and new boxes that enrol. Whoever floods is a process of its own.
 
 mod honest;
@@ -28,7 +28,7 @@ use tokio::process::Command;
 /// Handshakes in flight while the devices connect.
 const CONCURRENT: usize = 64;
 /// How long the flood goes on before anything is measured beside it.
-const RAMP: Duration = Duration::from_secs(5);
+const RAMP: Duration = Duration::from_secs(3);
 
 /// How many, and how long.
 #[derive(Debug, clap::Args)]
@@ -39,8 +39,11 @@ pub(crate) struct Arguments {
     /// Bogus enrolments a minute, all from one address
     #[arg(long, default_value_t = 10_000)]
     per_minute: u32,
-    /// Seconds of each part: before, during and after the flood
-    #[arg(long, default_value_t = 60)]
+    /// Turns, each without and then with the flood
+    #[arg(long, default_value_t = 4)]
+    rounds: u64,
+    /// Seconds of each part of a turn
+    #[arg(long, default_value_t = 20)]
     seconds: u64,
     /// Print one JSON object in place of the table
     #[arg(long)]
@@ -55,7 +58,10 @@ pub(crate) struct Arguments {
 
 /// Measures and prints.
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    ensure!(arguments.devices >= 1 && arguments.per_minute >= 1 && arguments.seconds >= 1, "each must be 1 or more");
+    ensure!(
+        arguments.devices >= 1 && arguments.per_minute >= 1 && arguments.seconds >= 1 && arguments.rounds >= 1,
+        "each must be 1 or more"
+    );
     let beside = std::env::current_exe()?.parent().context("this program has no folder")?.to_owned();
     let folder = arguments.state_dir.clone().unwrap_or_else(|| beside.join("bench-flood"));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -85,7 +91,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         say(&format!("connecting {} devices", online.len()));
         let mut fleet = Fleet::new(Protocol::Link, addresses.device, CONCURRENT);
         fleet.grow(online, online.len()).await?;
-        let token = office.join_token(honest::enrollments(arguments.seconds * 3)?).await?;
+        let token = office.join_token(honest::enrollments(arguments.seconds * (arguments.rounds * 2 + 1))?).await?;
         let mut honest = Honest::begin(&office, measured, token, tls.stranger()?).await?;
         let parts = parts(arguments, addresses, &mut honest).await?;
         fleet.check().context("devices that did nothing but stay lost their session")?;
@@ -99,32 +105,37 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Report::new(arguments.devices, arguments.per_minute, calm, flooded, counts)?.print(arguments.json)
 }
 
-/// Before, during and after; the first and the last are one figure, so that a machine that becomes slower by itself is not taken for harm.
+/// Without and with the flood by turns, and once more without: a machine that becomes slower by itself is not taken for harm.
 async fn parts(
     arguments: &Arguments,
     addresses: ControlPlaneAddresses,
     honest: &mut Honest<'_>,
 ) -> anyhow::Result<(Observed, Observed, Counts)> {
     let each = Duration::from_secs(arguments.seconds);
-    say("before the flood");
-    let mut calm = honest.observe(each).await?;
-    say(&format!("{} bogus enrolments a minute from one address", arguments.per_minute));
-    let flooding = Command::new(std::env::current_exe()?)
-        .arg("flood-source")
-        .args(["--server", &addresses.device.to_string()])
-        .args(["--per-minute", &arguments.per_minute.to_string()])
-        .args(["--seconds", &(RAMP.as_secs() * 2 + arguments.seconds).to_string()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .context("the flood cannot be started")?;
-    tokio::time::sleep(RAMP).await;
-    let flooded = honest.observe(each).await?;
-    let output = flooding.wait_with_output().await?;
-    ensure!(output.status.success(), "the flood ended with {}", output.status);
-    let counts = serde_json::from_slice(&output.stdout).context("the flood did not say what it did")?;
-    say("after the flood");
+    let (mut calm, mut flooded, mut counts) = (Observed::default(), Observed::default(), Counts::default());
+    for round in 1..=arguments.rounds {
+        say(&format!(
+            "round {round} of {}: without, then with {} bogus enrolments a minute",
+            arguments.rounds, arguments.per_minute
+        ));
+        calm.add(honest.observe(each).await?);
+        let flooding = Command::new(std::env::current_exe()?)
+            .arg("flood-source")
+            .args(["--server", &addresses.device.to_string()])
+            .args(["--per-minute", &arguments.per_minute.to_string()])
+            .args(["--seconds", &(RAMP.as_secs() * 2 + arguments.seconds).to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("the flood cannot be started")?;
+        tokio::time::sleep(RAMP).await;
+        flooded.add(honest.observe(each).await?);
+        let output = flooding.wait_with_output().await?;
+        ensure!(output.status.success(), "the flood ended with {}", output.status);
+        counts.add(&serde_json::from_slice(&output.stdout).context("the flood did not say what it did")?);
+    }
+    say("once more without");
     calm.add(honest.observe(each).await?);
     Ok((calm, flooded, counts))
 }

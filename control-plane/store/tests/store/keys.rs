@@ -3,8 +3,8 @@
 use crate::support::{Fixture, actor, by_token, grant, hash, new_device};
 use anyhow::{Context, Result};
 use kaliun_domain::name_pattern::NameParts;
-use kaliun_domain::rotation::Gate;
-use kaliun_store::{Approval, ClaimChecked, NewJoinToken, NotApproved, RotationCount};
+use kaliun_domain::rotation::{Gate, Standing};
+use kaliun_store::{Approval, ClaimChecked, NewJoinToken, NotApproved};
 use kaliun_types::id::DeviceId;
 use kaliun_types::name::DeviceName;
 use kaliun_types::reason::ReasonCode;
@@ -142,9 +142,9 @@ async fn a_rotation_waits_for_nobody_who_may_not_connect() -> Result<()> {
     let device = fixture.enroll(&fixture.first, 10, "cellar").await?.device;
     let stolen = fixture.enroll(&fixture.first, 11, "attic").await?.device;
     let count = async || fixture.store.system.rotation_count(gate).await;
-    assert_eq!(count().await?, RotationCount { devices: 2, ready: 0 });
+    assert_eq!(count().await?, Standing { devices: 2, ready: 0, lost: 2 });
     fixture.store.app.device_revoke(&fixture.first, &actor(), stolen).await?;
-    assert_eq!(count().await?, RotationCount { devices: 1, ready: 0 });
+    assert_eq!(count().await?, Standing { devices: 1, ready: 0, lost: 1 });
     let stragglers = fixture.store.app.straggler_list_page(&fixture.first, gate, None, 10).await?;
     assert_eq!(stragglers.iter().map(|row| row.device).collect::<Vec<_>>(), [device]);
     Ok(())

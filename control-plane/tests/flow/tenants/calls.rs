@@ -9,6 +9,7 @@ mod history;
 mod homes;
 mod lifecycle;
 mod people;
+mod posture;
 mod tokens;
 mod watch;
 
@@ -66,9 +67,11 @@ impl<'a> Caller<'a> {
             "DeviceService/RevokeDevice" => vec![self.revoke_device(handles).await],
             "DeviceService/ExtendDevice" => vec![self.extend_device(handles).await],
             "LifecycleService/DecommissionDevice" => vec![self.decommission_device(handles).await],
-            "LifecycleService/ReadoptDevice" => vec![self.readopt_device(handles).await],
+            "LifecycleService/ReadoptDevice" => self.readopt_device(handles).await,
             "LifecycleService/ReplaceDevice" => self.replace_device(handles).await,
             "CertificateService/ListDeviceCertificates" => self.list_device_certificates(handles).await,
+            "PostureService/ListFindings" => self.list_findings(handles).await,
+            "PostureService/ListPlatformFindings" => self.list_platform_findings(handles).await,
             "WatchService/Watch" => self.watch(handles).await,
             "ClaimService/LookUpClaim" => vec![self.look_up_claim(handles).await],
             "ClaimService/ApproveClaim" => self.approve_claim(handles).await,
@@ -87,6 +90,8 @@ impl<'a> Caller<'a> {
             "AuthorityService/StartRotation" => vec![self.start_rotation().await],
             "AuthorityService/AdvanceRotation" => vec![self.advance_rotation().await],
             "AuthorityService/RollBackRotation" => vec![self.roll_back_rotation().await],
+            "AuthorityService/PauseRotation" => vec![self.pause_rotation().await],
+            "AuthorityService/ResumeRotation" => vec![self.resume_rotation().await],
             "AuthorityService/ListStragglers" => self.list_stragglers(handles).await,
             "HistoryService/QueryMetrics" => vec![self.query_metrics(handles).await?],
             "HistoryService/ListEvents" => self.list_events(handles).await,

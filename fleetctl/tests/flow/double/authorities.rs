@@ -4,6 +4,7 @@ use super::{Services, page};
 use crate::things::NOW_MS;
 use kaliun_proto::fleet::v1::authority_service_server::AuthorityService;
 use kaliun_proto::fleet::v1::*;
+use kaliun_proto::telemetry::v1::Reason;
 use tonic::{Request, Response, Status};
 
 impl Services {
@@ -14,7 +15,7 @@ impl Services {
             return Err(Status::failed_precondition("the rotation is in another phase"));
         }
         world.rotation.phase += by;
-        Ok(world.rotation)
+        Ok(world.rotation.clone())
     }
 }
 
@@ -25,14 +26,16 @@ impl AuthorityService for Services {
         request: Request<GetRotationRequest>,
     ) -> Result<Response<GetRotationResponse>, Status> {
         self.enter(&request, "get_rotation").await?;
-        Ok(Response::new(GetRotationResponse { rotation: Some(self.world().rotation) }))
+        Ok(Response::new(GetRotationResponse { rotation: Some(self.world().rotation.clone()) }))
     }
 
     async fn start_rotation(
         &self,
         request: Request<StartRotationRequest>,
     ) -> Result<Response<StartRotationResponse>, Status> {
-        self.enter(&request, "start_rotation").await?;
+        let asked = *request.get_ref();
+        self.enter(&request, format!("start_rotation: automatic {}, grace {}", asked.is_automatic, asked.grace_ms))
+            .await?;
         let mut world = self.world();
         world.rotation = Rotation {
             phase: RotationPhase::Trust.into(),
@@ -40,9 +43,37 @@ impl AuthorityService for Services {
             next_authority: 2,
             trust_bundle_version: 2,
             ready_count: 0,
-            ..world.rotation
+            is_automatic: asked.is_automatic,
+            grace_ms: asked.grace_ms,
+            ..world.rotation.clone()
         };
-        Ok(Response::new(StartRotationResponse { rotation: Some(world.rotation) }))
+        Ok(Response::new(StartRotationResponse { rotation: Some(world.rotation.clone()) }))
+    }
+
+    async fn pause_rotation(
+        &self,
+        request: Request<PauseRotationRequest>,
+    ) -> Result<Response<PauseRotationResponse>, Status> {
+        let message = request.get_ref().reason.clone();
+        self.enter(&request, format!("pause_rotation: {message}")).await?;
+        let mut world = self.world();
+        world.rotation.reason = Some(Reason { code: "rotation.paused".to_owned(), message, since_ms: NOW_MS - 60_000 });
+        world.rotation.paused_by = "ada@example.com".to_owned();
+        world.rotation.waits_until_ms = 0;
+        Ok(Response::new(PauseRotationResponse { rotation: Some(world.rotation.clone()) }))
+    }
+
+    async fn resume_rotation(
+        &self,
+        request: Request<ResumeRotationRequest>,
+    ) -> Result<Response<ResumeRotationResponse>, Status> {
+        self.enter(&request, "resume_rotation").await?;
+        let mut world = self.world();
+        let message = "1 of 3 devices have not come along.".to_owned();
+        world.rotation.reason = Some(Reason { code: "rotation.waiting".to_owned(), message, since_ms: NOW_MS });
+        world.rotation.paused_by = String::new();
+        world.rotation.waits_until_ms = NOW_MS + 7 * 24 * 3_600_000;
+        Ok(Response::new(ResumeRotationResponse { rotation: Some(world.rotation.clone()) }))
     }
 
     async fn advance_rotation(

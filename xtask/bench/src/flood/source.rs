@@ -64,6 +64,18 @@ pub(crate) struct Counts {
     pub(crate) held_back: u64,
 }
 
+impl Counts {
+    /// Takes in those of another turn.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.over_ms += other.over_ms;
+        self.answered += other.answered;
+        self.put_off += other.put_off;
+        self.closed += other.closed;
+        self.held_back += other.held_back;
+    }
+}
+
 #[derive(Default)]
 struct Counters {
     sent: AtomicU64,

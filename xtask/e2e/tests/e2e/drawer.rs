@@ -4,6 +4,8 @@ use crate::inside::{Inside, online, reached, with_token};
 use anyhow::ensure;
 use kaliun_edge::agent_state::{EnrollmentState, LinkState};
 use kaliun_proto::fleet::v1 as fleet;
+use kaliun_proto::fleet::v1::RotationPhase;
+use kaliun_proto::fleet::v1::authority_service_client::AuthorityServiceClient;
 use kaliun_proto::fleet::v1::device_service_client::DeviceServiceClient;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,6 +43,29 @@ async fn a_box_returns_alone_after_eleven_months_and_one_beyond_its_allowance_is
     let after = online(&late).await?.enrollment;
     assert_eq!(id_of(&after), id_of(&late_before));
     late.stop().await?;
+    inside.stop().await;
+    Ok(())
+}
+
+/// Its clock has no battery and begins again where it stood.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_box_whose_clock_stands_finds_its_server_after_eleven_months() -> anyhow::Result<()> {
+    let inside = Inside::start().await?;
+    let simulated = inside.start_box(1)?;
+    let before = online(&simulated).await?.enrollment;
+    simulated.stop().await?;
+    // The server's own certificate is made anew meanwhile, and the authority changes.
+    inside.advance_days_of_the_server(330);
+    let mut authorities = AuthorityServiceClient::new(inside.public().await?);
+    authorities.start_rotation(with_token(fleet::StartRotationRequest::default())).await?;
+    for from in [RotationPhase::Trust, RotationPhase::Issue, RotationPhase::Drain] {
+        let request = fleet::AdvanceRotationRequest { from: from.into(), force: true };
+        authorities.advance_rotation(with_token(request)).await?;
+    }
+    let simulated = inside.start_box(1)?;
+    let after = online(&simulated).await?.enrollment;
+    ensure!(id_of(&after) == id_of(&before) && after != before, "the same device with a new certificate: {after:?}");
+    simulated.stop().await?;
     inside.stop().await;
     Ok(())
 }

@@ -187,7 +187,7 @@ impl Rotating {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_boxes_go_through_a_rotation_and_none_is_left_behind() -> anyhow::Result<()> {
     let mut rotating = Rotating::begin().await?;
-    rotating.operator.start_rotation(with_token(fleet::StartRotationRequest {})).await?;
+    rotating.operator.start_rotation(with_token(fleet::StartRotationRequest::default())).await?;
     for phase in [RotationPhase::Trust, RotationPhase::Issue, RotationPhase::Drain] {
         rotating.advance(phase).await?;
     }
@@ -197,7 +197,7 @@ async fn two_hundred_boxes_go_through_a_rotation_and_none_is_left_behind() -> an
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_that_is_taken_back_in_the_middle_leaves_none_behind() -> anyhow::Result<()> {
     let mut rotating = Rotating::begin().await?;
-    rotating.operator.start_rotation(with_token(fleet::StartRotationRequest {})).await?;
+    rotating.operator.start_rotation(with_token(fleet::StartRotationRequest::default())).await?;
     rotating.advance(RotationPhase::Trust).await?;
     let awake = rotating.awake.len();
 

@@ -387,6 +387,14 @@ fn texts() -> Result<()> {
         ("large-letters-that-have-no-small-ones", "AC3467D\u{131}".as_bytes()),
     ];
     write("claim_code", &owned(codes))?;
+    let checks: &[(&str, &[u8])] = &[
+        ("whole", b"K7M4"),
+        ("as-typed", b" k7-m4\n"),
+        ("look-alike", b"K7M0"),
+        ("short", b"K7M"),
+        ("wide", "K7M\u{ff14}".as_bytes()),
+    ];
+    write("check_characters", &owned(checks))?;
     let organization = |number| OrganizationId::from_uuid(uuid::Uuid::from_u128(number));
     let token = |number, question| fuzzing::page_token(&[7; 32], organization(number), question, "cellar-1");
     let seeds = [

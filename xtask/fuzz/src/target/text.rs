@@ -3,6 +3,7 @@
 use super::{Outcome, taken};
 use kaliun_control_plane::fuzzing;
 use kaliun_domain::claim_code::{CODE_CHARS, ClaimCode};
+use kaliun_types::claim_check::{self, CHECK_CHARS, CheckCharacters};
 use kaliun_types::id::OrganizationId;
 use kaliun_types::join_token::JoinTokenText;
 
@@ -29,6 +30,16 @@ pub(super) fn claim_code(data: &[u8]) -> Outcome {
     assert_eq!(ClaimCode::parse(code.as_str()).as_ref(), Some(&code), "what was read is read again");
     assert_eq!(ClaimCode::parse(&code.as_str().to_lowercase()).as_ref(), Some(&code), "in small letters, too");
     assert!(!format!("{code:?}").contains(code.as_str()), "a code does not show itself");
+    Outcome::Taken
+}
+
+pub(super) fn check_characters(data: &[u8]) -> Outcome {
+    let text = String::from_utf8_lossy(data);
+    let Some(check) = CheckCharacters::parse(&text) else { return Outcome::Refused };
+    assert_eq!(check.as_str().len(), CHECK_CHARS);
+    assert!(check.as_str().bytes().all(|byte| claim_check::ALPHABET.contains(&byte)), "{}", check.as_str());
+    assert_eq!(CheckCharacters::parse(check.as_str()).as_ref(), Some(&check), "what was read is read again");
+    assert!(!format!("{check:?}").contains(check.as_str()), "they do not show themselves");
     Outcome::Taken
 }
 

@@ -17,7 +17,7 @@ impl Caller<'_> {
 
     /// Begun and taken back at once, so that the next one finds the same.
     pub(super) async fn start_rotation(&self) -> Answer {
-        let outcome = self.authorities().start_rotation(self.request(fleet::StartRotationRequest {})).await;
+        let outcome = self.authorities().start_rotation(self.request(fleet::StartRotationRequest::default())).await;
         if outcome.is_ok() {
             let from = fleet::RotationPhase::Trust.into();
             let back = fleet::RollBackRotationRequest { from, force: true };
@@ -37,6 +37,17 @@ impl Caller<'_> {
         let request = fleet::RollBackRotationRequest { from: fleet::RotationPhase::Drain.into(), force: true };
         let outcome = self.authorities().roll_back_rotation(self.request(request)).await;
         Answer::unary("a phase it is not in", outcome, |_| "it went back".to_owned()).same_for_the_owner()
+    }
+
+    pub(super) async fn pause_rotation(&self) -> Answer {
+        let request = fleet::PauseRotationRequest { reason: "a test".to_owned() };
+        let outcome = self.authorities().pause_rotation(self.request(request)).await;
+        Answer::unary("none is under way", outcome, |_| "it stands still".to_owned()).same_for_the_owner()
+    }
+
+    pub(super) async fn resume_rotation(&self) -> Answer {
+        let outcome = self.authorities().resume_rotation(self.request(fleet::ResumeRotationRequest {})).await;
+        Answer::unary("it is not paused", outcome, |_| "it goes on".to_owned()).same_for_the_owner()
     }
 
     pub(super) async fn list_stragglers(&self, handles: &Handles) -> Vec<Answer> {

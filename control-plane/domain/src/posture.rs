@@ -1,0 +1,326 @@
+//! What is wrong with what devices are known by, in words and with what mends it.
+
+use crate::enrollment::CERTIFICATE_LIFETIME;
+use kaliun_types::id::{BootId, DeviceId};
+use kaliun_types::reason::ReasonCode;
+use std::time::{Duration, SystemTime};
+
+/// With so little life left a certificate was to be renewed days ago: a fifth of it.
+pub const CERTIFICATE_OVERDUE: Duration = Duration::from_secs(CERTIFICATE_LIFETIME.as_secs() / 5);
+
+/// Refused enrolments from one source in one hour that are a flood: a workshop that claims by hand lets some codes run out, and a
+/// dozen boxes with a wrong token ask once an hour each.
+pub const FLOOD_FROM: i64 = 200;
+
+/// Kinds of what can be wrong, the gravest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FindingKind {
+    /// Somebody else has a device's key.
+    KeyReused,
+    /// Two boxes use one identity.
+    CloneSuspected,
+    /// The database is older than the boxes, and nobody has said so.
+    DatabaseOlder,
+    /// Devices came back that the database does not know.
+    Returned,
+    /// A box comes that may not.
+    Refused,
+    /// Many enrolments from one source come to nothing.
+    EnrollmentFlood,
+    /// A box was away for longer than it may be.
+    RecoveryOver,
+    /// A certificate has run out.
+    CertificateExpired,
+    /// A certificate should have been renewed.
+    CertificateOverdue,
+    /// Devices have not come along in a rotation.
+    RotationWaits,
+}
+
+impl FindingKind {
+    /// Those of an organization, in order.
+    pub const OF_ORGANIZATION: &[Self] = &[
+        Self::KeyReused,
+        Self::CloneSuspected,
+        Self::Returned,
+        Self::Refused,
+        Self::EnrollmentFlood,
+        Self::RecoveryOver,
+        Self::CertificateExpired,
+        Self::CertificateOverdue,
+    ];
+
+    /// Those of the control plane as a whole, in order.
+    pub const OF_PLATFORM: &[Self] = &[Self::DatabaseOlder, Self::Returned, Self::EnrollmentFlood, Self::RotationWaits];
+
+    /// A word for it, which is a part of page tokens.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::KeyReused => "key_reused",
+            Self::CloneSuspected => "clone_suspected",
+            Self::DatabaseOlder => "database_older",
+            Self::Returned => "returned",
+            Self::Refused => "refused",
+            Self::EnrollmentFlood => "enrollment_flood",
+            Self::RecoveryOver => "recovery_over",
+            Self::CertificateExpired => "certificate_expired",
+            Self::CertificateOverdue => "certificate_overdue",
+            Self::RotationWaits => "rotation_waits",
+        }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Where it stands among those of its kind, for the next page. Not for people.
+    pub key: String,
+    /// The device that it is about, with its name.
+    pub device: Option<(DeviceId, String)>,
+    /// Since when.
+    pub since: SystemTime,
+    /// When it was seen last; none for what lasts.
+    pub last_at: Option<SystemTime>,
+    /// What it is.
+    pub matter: Matter,
+}
+
+/// What is wrong, with what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Matter {
+    /// A device's key came under another identity, or its name with another key.
+    KeyReused {
+        /// How often.
+        count: u64,
+        /// Where from, last.
+        source: String,
+    },
+    /// Boxes take turns under one identity: their boots and where they come from.
+    CloneSuspected(Vec<(BootId, String)>),
+    /// The database is older than what so many boxes remember.
+    DatabaseOlder {
+        /// How many.
+        boxes: u64,
+    },
+    /// A device came back that the database does not know.
+    Returned {
+        /// Where from, last.
+        source: String,
+        /// First 16 hexadecimal digits of the SHA-256 of its public key.
+        key_fingerprint: String,
+        /// Whether its certificate says whose it is, and that organization is here.
+        is_known_whose: bool,
+    },
+    /// A box comes that may not.
+    Refused {
+        /// Why.
+        reason: ReasonCode,
+        /// How often.
+        count: u64,
+    },
+    /// Many enrolments from one source came to nothing.
+    EnrollmentFlood {
+        /// The source; empty for those that are not told apart.
+        source: String,
+        /// How often.
+        count: u64,
+        /// Why, mostly.
+        reason: ReasonCode,
+    },
+    /// A box was away for longer than it may be.
+    RecoveryOver,
+    /// A certificate has run out.
+    CertificateExpired,
+    /// A certificate should have been renewed: whether the box is online.
+    CertificateOverdue {
+        /// Whether its link is up.
+        online: bool,
+    },
+    /// Devices have not come along in a rotation.
+    RotationWaits {
+        /// How many.
+        behind: u64,
+        /// Of how many.
+        devices: u64,
+    },
+}
+
+/// A command of which each mends what is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remedy {
+    /// To be typed by whoever runs the fleet.
+    Operator(String),
+    /// To be run on the box.
+    OnBox(&'static str),
+}
+
+/// Gives a box a key of its own.
+const NEW_KEY: &str = "kaliun-edge enroll --new-key";
+
+impl Finding {
+    /// What it is called.
+    #[must_use]
+    pub fn reason(&self) -> ReasonCode {
+        match &self.matter {
+            Matter::KeyReused { .. } => ReasonCode::DeviceKeyReused,
+            Matter::CloneSuspected(_) => ReasonCode::DeviceCloneSuspected,
+            Matter::DatabaseOlder { .. } => ReasonCode::DeviceAheadOfDatabase,
+            Matter::Returned { .. } => ReasonCode::PeerUnknownAfterRestore,
+            Matter::Refused { reason, .. } => *reason,
+            Matter::EnrollmentFlood { .. } => ReasonCode::EnrollmentFlood,
+            Matter::RecoveryOver => ReasonCode::PeerRecoveryExpired,
+            Matter::CertificateExpired => ReasonCode::CertificateExpired,
+            Matter::CertificateOverdue { .. } => ReasonCode::CertificateExpiring,
+            Matter::RotationWaits { .. } => ReasonCode::RotationWaits,
+        }
+    }
+
+    /// How often it was seen, or how many it is about; 0 for what is not counted.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        match &self.matter {
+            Matter::KeyReused { count, .. }
+            | Matter::DatabaseOlder { boxes: count }
+            | Matter::Refused { count, .. }
+            | Matter::EnrollmentFlood { count, .. }
+            | Matter::RotationWaits { behind: count, .. } => *count,
+            Matter::CloneSuspected(_)
+            | Matter::Returned { .. }
+            | Matter::RecoveryOver
+            | Matter::CertificateExpired
+            | Matter::CertificateOverdue { .. } => 0,
+        }
+    }
+
+    /// Where it comes from; empty for several places or none.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        match &self.matter {
+            Matter::KeyReused { source, .. }
+            | Matter::Returned { source, .. }
+            | Matter::EnrollmentFlood { source, .. } => source,
+            Matter::CloneSuspected(_)
+            | Matter::DatabaseOlder { .. }
+            | Matter::Refused { .. }
+            | Matter::RecoveryOver
+            | Matter::CertificateExpired
+            | Matter::CertificateOverdue { .. }
+            | Matter::RotationWaits { .. } => "",
+        }
+    }
+
+    /// What was seen, as one sentence.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match &self.matter {
+            Matter::KeyReused { count, source } => format!(
+                "Its key came under another identity, or its name with another key, {}, last from {source}.",
+                times(*count)
+            ),
+            Matter::CloneSuspected(boots) => {
+                let boots: Vec<String> = boots.iter().map(|(boot, source)| format!("{boot} from {source}")).collect();
+                format!("Two boxes take turns under its identity: boot {}.", boots.join(" and boot "))
+            }
+            Matter::DatabaseOlder { boxes } => {
+                format!("Boxes remember what this database does not: {boxes}. It came back from a backup.")
+            }
+            Matter::Returned { source, key_fingerprint, .. } => format!(
+                "A box with the key {key_fingerprint} came from {source} with a certificate of ours, and there is no record of it."
+            ),
+            Matter::Refused { count, .. } => format!("Its box still comes and was refused {}.", times(*count)),
+            Matter::EnrollmentFlood { source, count, reason } => {
+                let source = if source.is_empty() { "many places or unknown ones" } else { source.as_str() };
+                format!("{count} enrolments from {source} came to nothing, most of them by {reason}.")
+            }
+            Matter::RecoveryOver => "It was away for longer than it may be, and cannot come back by itself.".to_owned(),
+            Matter::CertificateExpired => {
+                "Its certificate has run out, and its box has not come for another one.".to_owned()
+            }
+            Matter::CertificateOverdue { online: true } => {
+                "Its certificate was to be renewed days ago, though its box is online.".to_owned()
+            }
+            Matter::CertificateOverdue { online: false } => {
+                "Its certificate was to be renewed days ago; its box is offline.".to_owned()
+            }
+            Matter::RotationWaits { behind, devices } => {
+                format!("{behind} of {devices} devices have not come along in this phase of the rotation.")
+            }
+        }
+    }
+
+    /// What a person can do, as one sentence.
+    #[must_use]
+    pub fn next_step(&self) -> &'static str {
+        match &self.matter {
+            Matter::CertificateOverdue { online: false } => ReasonCode::CertificateExpired.next_step(),
+            Matter::KeyReused { .. }
+            | Matter::CloneSuspected(_)
+            | Matter::DatabaseOlder { .. }
+            | Matter::Returned { .. }
+            | Matter::Refused { .. }
+            | Matter::EnrollmentFlood { .. }
+            | Matter::RecoveryOver
+            | Matter::CertificateExpired
+            | Matter::CertificateOverdue { online: true }
+            | Matter::RotationWaits { .. } => self.reason().next_step(),
+        }
+    }
+
+    /// Commands of which each mends it: several where somebody has to choose, none where no command does.
+    #[must_use]
+    pub fn remedies(&self) -> Vec<Remedy> {
+        let name = self.device.as_ref().map_or("NAME", |(_id, name)| name.as_str());
+        let operator = |command: &str| vec![Remedy::Operator(format!("fleetctl {command}"))];
+        match &self.matter {
+            Matter::KeyReused { .. } => operator(&format!("device revoke device/{name}")),
+            Matter::CloneSuspected(boots) => {
+                let keep = |(boot, _source): &(BootId, String)| {
+                    Remedy::Operator(format!("fleetctl device readopt device/{name} --keep-boot {boot}"))
+                };
+                boots.iter().map(keep).collect()
+            }
+            Matter::DatabaseOlder { .. } => vec![Remedy::Operator("control-plane restored".to_owned())],
+            Matter::Returned { is_known_whose: true, .. } => {
+                let id = self.device.as_ref().map(|(id, _name)| id.to_string()).unwrap_or_default();
+                operator(&format!("device readopt device/{id}"))
+            }
+            // Nobody can say whose it is, so it comes in as a new one.
+            Matter::Returned { is_known_whose: false, .. } => vec![Remedy::OnBox(NEW_KEY)],
+            Matter::Refused { reason, .. } => remedies_of_refusal(*reason, name),
+            Matter::EnrollmentFlood { reason, .. } => remedies_of_flood(*reason),
+            Matter::RecoveryOver => operator(&format!("device extend device/{name} --for 30d")),
+            Matter::RotationWaits { .. } => operator("ca stragglers"),
+            // Only somebody who goes to the box, or its network, mends these.
+            Matter::CertificateExpired | Matter::CertificateOverdue { .. } => Vec::new(),
+        }
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "other refusals are not noted on devices")]
+fn remedies_of_refusal(reason: ReasonCode, name: &str) -> Vec<Remedy> {
+    match reason {
+        // Told to forget who it is, it does not come again.
+        ReasonCode::PeerDeviceRevoked | ReasonCode::PeerDeviceDecommissioned => {
+            vec![Remedy::Operator(format!("fleetctl device decommission device/{name} --wipe-identity"))]
+        }
+        _ => vec![Remedy::OnBox(NEW_KEY)],
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not about a token is for nobody to mend by a command")]
+fn remedies_of_flood(reason: ReasonCode) -> Vec<Remedy> {
+    match reason {
+        ReasonCode::EnrollmentTokenExpired | ReasonCode::EnrollmentTokenUsedUp | ReasonCode::EnrollmentTokenRevoked => {
+            vec![Remedy::Operator("fleetctl join-token create".to_owned())]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
+#[cfg(test)]
+mod tests;
