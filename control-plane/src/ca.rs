@@ -43,6 +43,29 @@ pub enum CaCommand {
     /// Looks after the key that signs the next trust bundle
     #[command(subcommand)]
     BundleKey(BundleKeyCommand),
+    /// Signs a trust bundle that waits for it. Needs neither database nor configuration nor network
+    SignBundle(SignBundle),
+}
+
+/// Signs a trust bundle.
+#[derive(Debug, Clone, Args)]
+pub struct SignBundle {
+    /// File from `fleetctl ca bundle unsigned`
+    #[arg(long, value_name = "FILE")]
+    bundle: PathBuf,
+    /// File from `control-plane ca bundle-key export`
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// File to write, for `fleetctl ca bundle submit`; it must not exist
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+    /// Make another key, which signs what comes after this bundle, and write it here, sealed like the old one; for when that may have been
+    /// seen by somebody
+    #[arg(long, value_name = "FILE")]
+    new_key: Option<PathBuf>,
+    /// What seals the key
+    #[command(flatten)]
+    lock: LockArguments,
 }
 
 /// What to do with the key that signs the next trust bundle.
@@ -127,6 +150,9 @@ pub enum CaError {
     /// The key that signs the next bundle is not in the database.
     #[error("the key that signs the next trust bundle is not in the database; it was exported with --remove")]
     NoBundleKey,
+    /// A file holds no trust bundle.
+    #[error("{} holds no trust bundle; fetch it with `fleetctl ca bundle unsigned`", .0.display())]
+    NoBundle(PathBuf),
     /// A file holds another key.
     #[error("{} holds a key that does not sign the next trust bundle", .0.display())]
     OtherBundleKey(PathBuf),
@@ -159,7 +185,16 @@ async fn run_in(command: CaCommand, config: &Config, store: &SystemStore) -> Res
         CaCommand::Import { from, lock } => import(config, store, &from, &lock.lock().ok_or(CaError::NoLock)?).await,
         CaCommand::Rekey { to } => rekey(config, store, &to).await,
         CaCommand::BundleKey(command) => bundle_key::run(command, config, store).await,
+        CaCommand::SignBundle(arguments) => sign_bundle(arguments),
     }
+}
+
+/// Signs a trust bundle. Answers what to say.
+///
+/// # Errors
+/// See [`CaError`].
+pub fn sign_bundle(arguments: SignBundle) -> Result<String, CaError> {
+    bundle_key::sign(arguments)
 }
 
 /// What the database has, and what opens it.

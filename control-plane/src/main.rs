@@ -1,7 +1,7 @@
 //! Program `control-plane`.
 
 use clap::{Parser, Subcommand};
-use kaliun_control_plane::ca::{self, CaCommand};
+use kaliun_control_plane::ca::{self, CaCommand, CaError};
 use kaliun_control_plane::check;
 use kaliun_control_plane::config::{Config, Layer};
 use kaliun_control_plane::restored::{Restored, restored};
@@ -86,6 +86,7 @@ fn main() -> ExitCode {
             Ok(config) => check(&config),
             Err(error) => bad_config(&error),
         },
+        Command::Ca { command: CaCommand::SignBundle(arguments), .. } => said(ca::sign_bundle(arguments)),
         Command::Ca { command, config, layer } => match Config::load(*layer, config.as_deref()) {
             Ok(config) => look_after_keys(command, &config),
             Err(error) => bad_config(&error),
@@ -102,7 +103,12 @@ fn look_after_keys(command: CaCommand, config: &Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(ca::run(command, config)) {
+    said(runtime.block_on(ca::run(command, config)))
+}
+
+/// Says what was done, or why not.
+fn said(done: Result<String, CaError>) -> ExitCode {
+    match done {
         Ok(said) => {
             say(&said);
             ExitCode::SUCCESS

@@ -13,7 +13,7 @@ mod target;
 mod token;
 
 pub(crate) use audit::AuditCommand;
-pub(crate) use ca::{CaCommand, CaRotate, CaStart, CaStep};
+pub(crate) use ca::{CaBundle, CaCommand, CaRotate, CaStart, CaStep};
 pub(crate) use claim::{ClaimApprove, ClaimCommand, ClaimDeny, ClaimShow, parse_check};
 pub(crate) use context::{ContextCommand, ContextSet, Login};
 pub(crate) use device::{

@@ -73,6 +73,8 @@ pub const TABLE: &[Row] = &[
     row("/kaliun.fleet.v1.AuthorityService/RollBackRotation", Rule::Platform(Role::Admin)),
     row("/kaliun.fleet.v1.AuthorityService/PauseRotation", Rule::Platform(Role::Admin)),
     row("/kaliun.fleet.v1.AuthorityService/ResumeRotation", Rule::Platform(Role::Admin)),
+    row("/kaliun.fleet.v1.AuthorityService/GetUnsignedTrustBundle", Rule::Platform(Role::Admin)),
+    row("/kaliun.fleet.v1.AuthorityService/SubmitTrustBundle", Rule::Platform(Role::Admin)),
     row("/kaliun.fleet.v1.AuthorityService/ListStragglers", Rule::Platform(Role::Admin)),
     row("/kaliun.fleet.v1.HistoryService/QueryMetrics", Rule::Member(Role::Viewer)),
     row("/kaliun.fleet.v1.HistoryService/ListEvents", Rule::Member(Role::Viewer)),

@@ -4,6 +4,7 @@ use super::AuthorityError;
 use super::signer::Signer;
 use crate::clock;
 use crate::digest::verify_p256;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ParsedPublicKey};
 use kaliun_proto::enrollment::v1::{SignedTrustBundle, TrustBundle};
 use prost::Message;
 use rustls::pki_types::CertificateDer;
@@ -45,4 +46,9 @@ pub(super) fn sign_named(bundle: &TrustBundle, signer: &dyn Signer) -> Result<Si
 /// Whether a signature over a bundle was made with the key of a public key.
 pub(super) fn verify(public_key: &[u8], bundle: &[u8], signature: &[u8]) -> bool {
     verify_p256(public_key, &[DOMAIN, bundle].concat(), signature)
+}
+
+/// Whether it is a public key as a bundle names one: an uncompressed point on P-256.
+pub(super) fn is_public_key(bytes: &[u8]) -> bool {
+    bytes.len() == 65 && ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, bytes).is_ok()
 }

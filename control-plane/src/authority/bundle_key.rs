@@ -66,7 +66,12 @@ impl BundleKey {
 
     /// Whether it signs the bundle after one.
     pub(crate) fn signs_after(&self, newest: &TrustBundleRow) -> bool {
-        TrustBundle::decode(newest.bundle.as_slice()).is_ok_and(|named| named.bundle_key == self.signer.public_key())
+        TrustBundle::decode(newest.bundle.as_slice()).is_ok_and(|named| self.is_named_by(&named))
+    }
+
+    /// Whether a bundle names it as the one that signs the next.
+    pub(crate) fn is_named_by(&self, bundle: &TrustBundle) -> bool {
+        bundle.bundle_key == self.signer.public_key()
     }
 
     /// Signs a bundle that was made elsewhere. With another key in `next`, that one signs what comes after it.

@@ -1,14 +1,15 @@
 //! Steps from one authority to the next. Each is one transaction; the replicas follow within seconds.
 
-use super::signer::{MemorySigner, Signer};
-use super::{Authority, AuthorityError, authority_purpose, bundle, bundle_purpose, certificate, credentials};
+mod bundles;
+
+use super::signer::MemorySigner;
+use super::{Authority, AuthorityError, authority_purpose, certificate};
 use kaliun_domain::rotation::{Course, Pause, Phase, Rotation, Standing, Steering};
-use kaliun_proto::enrollment::v1::TrustBundle;
 use kaliun_store::{
-    Actor, Author, AuthorityRow, AuthorityRows, OrganizationScope, RotationChange, StoreError, TrustBundleRow,
+    Actor, Author, AuthorityRow, AuthorityRows, OrganizationScope, StoreError, TrustBundleRow, UnsignedBundle,
+    WaitingStep,
 };
 use kaliun_types::limits::TRUST_BUNDLES_MAX;
-use prost::Message;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -33,9 +34,20 @@ pub(crate) enum RotationError {
         "boxes keep {TRUST_BUNDLES_MAX} trust bundles and a rotation adds two; begin a new fleet's chain: set the boxes up anew against a new control plane"
     )]
     ChainFull,
-    /// The key that signs the next trust bundle is kept elsewhere.
-    #[error("the key that signs the next trust bundle is not here; bring the signed bundle")]
-    NoBundleKey,
+    /// There is none.
+    #[error("there is no trust bundle to go on from")]
+    NoBundle,
+    /// Nothing waits for a signature.
+    #[error("no trust bundle waits for a signature; look where the rotation stands with `fleetctl ca status`")]
+    NothingUnsigned,
+    /// What came is not what waits.
+    #[error(
+        "bundle: this is not trust bundle {0} as it waits for its signature; fetch it anew with `fleetctl ca bundle unsigned`"
+    )]
+    OtherBundle(i64),
+    /// It was signed with another key.
+    #[error("signature: trust bundle {0} was not signed with the key that the bundle before it names")]
+    OtherSignature(i64),
     /// Keys or certificates.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
@@ -57,15 +69,31 @@ pub(crate) struct RotationNow {
     pub(crate) steering: Steering,
     /// Of the newest trust bundle.
     pub(crate) bundle_version: i64,
+    /// What waits for a signature.
+    pub(crate) unsigned: Option<UnsignedBundle>,
 }
 
 /// What is to become of it.
 struct Step<'a> {
     after: Rotation,
     steering: Steering,
-    made: Option<AuthorityRow>,
+    /// What it is, where it may need a trust bundle.
+    waiting: Option<WaitingStep>,
+    /// The trust bundle, when it was signed elsewhere.
+    signed: Option<TrustBundleRow>,
     action: &'a str,
     reason: Option<&'a str>,
+}
+
+impl<'a> Step<'a> {
+    /// One that needs no trust bundle.
+    fn steers(after: Rotation, steering: Steering, action: &'a str) -> Self {
+        Self { after, steering, waiting: None, signed: None, action, reason: None }
+    }
+
+    fn made(&self) -> Option<&AuthorityRow> {
+        if let Some(WaitingStep::Start { made, .. }) = &self.waiting { Some(made) } else { None }
+    }
 }
 
 /// A phase as people know it.
@@ -96,8 +124,7 @@ impl Authority {
         let certificate = certificate::authority(number, Arc::new(signer), self.now())?;
         let sealed_key = self.keys().seal(&authority_purpose(number), &key)?;
         let made = AuthorityRow { number, certificate: certificate.to_vec(), sealed_key, is_retired: false };
-        let step =
-            Step { after, steering: self.begins_now(grace), made: Some(made), action: "ca.rotate.start", reason: None };
+        let step = self.start_step(after, made, grace);
         self.change(Author::Somebody(scope, actor), &rows, step).await
     }
 
@@ -112,9 +139,9 @@ impl Authority {
     ) -> Result<(), RotationError> {
         let rows = self.rows().await?;
         let now = rows.rotation;
-        let (after, gate, action) = match direction {
-            Direction::Forwards => (now.advance(), now.gate(newest(&rows)), "ca.rotate.advance"),
-            Direction::Backwards => (now.roll_back(), now.gate_back(), "ca.rotate.rollback"),
+        let (after, gate) = match direction {
+            Direction::Forwards => (now.advance(), now.gate(newest(&rows))),
+            Direction::Backwards => (now.roll_back(), now.gate_back()),
         };
         let after = after.filter(|_| now.phase() == from).ok_or(RotationError::OtherPhase(now.phase()))?;
         if direction == Direction::Forwards
@@ -128,14 +155,12 @@ impl Authority {
                 return Err(RotationError::NotReady(standing));
             }
         }
-        let mut steering = self.carries_on(&rows.steering, after);
-        if direction == Direction::Backwards && steering.grace.is_some() && steering.pause.is_none() {
-            // Else it would go forwards again at once.
-            let reason = format!("taken back from the phase {}", word(from));
-            steering.pause = Some(Pause { since: self.now(), by: actor.name.clone(), reason });
-        }
         let reason = force.then_some("forced");
-        self.change(Author::Somebody(scope, actor), &rows, Step { after, steering, made: None, action, reason }).await
+        let step = match direction {
+            Direction::Forwards => self.advance_step(&rows, after, reason),
+            Direction::Backwards => self.roll_back_step(&rows, after, actor, reason),
+        };
+        self.change(Author::Somebody(scope, actor), &rows, step).await
     }
 
     /// Stands still from now on: it goes on neither by itself nor by hand. It can be taken back.
@@ -154,7 +179,7 @@ impl Authority {
         }
         let pause = Pause { since: self.now(), by: actor.name.clone(), reason: reason.to_owned() };
         let steering = Steering { pause: Some(pause), ..rows.steering.clone() };
-        let step = Step { after: rows.rotation, steering, made: None, action: "ca.rotate.pause", reason: Some(reason) };
+        let step = Step { reason: Some(reason), ..Step::steers(rows.rotation, steering, "ca.rotate.pause") };
         self.change(Author::Somebody(scope, actor), &rows, step).await
     }
 
@@ -165,7 +190,7 @@ impl Authority {
             return Err(RotationError::NotPaused);
         }
         let steering = Steering { pause: None, waits_since: self.now(), ..rows.steering.clone() };
-        let step = Step { after: rows.rotation, steering, made: None, action: "ca.rotate.resume", reason: None };
+        let step = Step::steers(rows.rotation, steering, "ca.rotate.resume");
         self.change(Author::Somebody(scope, actor), &rows, step).await
     }
 
@@ -182,15 +207,42 @@ impl Authority {
         let (Course::Advance { left_behind }, Some(after)) = (course, rows.rotation.advance()) else {
             return Ok(course);
         };
-        let steering = self.carries_on(&rows.steering, after);
         let reason = (left_behind > 0)
             .then(|| format!("{left_behind} of {} devices were waited for long enough", standing.devices));
-        let step = Step { after, steering, made: None, action: "ca.rotate.advance", reason: reason.as_deref() };
+        let step = self.advance_step(&rows, after, reason.as_deref());
         match self.change(Author::Itself, &rows, step).await {
             // Another replica did it, or somebody another thing.
             Ok(()) | Err(RotationError::Store(StoreError::Stale { .. })) => Ok(course),
             Err(error) => Err(error),
         }
+    }
+
+    fn start_step(&self, after: Rotation, made: AuthorityRow, grace: Option<Duration>) -> Step<'static> {
+        let waiting = Some(WaitingStep::Start { made, grace });
+        Step { waiting, ..Step::steers(after, self.begins_now(grace), "ca.rotate.start") }
+    }
+
+    fn advance_step<'a>(&self, rows: &AuthorityRows, after: Rotation, reason: Option<&'a str>) -> Step<'a> {
+        let steering = self.carries_on(&rows.steering, after);
+        let waiting = Some(WaitingStep::Advance);
+        Step { waiting, reason, ..Step::steers(after, steering, "ca.rotate.advance") }
+    }
+
+    fn roll_back_step<'a>(
+        &self,
+        rows: &AuthorityRows,
+        after: Rotation,
+        actor: &Actor,
+        reason: Option<&'a str>,
+    ) -> Step<'a> {
+        let mut steering = self.carries_on(&rows.steering, after);
+        if steering.grace.is_some() && steering.pause.is_none() {
+            // Else it would go forwards again at once.
+            let reason = format!("taken back from the phase {}", word(rows.rotation.phase()));
+            steering.pause = Some(Pause { since: self.now(), by: actor.name.clone(), reason });
+        }
+        let waiting = Some(WaitingStep::RollBack);
+        Step { waiting, reason, ..Step::steers(after, steering, "ca.rotate.rollback") }
     }
 
     /// How a phase begins.
@@ -211,73 +263,14 @@ impl Authority {
     pub(crate) async fn rotation_now(&self) -> Result<RotationNow, RotationError> {
         let rows = self.rows().await?;
         let bundle_version = newest(&rows);
-        Ok(RotationNow { rotation: rows.rotation, steering: rows.steering, bundle_version })
+        // Of a moment later: at worst it is void by then, and then there is none.
+        let unsigned = self.store().unsigned_bundle().await?.filter(|unsigned| unsigned.revision == rows.revision);
+        Ok(RotationNow { rotation: rows.rotation, steering: rows.steering, bundle_version, unsigned })
     }
 
     async fn rows(&self) -> Result<AuthorityRows, RotationError> {
         let rows = self.store().authorities().await?;
         rows.ok_or_else(|| AuthorityError::Damaged { what: "the list of authorities".to_owned() }.into())
-    }
-
-    async fn change(&self, author: Author<'_>, rows: &AuthorityRows, step: Step<'_>) -> Result<(), RotationError> {
-        let Step { after, steering, made, action, reason } = step;
-        let retired = rows.rotation.retired_by(after);
-        // Whom devices believe changes with a new authority and with one that goes.
-        let bundle = if made.is_some() || retired.is_some() {
-            Some(self.next_bundle(rows, after, made.as_ref())?)
-        } else {
-            None
-        };
-        let change = RotationChange {
-            revision: rows.revision,
-            after,
-            steering: &steering,
-            made: made.as_ref(),
-            bundle: bundle.as_ref(),
-            retired,
-            action,
-            reason,
-        };
-        self.store().rotation_change(author, change).await?;
-        self.tell_changed();
-        tracing::info!(action, phase = word(after.phase()), reason, "the authorities changed");
-        Ok(())
-    }
-
-    /// The bundle that names those who are trusted after a change, signed by the key that the newest one names.
-    fn next_bundle(
-        &self,
-        rows: &AuthorityRows,
-        after: Rotation,
-        made: Option<&AuthorityRow>,
-    ) -> Result<TrustBundleRow, RotationError> {
-        let newest = rows.bundles.last().ok_or(RotationError::NoBundleKey)?;
-        let sealed = newest.sealed_key.as_ref().ok_or(RotationError::NoBundleKey)?;
-        let signer = MemorySigner::new(&self.keys().unseal(&bundle_purpose(newest.version), sealed)?)?;
-        let damaged = |what: String| AuthorityError::Damaged { what };
-        // Boxes believe what is signed here for ever, so each part is looked at once more: who signs, and whom.
-        let named =
-            TrustBundle::decode(newest.bundle.as_slice()).map_err(|_error| damaged(bundle_purpose(newest.version)))?;
-        if named.bundle_key != signer.public_key() {
-            return Err(damaged(bundle_purpose(newest.version)).into());
-        }
-        let known = |number| rows.authorities.iter().chain(made).find(|row| row.number == number && !row.is_retired);
-        let authorities = after
-            .trusted()
-            .map(|number| {
-                let row = known(number).ok_or_else(|| damaged(authority_purpose(number)))?;
-                Ok(credentials::open(row, self.keys())?.certificate)
-            })
-            .collect::<Result<Vec<_>, AuthorityError>>()?;
-        let version = newest.version.saturating_add(1);
-        let (next_signer, next_key) = MemorySigner::generate()?;
-        let signed = bundle::sign(version.unsigned_abs(), &authorities, &signer, next_signer.public_key(), self.now())?;
-        Ok(TrustBundleRow {
-            version,
-            bundle: signed.bundle,
-            signature: signed.signature,
-            sealed_key: Some(self.keys().seal(&bundle_purpose(version), &next_key)?),
-        })
     }
 }
 

@@ -7,6 +7,7 @@ use crate::authority::Authority;
 use crate::authority::rotation::{Direction, RotationError, RotationNow};
 use crate::clock;
 use kaliun_domain::rotation::{Course, GRACE_LEAST, GRACE_MOST, Phase, Standing};
+use kaliun_proto::enrollment::v1::SignedTrustBundle;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::authority_service_server::AuthorityService;
 use kaliun_proto::telemetry::v1::Reason;
@@ -53,7 +54,9 @@ pub(super) fn refused(error: RotationError) -> Status {
         | RotationError::Paused(_)
         | RotationError::NotPaused
         | RotationError::ChainFull
-        | RotationError::NoBundleKey => Status::failed_precondition(error.to_string()),
+        | RotationError::NoBundle
+        | RotationError::NothingUnsigned => Status::failed_precondition(error.to_string()),
+        RotationError::OtherBundle(_) | RotationError::OtherSignature(_) => Status::invalid_argument(error.to_string()),
         RotationError::Store(error) => status::store(error),
         RotationError::Authority(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "the authorities could not be changed");
@@ -103,6 +106,10 @@ fn held_up(now: &RotationNow, course: Course, standing: Standing) -> Option<Reas
     if let Some(pause) = &now.steering.pause {
         return reason(ReasonCode::RotationPaused, pause.reason.clone(), pause.since);
     }
+    if let Some(unsigned) = &now.unsigned {
+        let message = format!("Trust bundle {} waits for its signature.", unsigned.version);
+        return reason(ReasonCode::RotationUnsigned, message, unsigned.asked_at);
+    }
     let (devices, behind) = (standing.devices, standing.devices.saturating_sub(standing.ready));
     match course {
         Course::Wait { .. } if behind > 0 => {
@@ -127,7 +134,7 @@ impl Authorities {
     /// As it is kept now: whoever asks may have changed it at another replica a moment ago.
     async fn rotation(&self) -> Result<proto::Rotation, Status> {
         let now = self.authority.rotation_now().await.map_err(refused)?;
-        let RotationNow { rotation, steering, bundle_version } = &now;
+        let RotationNow { rotation, steering, bundle_version, unsigned: _ } = &now;
         let standing = self.system.rotation_count(rotation.gate(*bundle_version)).await.map_err(status::store)?;
         let course = steering.course(rotation.phase(), standing, self.authority.now());
         let waits_until = if let Course::Wait { until } = course { clock::to_ms(until) } else { 0 };
@@ -218,6 +225,31 @@ impl AuthorityService for Authorities {
         let caller = Caller::of(&request)?.clone();
         self.authority.resume_rotation(caller.scope(), &caller.actor()).await.map_err(refused)?;
         Ok(Response::new(proto::ResumeRotationResponse { rotation: Some(self.rotation().await?) }))
+    }
+
+    async fn get_unsigned_trust_bundle(
+        &self,
+        _request: Request<proto::GetUnsignedTrustBundleRequest>,
+    ) -> Result<Response<proto::GetUnsignedTrustBundleResponse>, Status> {
+        let now = self.authority.rotation_now().await.map_err(refused)?;
+        let unsigned = now.unsigned.ok_or_else(|| refused(RotationError::NothingUnsigned))?;
+        let bundle = SignedTrustBundle { bundle: unsigned.bundle, signature: Vec::new() };
+        Ok(Response::new(proto::GetUnsignedTrustBundleResponse { bundle: Some(bundle) }))
+    }
+
+    async fn submit_trust_bundle(
+        &self,
+        request: Request<proto::SubmitTrustBundleRequest>,
+    ) -> Result<Response<proto::SubmitTrustBundleResponse>, Status> {
+        let caller = Caller::of(&request)?.clone();
+        let SignedTrustBundle { bundle, signature } =
+            request.into_inner().bundle.ok_or_else(|| status::invalid("bundle", "is missing"))?;
+        if signature.is_empty() {
+            return Err(status::invalid("bundle.signature", "is missing; sign it with `control-plane ca sign-bundle`"));
+        }
+        let actor = caller.actor();
+        self.authority.submit_bundle(caller.scope(), &actor, bundle, signature).await.map_err(refused)?;
+        Ok(Response::new(proto::SubmitTrustBundleResponse { rotation: Some(self.rotation().await?) }))
     }
 
     async fn list_stragglers(

@@ -36,6 +36,7 @@ mod rotation;
 mod samples;
 mod scope;
 mod sessions;
+mod unsigned_bundle;
 mod url;
 mod wakeups;
 
@@ -66,5 +67,6 @@ pub use rotation::{Author, RotationChange, StragglerRow};
 pub use samples::SampleRow;
 pub use scope::OrganizationScope;
 pub use sessions::{SessionEnd, SessionOpen, SessionOpened};
+pub use unsigned_bundle::{UnsignedBundle, WaitingStep};
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use wakeups::{WakeupSource, Wakeups};

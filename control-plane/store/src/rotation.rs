@@ -7,7 +7,7 @@ use crate::pool::{AppStore, SystemStore, Txn, column};
 use crate::scope::OrganizationScope;
 use kaliun_domain::rotation::{Gate, Pause, Rotation, Standing, Steering};
 use kaliun_types::id::DeviceId;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 use tokio_postgres::Row;
 
@@ -121,7 +121,16 @@ impl SystemStore {
             txn.execute("UPDATE authority SET retired_at = now() WHERE number = $1", &[&retired]).await?;
         }
         state_write_in_txn(&txn, change.after, change.steering).await?;
-        audit_in_txn(&txn, author, &change).await?;
+        // What waited for a signature began from the state before.
+        txn.execute("DELETE FROM unsigned_bundle", &[]).await?;
+        let after = json!({
+            "phase": change.after.phase().number(),
+            "current": change.after.current(),
+            "next": change.after.next(),
+            "grace_seconds": change.steering.grace.map(|grace| grace.as_secs()),
+            "reason": change.reason,
+        });
+        audit_in_txn(&txn, author, change.action, after).await?;
         txn.commit().await
     }
 }
@@ -168,23 +177,19 @@ pub(crate) async fn state_write_in_txn(txn: &Txn<'_>, after: Rotation, steering:
     Ok(())
 }
 
-async fn audit_in_txn(txn: &Txn<'_>, author: Author<'_>, change: &RotationChange<'_>) -> Result<(), StoreError> {
-    let after = change.after;
-    let entry = AuditEntry {
-        action: change.action,
-        target: "rotation".to_owned(),
-        before: None,
-        after: Some(json!({
-            "phase": after.phase().number(),
-            "current": after.current(),
-            "next": after.next(),
-            "grace_seconds": change.steering.grace.map(|grace| grace.as_secs()),
-            "reason": change.reason,
-        })),
-    };
+/// Writes what happened to the rotation, in the organization of whoever did it.
+pub(crate) async fn audit_in_txn(
+    txn: &Txn<'_>,
+    author: Author<'_>,
+    action: &str,
+    after: Value,
+) -> Result<(), StoreError> {
     match author {
-        Author::Somebody(scope, actor) => audit_insert_in_txn(txn, scope, actor, entry).await,
-        Author::Itself => platform_audit_in_txn(txn, entry.action, entry.after).await,
+        Author::Somebody(scope, actor) => {
+            let entry = AuditEntry { action, target: "rotation".to_owned(), before: None, after: Some(after) };
+            audit_insert_in_txn(txn, scope, actor, entry).await
+        }
+        Author::Itself => platform_audit_in_txn(txn, action, Some(after)).await,
     }
 }
 

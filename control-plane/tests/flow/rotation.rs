@@ -2,6 +2,7 @@
 
 mod by_itself;
 mod paused;
+mod signed_elsewhere;
 
 use crate::support::{Fixture, PATIENCE, Session, TestBox, refusal, with_token};
 use anyhow::{Context, Result, ensure};
@@ -214,6 +215,26 @@ async fn a_rotation_is_taken_back_while_a_box_has_the_next_certificate() -> Resu
     fixture.stop().await
 }
 
+/// The chain of bundles as a box that knows nothing but its beginning follows it, once the server tells so many.
+async fn chain(fixture: &Fixture, versions: usize) -> Result<Vec<TrustBundle>> {
+    let began = Instant::now();
+    while crate::support::bundles(fixture).await?.len() < versions {
+        ensure!(began.elapsed() < PATIENCE, "the server does not follow");
+    }
+    let mut chain: Vec<TrustBundle> = Vec::new();
+    for (version, signed) in (1..).zip(crate::support::bundles(fixture).await?) {
+        let bundle = TrustBundle::decode(signed.bundle.as_slice())?;
+        assert_eq!(bundle.version, version);
+        let key = chain.last().map_or(&bundle.bundle_key, |before| &before.bundle_key);
+        let message = [b"kaliun trust bundle v1\0", signed.bundle.as_slice()].concat();
+        aws_lc_rs::signature::UnparsedPublicKey::new(&aws_lc_rs::signature::ECDSA_P256_SHA256_ASN1, key)
+            .verify(&message, &signed.signature)
+            .map_err(|_| anyhow::anyhow!("version {version} does not follow"))?;
+        chain.push(bundle);
+    }
+    Ok(chain)
+}
+
 /// A box that missed a whole rotation finds its server again by the chain of bundles alone.
 #[tokio::test]
 async fn a_box_that_missed_it_all_follows_the_chain() -> Result<()> {
@@ -223,19 +244,7 @@ async fn a_box_that_missed_it_all_follows_the_chain() -> Result<()> {
     for phase in [RotationPhase::Trust, RotationPhase::Issue, RotationPhase::Drain] {
         operator.advance(phase).await?;
     }
-    let mut bundles = crate::support::bundles(&fixture).await?;
-    assert_eq!(bundles.len(), 3);
-    let mut signer = Vec::new();
-    for (version, signed) in (1..).zip(bundles.drain(..)) {
-        let bundle = TrustBundle::decode(signed.bundle.as_slice())?;
-        assert_eq!(bundle.version, version);
-        let key = if version == 1 { &bundle.bundle_key } else { &signer };
-        let message = [b"kaliun trust bundle v1\0", signed.bundle.as_slice()].concat();
-        aws_lc_rs::signature::UnparsedPublicKey::new(&aws_lc_rs::signature::ECDSA_P256_SHA256_ASN1, key)
-            .verify(&message, &signed.signature)
-            .map_err(|_| anyhow::anyhow!("version {version} does not follow"))?;
-        signer = bundle.bundle_key;
-    }
+    assert_eq!(chain(&fixture, 3).await?.len(), 3);
     fixture.stop().await
 }
 

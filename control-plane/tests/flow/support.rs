@@ -2,6 +2,7 @@
 
 mod anybody;
 mod backup;
+pub(crate) mod ca;
 pub(crate) mod claims;
 
 use anybody::Anybody;

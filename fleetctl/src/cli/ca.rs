@@ -2,6 +2,7 @@
 
 use super::{Output, duration};
 use clap::{Args, Subcommand};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The certificate authorities for devices.
@@ -14,6 +15,36 @@ pub(crate) enum CaCommand {
     /// Change from one authority to the next, phase by phase.
     #[command(subcommand)]
     Rotate(CaRotate),
+    /// Take a trust bundle to where its key is kept, and bring it back signed.
+    #[command(subcommand)]
+    Bundle(CaBundle),
+}
+
+/// A trust bundle whose key is kept elsewhere.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CaBundle {
+    /// Write the trust bundle that waits for its signature into a file.
+    Unsigned(CaBundleUnsigned),
+    /// Bring it signed; the rotation goes on.
+    Submit(CaBundleSubmit),
+}
+
+/// Write the trust bundle that waits.
+#[derive(Debug, Args)]
+pub(crate) struct CaBundleUnsigned {
+    /// File to write; it must not exist. It holds no secret.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: PathBuf,
+}
+
+/// Bring it signed.
+#[derive(Debug, Args)]
+pub(crate) struct CaBundleSubmit {
+    /// File from `control-plane ca sign-bundle`.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// List devices that have not come along.

@@ -3,10 +3,12 @@
 use super::pages::{Listing, Paging, collect};
 use super::{Client, SignedChannel, missing};
 use crate::failure::Failure;
+use kaliun_proto::enrollment::v1::SignedTrustBundle;
 use kaliun_proto::fleet::v1::authority_service_client::AuthorityServiceClient;
 use kaliun_proto::fleet::v1::{
-    AdvanceRotationRequest, GetRotationRequest, ListStragglersRequest, PauseRotationRequest, ResumeRotationRequest,
-    RollBackRotationRequest, Rotation, StartRotationRequest, Straggler,
+    AdvanceRotationRequest, GetRotationRequest, GetUnsignedTrustBundleRequest, ListStragglersRequest,
+    PauseRotationRequest, ResumeRotationRequest, RollBackRotationRequest, Rotation, StartRotationRequest, Straggler,
+    SubmitTrustBundleRequest,
 };
 use std::time::Duration;
 
@@ -61,6 +63,24 @@ impl Client {
         let mut client = self.authorities();
         let message = ResumeRotationRequest {};
         let answer = self.call("resume the rotation", message, |request| client.resume_rotation(request)).await?;
+        answer.rotation.ok_or_else(|| missing("rotation"))
+    }
+
+    /// The trust bundle that waits for its signature.
+    pub(crate) async fn bundle_unsigned(&self) -> Result<SignedTrustBundle, Failure> {
+        let mut client = self.authorities();
+        let message = GetUnsignedTrustBundleRequest {};
+        let answer =
+            self.call("fetch the trust bundle", message, |request| client.get_unsigned_trust_bundle(request)).await?;
+        answer.bundle.ok_or_else(|| missing("bundle"))
+    }
+
+    /// Brings it signed.
+    pub(crate) async fn bundle_submit(&self, bundle: SignedTrustBundle) -> Result<Rotation, Failure> {
+        let mut client = self.authorities();
+        let message = SubmitTrustBundleRequest { bundle: Some(bundle) };
+        let answer =
+            self.call("bring the trust bundle", message, |request| client.submit_trust_bundle(request)).await?;
         answer.rotation.ok_or_else(|| missing("rotation"))
     }
 

@@ -2,13 +2,18 @@
 
 use super::get::convert;
 use crate::Program;
-use crate::cli::{CaCommand, CaRotate, CaStart, CaStep, Format, Global};
+use crate::cli::{CaBundle, CaCommand, CaRotate, CaStart, CaStep, Format, Global};
 use crate::client::Client;
 use crate::client::pages::Paging;
 use crate::failure::Failure;
 use crate::output::{print_document, print_list};
 use crate::view::rotation::{Rotation, Straggler, phase};
+use kaliun_proto::enrollment::v1::SignedTrustBundle;
 use kaliun_proto::fleet::v1 as proto;
+use prost::Message;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
 
 /// Runs one of the subcommands.
 pub(super) async fn run(program: &mut Program, global: &Global, command: CaCommand) -> Result<(), Failure> {
@@ -23,7 +28,44 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: CaComma
             print_list(program, arguments.output.output, &convert::<_, Straggler>(list))
         }
         CaCommand::Rotate(step) => rotate(program, &client, step).await,
+        CaCommand::Bundle(CaBundle::Unsigned(arguments)) => {
+            let bundle = client.bundle_unsigned().await?;
+            write_new(&arguments.to, &bundle.encode_to_vec())?;
+            let to = arguments.to.display();
+            program
+                .console
+                .talk(&format!("It is in {to}. Sign it where its key is, with `control-plane ca sign-bundle`."));
+            Ok(())
+        }
+        CaCommand::Bundle(CaBundle::Submit(arguments)) => {
+            let bundle = read_bundle(&arguments.file)?;
+            let after = client.bundle_submit(bundle).await?;
+            stepped(program, arguments.output.output, after)
+        }
     }
+}
+
+/// Largest file with a trust bundle, bytes: a bundle of 64 kB and its signature.
+const BUNDLE_FILE_MAX_BYTES: u64 = 80 * 1024;
+
+/// Writes a file, never over another one.
+fn write_new(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let written = File::create_new(path).and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
+    written.map_err(|error| {
+        Failure::usage(format!("{} cannot be written: {error}", path.display()), "name a file that does not exist")
+    })
+}
+
+fn read_bundle(path: &Path) -> Result<SignedTrustBundle, Failure> {
+    let hint = "name the file that `control-plane ca sign-bundle` wrote";
+    let mut content = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(BUNDLE_FILE_MAX_BYTES).read_to_end(&mut content))
+        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display()), hint))?;
+    SignedTrustBundle::decode(content.as_slice())
+        .ok()
+        .filter(|bundle| !bundle.signature.is_empty())
+        .ok_or_else(|| Failure::usage(format!("{} holds no signed trust bundle", path.display()), hint))
 }
 
 async fn rotate(program: &mut Program, client: &Client, step: CaRotate) -> Result<(), Failure> {

@@ -4,7 +4,9 @@ use crate::double::{Double, World};
 use crate::things::{NOW_MS, id};
 use crate::workbench::Workbench;
 use insta::assert_snapshot;
+use kaliun_proto::enrollment::v1::SignedTrustBundle;
 use kaliun_proto::fleet::v1::{Rotation, RotationPhase, Straggler};
+use prost::Message;
 
 async fn fleet() -> Double {
     let rotation = Rotation {
@@ -86,4 +88,23 @@ async fn a_rotation_by_itself_says_what_it_waits_for_and_stands_still_when_it_is
     assert_snapshot!("status_of_one_that_waits_json", workbench.output("ca status -o json").await);
     let steps: Vec<String> = double.calls().into_iter().filter(|call| !call.starts_with("get_rotation")).collect();
     assert_eq!(steps, ["start_rotation: automatic true, grace 259200000", "pause_rotation: moving", "resume_rotation"]);
+}
+
+#[tokio::test]
+async fn a_bundle_goes_to_where_its_key_is_and_comes_back_signed() {
+    let double = fleet().await;
+    let workbench = Workbench::at(&double);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (unsigned, signed) = (folder.path().join("unsigned"), folder.path().join("signed"));
+    workbench.output(&format!("ca bundle unsigned --to {}", unsigned.display())).await;
+    let mut bundle = SignedTrustBundle::decode(std::fs::read(&unsigned).expect("a file").as_slice()).expect("a bundle");
+    let ended = workbench.run(&format!("ca bundle unsigned --to {}", unsigned.display())).await;
+    assert!(ended.code == 2 && ended.error.contains("name a file that does not exist"), "{}", ended.error);
+    let ended = workbench.run(&format!("ca bundle submit {}", unsigned.display())).await;
+    assert!(ended.code == 2 && ended.error.contains("control-plane ca sign-bundle"), "{}", ended.error);
+    bundle.signature = b"a signature".to_vec();
+    std::fs::write(&signed, bundle.encode_to_vec()).expect("a file");
+    workbench.output(&format!("ca bundle submit {}", signed.display())).await;
+    let last = double.calls().pop();
+    assert_eq!(last.as_deref(), Some("submit_trust_bundle: a bundle, a signature"));
 }

@@ -1,41 +1,18 @@
 //! `control-plane ca`: keys that leave the database, come into another one, and are sealed anew.
 
 use super::refused;
+use crate::support::ca::{passphrase, run_ca, text};
 use crate::support::{Fixture, TestBox, config_for, secure_stream};
 use anyhow::{Context, Result, ensure};
 use kaliun_cluster::testing::TestDatabase;
 use kaliun_control_plane::authority::{AuthorityError, KeyFile};
-use kaliun_control_plane::ca::{self, CaCommand, CaError};
+use kaliun_control_plane::ca::CaError;
 use kaliun_control_plane::config::Config;
 use kaliun_control_plane::server::Server;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const PASSPHRASE: &str = "correct horse battery staple";
-
-/// A command as somebody types it.
-#[derive(clap::Parser)]
-struct Typed {
-    #[command(subcommand)]
-    command: CaCommand,
-}
-
-/// Runs `control-plane ca` with some words.
-pub(crate) async fn run_ca(config: &Config, words: &[&str]) -> Result<Result<String, CaError>> {
-    let typed: Typed = clap::Parser::try_parse_from(["ca"].iter().chain(words))?;
-    Ok(ca::run(typed.command, config).await)
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap_or_default()
-}
-
-/// A file with a passphrase in the folder of a test.
-pub(crate) fn passphrase(fixture: &Fixture, words: &str) -> Result<PathBuf> {
-    let path = fixture.folder().join(format!("passphrase-{}", words.len()));
-    std::fs::write(&path, format!("{words}\n"))?;
-    Ok(path)
-}
 
 fn mode(path: &Path) -> Result<u32> {
     Ok(std::fs::metadata(path)?.permissions().mode() & 0o777)

@@ -31,7 +31,7 @@ impl Operator {
         }
     }
 
-    async fn until_phase(&mut self, phase: RotationPhase) -> Result<fleet::Rotation> {
+    pub(super) async fn until_phase(&mut self, phase: RotationPhase) -> Result<fleet::Rotation> {
         self.until(phase.as_str_name(), |rotation| rotation.phase() == phase).await
     }
 }

@@ -91,6 +91,8 @@ impl<'a> Caller<'a> {
             "AuthorityService/AdvanceRotation" => vec![self.advance_rotation().await],
             "AuthorityService/RollBackRotation" => vec![self.roll_back_rotation().await],
             "AuthorityService/PauseRotation" => vec![self.pause_rotation().await],
+            "AuthorityService/GetUnsignedTrustBundle" => vec![self.get_unsigned_trust_bundle().await],
+            "AuthorityService/SubmitTrustBundle" => vec![self.submit_trust_bundle().await],
             "AuthorityService/ResumeRotation" => vec![self.resume_rotation().await],
             "AuthorityService/ListStragglers" => self.list_stragglers(handles).await,
             "HistoryService/QueryMetrics" => vec![self.query_metrics(handles).await?],

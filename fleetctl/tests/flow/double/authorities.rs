@@ -2,6 +2,7 @@
 
 use super::{Services, page};
 use crate::things::NOW_MS;
+use kaliun_proto::enrollment::v1::SignedTrustBundle;
 use kaliun_proto::fleet::v1::authority_service_server::AuthorityService;
 use kaliun_proto::fleet::v1::*;
 use kaliun_proto::telemetry::v1::Reason;
@@ -92,6 +93,29 @@ impl AuthorityService for Services {
         let asked = *request.get_ref();
         self.enter(&request, format!("roll_back_rotation: {:?}, force {}", asked.from(), asked.force)).await?;
         Ok(Response::new(RollBackRotationResponse { rotation: Some(self.step(asked.from(), -1)?) }))
+    }
+
+    async fn get_unsigned_trust_bundle(
+        &self,
+        request: Request<GetUnsignedTrustBundleRequest>,
+    ) -> Result<Response<GetUnsignedTrustBundleResponse>, Status> {
+        self.enter(&request, "get_unsigned_trust_bundle").await?;
+        let bundle = SignedTrustBundle { bundle: b"a bundle".to_vec(), signature: Vec::new() };
+        Ok(Response::new(GetUnsignedTrustBundleResponse { bundle: Some(bundle) }))
+    }
+
+    async fn submit_trust_bundle(
+        &self,
+        request: Request<SubmitTrustBundleRequest>,
+    ) -> Result<Response<SubmitTrustBundleResponse>, Status> {
+        let SignedTrustBundle { bundle, signature } = request.get_ref().bundle.clone().unwrap_or_default();
+        let said = format!(
+            "submit_trust_bundle: {}, {}",
+            String::from_utf8_lossy(&bundle),
+            String::from_utf8_lossy(&signature)
+        );
+        self.enter(&request, said).await?;
+        Ok(Response::new(SubmitTrustBundleResponse { rotation: Some(self.world().rotation.clone()) }))
     }
 
     async fn list_stragglers(

@@ -1,6 +1,7 @@
 use super::Caller;
 use crate::tenants::answer::{Answer, listed};
 use crate::tenants::handles::Handles;
+use kaliun_proto::enrollment::v1::SignedTrustBundle;
 use kaliun_proto::fleet::v1 as fleet;
 use kaliun_proto::fleet::v1::authority_service_client::AuthorityServiceClient;
 use tonic::transport::Channel;
@@ -48,6 +49,19 @@ impl Caller<'_> {
     pub(super) async fn resume_rotation(&self) -> Answer {
         let outcome = self.authorities().resume_rotation(self.request(fleet::ResumeRotationRequest {})).await;
         Answer::unary("it is not paused", outcome, |_| "it goes on".to_owned()).same_for_the_owner()
+    }
+
+    pub(super) async fn get_unsigned_trust_bundle(&self) -> Answer {
+        let request = self.request(fleet::GetUnsignedTrustBundleRequest {});
+        let outcome = self.authorities().get_unsigned_trust_bundle(request).await;
+        Answer::unary("none waits", outcome, |_| "a bundle".to_owned()).same_for_the_owner()
+    }
+
+    pub(super) async fn submit_trust_bundle(&self) -> Answer {
+        let bundle = SignedTrustBundle { bundle: vec![1], signature: vec![1] };
+        let request = self.request(fleet::SubmitTrustBundleRequest { bundle: Some(bundle) });
+        let outcome = self.authorities().submit_trust_bundle(request).await;
+        Answer::unary("none waits", outcome, |_| "it was taken".to_owned()).same_for_the_owner()
     }
 
     pub(super) async fn list_stragglers(&self, handles: &Handles) -> Vec<Answer> {
