@@ -75,7 +75,7 @@ struct Inner {
     refusals: Refusals,
 }
 
-/// What a waiting box shows a code for. It runs out soon when the box goes away undecided.
+/// What a waiting box shows a code for. It runs out soon when the box goes away undecided. None while an operator is to decide.
 type Shown = Option<EnrollmentRow>;
 
 /// What a box showed on its way, for whoever counts and notes refusals.
@@ -380,7 +380,7 @@ impl Inner {
             if row.check_nonce.is_some() {
                 waiter.told();
             }
-            *shown = Some(EnrollmentRow { begun_count, ..row.clone() });
+            *shown = row.claim_code.is_some().then(|| EnrollmentRow { begun_count, ..row.clone() });
             let Ok(left) = row.code_expires_at.duration_since(clock::now()) else { return Ok(None) };
             let is_over = left <= PENDING_AGAIN;
             match tokio::time::timeout(left.min(PENDING_AGAIN), waiter.decided()).await {
