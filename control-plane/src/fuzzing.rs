@@ -85,7 +85,7 @@ impl Judge {
     #[must_use]
     pub fn judge(&self, presented: &[CertificateDer<'_>], now: SystemTime) -> (Judged, Option<[u8; 32]>) {
         let judged = match self.0.judge(Some(presented), now) {
-            Peer::Device { device, expires_at, authority } => Judged::Device { device, expires_at, authority },
+            Peer::Device { device, expires_at, authority, .. } => Judged::Device { device, expires_at, authority },
             Peer::Stranger(reason) => Judged::Stranger(reason),
         };
         (judged, crate::listen::peer::key_hash(Some(presented)))

@@ -8,6 +8,7 @@ pub mod check;
 pub mod clock;
 pub mod config;
 mod digest;
+pub mod ended_devices;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod grpc;
@@ -15,6 +16,7 @@ mod limiter;
 mod listen;
 mod metrics;
 mod reconcile;
+pub mod restored;
 pub mod server;
 mod sessions;
 mod tasks;

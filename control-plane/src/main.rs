@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 use kaliun_control_plane::ca::{self, CaCommand, CaError};
 use kaliun_control_plane::check;
 use kaliun_control_plane::config::{Config, Layer};
+use kaliun_control_plane::restored::{Restored, restored};
 use kaliun_control_plane::server::Server;
 use kaliun_control_plane::telemetry;
 use std::io::Write;
@@ -29,6 +30,18 @@ enum Command {
         /// Configuration file, TOML
         #[arg(long, env = "KALIUN_CONFIG", value_name = "FILE")]
         config: Option<PathBuf>,
+        #[command(flatten)]
+        layer: Box<Layer>,
+    },
+    /// Says that the database came back from a backup, while no control plane runs: what it has forgotten comes back by the boxes and by the
+    /// journal of ended devices
+    Restored {
+        /// Configuration file, TOML
+        #[arg(long, env = "KALIUN_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// The journal of another replica, or a copy of one; may stand several times. That in the state folder is always read
+        #[arg(long, value_name = "FILE")]
+        journal: Vec<PathBuf>,
         #[command(flatten)]
         layer: Box<Layer>,
     },
@@ -63,6 +76,10 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve { config, layer } => match Config::load(*layer, config.as_deref()) {
             Ok(config) => serve(&config),
+            Err(error) => bad_config(&error),
+        },
+        Command::Restored { config, journal, layer } => match Config::load(*layer, config.as_deref()) {
+            Ok(config) => say_restored(&config, &journal),
             Err(error) => bad_config(&error),
         },
         Command::Config(ConfigCommand::Check { config, layer }) => match Config::load(*layer, config.as_deref()) {
@@ -113,6 +130,36 @@ fn check(config: &Config) -> ExitCode {
     }
     problems.iter().for_each(|problem| say(&format!("error: {problem}")));
     ExitCode::from(BAD_CONFIG)
+}
+
+fn say_restored(config: &Config, journals: &[PathBuf]) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&format!("error: no thread could be started: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(restored(config, journals)) {
+        Ok(Restored { done, journalled }) => {
+            say(&format!(
+                "The database is incarnation {} now. Of {journalled} devices in the journals, {} were held for good ones and {} were not known; \
+                 all of them are refused again.",
+                done.incarnation, done.ended, done.tombstones
+            ));
+            if done.skipped > 0 {
+                say(&format!("{} are of organizations that this database does not know.", done.skipped));
+            }
+            say(
+                "Who was revoked after the last line of the journals is not known: revoke them again. Start the control plane, then see `fleetctl audit posture`.",
+            );
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            say(&format!("error: {:#}", anyhow::Error::from(error)));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn bad_config(error: &dyn std::error::Error) -> ExitCode {

@@ -7,11 +7,13 @@ mod rotation;
 use crate::authority::Authority;
 use crate::changes::Changes;
 use crate::clock;
+use crate::ended_devices::{self, Journal};
 use crate::grpc::enrollment::{REFUSALS_PERIOD, Refusals, Waiting};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use kaliun_store::{StoreError, SystemStore};
 use kaliun_types::id::ReplicaId;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
@@ -40,6 +42,8 @@ const ENROLLMENT_BATCHES: usize = 200;
 /// Counts of refused enrolments are forgotten this often, so many at a time: more than a flood from everywhere adds.
 const REFUSALS_RETENTION_PERIOD: Duration = Duration::from_secs(60);
 const REFUSALS_BATCH: i64 = 5_000;
+/// Devices that came back unknown are forgotten so long after their certificate ran out: they cannot come by it any more.
+const RETURNED_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Decisions on waiting boxes that nobody told of are looked for this often.
 const DECISION_PERIOD: Duration = Duration::from_secs(2);
 /// The history of certificates goes back so far, two years; and how much is deleted in one run.
@@ -188,6 +192,26 @@ pub(crate) fn count_refusals(tasks: &Tasks, store: &SystemStore, refusals: Refus
     let forgetting = store.clone();
     every(tasks, "enrollment-refusals-retention", REFUSALS_RETENTION_PERIOD, move || {
         let store = forgetting.clone();
-        async move { store.enrollment_refusals_delete_old(REFUSALS_BATCH).await.map(|_count| ()) }
+        async move {
+            store.enrollment_refusals_delete_old(REFUSALS_BATCH).await?;
+            store.returned_delete_expired(clock::now() - RETURNED_KEPT, REFUSALS_BATCH).await.map(|_count| ())
+        }
+    });
+}
+
+/// Keeps the journal of devices that may not connect any more, beside the database.
+pub(crate) fn keep_journal(tasks: &Tasks, store: &SystemStore, state_dir: &Path) {
+    let journal = match Journal::open(state_dir) {
+        Ok(journal) => Arc::new(tokio::sync::Mutex::new(journal)),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "no journal of ended devices is kept");
+            return;
+        }
+    };
+    let store = store.clone();
+    every(tasks, "ended-devices", ended_devices::PERIOD, move || {
+        let (store, journal) = (store.clone(), Arc::clone(&journal));
+        // Nobody else has it: an activation ends before the next one begins.
+        async move { journal.lock().await.follow(&store).await }
     });
 }

@@ -11,7 +11,7 @@ use crate::listen::accept::bind;
 use crate::listen::public::{self, PublicTlsError};
 use crate::tasks::Tasks;
 use assembly::Assembled;
-use database::Database;
+pub(crate) use database::Database;
 pub use database::DatabaseError;
 use kaliun_proto::link::v1::Drain;
 use kaliun_proto::link::v1::server_message::Message;

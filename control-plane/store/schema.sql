@@ -150,6 +150,7 @@ CREATE TABLE public.cluster (
     singleton boolean DEFAULT true NOT NULL,
     incarnation bigint DEFAULT 1 NOT NULL,
     page_token_key bytea,
+    restored_at timestamp with time zone,
     CONSTRAINT cluster_page_token_key_check CHECK ((octet_length(page_token_key) = 32)),
     CONSTRAINT cluster_singleton_check CHECK (singleton)
 );
@@ -229,7 +230,10 @@ CREATE TABLE public.device_identity (
     key_reused_count bigint DEFAULT 0 NOT NULL,
     key_reused_since timestamp with time zone,
     key_reused_at timestamp with time zone,
-    key_reused_source text
+    key_reused_source text,
+    ahead_since timestamp with time zone,
+    ahead_at timestamp with time zone,
+    ahead_incarnation bigint
 );
 
 ALTER TABLE ONLY public.device_identity FORCE ROW LEVEL SECURITY;
@@ -410,6 +414,21 @@ ALTER TABLE ONLY public.report_settings FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.report_settings OWNER TO kaliun_owner;
 
+CREATE TABLE public.returned_device (
+    device_id uuid NOT NULL,
+    organization_id uuid,
+    key_hash bytea NOT NULL,
+    certificate_authority integer NOT NULL,
+    certificate_expires_at timestamp with time zone NOT NULL,
+    source text NOT NULL,
+    first_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY public.returned_device FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.returned_device OWNER TO kaliun_owner;
+
 CREATE TABLE public.rotation (
     singleton boolean DEFAULT true NOT NULL,
     revision bigint DEFAULT 1 NOT NULL,
@@ -564,6 +583,9 @@ ALTER TABLE ONLY public.replica
 ALTER TABLE ONLY public.report_settings
     ADD CONSTRAINT report_settings_pkey PRIMARY KEY (organization_id);
 
+ALTER TABLE ONLY public.returned_device
+    ADD CONSTRAINT returned_device_pkey PRIMARY KEY (device_id);
+
 ALTER TABLE ONLY public.rotation
     ADD CONSTRAINT rotation_pkey PRIMARY KEY (singleton);
 
@@ -591,7 +613,11 @@ CREATE INDEX device_certificate_expiry ON public.device USING btree (certificate
 
 CREATE INDEX device_certificate_expiry_organization ON public.device USING btree (organization_id, certificate_expires_at) WHERE ((deleted_at IS NULL) AND (revoked_at IS NULL));
 
+CREATE INDEX device_ended ON public.device USING btree (GREATEST(COALESCE(revoked_at, '-infinity'::timestamp with time zone), COALESCE(deleted_at, '-infinity'::timestamp with time zone), COALESCE(decommissioned_at, '-infinity'::timestamp with time zone)), id) WHERE ((revoked_at IS NOT NULL) OR (deleted_at IS NOT NULL));
+
 CREATE INDEX device_enrolled ON public.device USING btree (organization_id, enrolled_at DESC, id) WHERE (deleted_at IS NULL);
+
+CREATE INDEX device_identity_ahead ON public.device_identity USING btree (ahead_at) WHERE (ahead_at IS NOT NULL);
 
 CREATE INDEX device_identity_key_reused ON public.device_identity USING btree (organization_id, key_reused_at) WHERE (key_reused_at IS NOT NULL);
 
@@ -626,6 +652,10 @@ CREATE INDEX join_token_organization ON public.join_token USING btree (organizat
 CREATE INDEX membership_account ON public.membership USING btree (account_id);
 
 CREATE UNIQUE INDEX organization_runs_platform ON public.organization USING btree (runs_platform) WHERE runs_platform;
+
+CREATE INDEX returned_device_end ON public.returned_device USING btree (certificate_expires_at);
+
+CREATE INDEX returned_device_organization ON public.returned_device USING btree (organization_id, device_id);
 
 CREATE INDEX sample_head_device ON ONLY public.sample_head USING btree (device_id, sampled_at);
 
@@ -701,6 +731,9 @@ ALTER TABLE ONLY public.membership
 ALTER TABLE ONLY public.report_settings
     ADD CONSTRAINT report_settings_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
+ALTER TABLE ONLY public.returned_device
+    ADD CONSTRAINT returned_device_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
 ALTER TABLE ONLY public.rotation
     ADD CONSTRAINT rotation_current_authority_fkey FOREIGN KEY (current_authority) REFERENCES public.authority(number);
 
@@ -775,9 +808,13 @@ CREATE POLICY organization ON public.organization TO kaliun_app USING ((id = pub
 
 CREATE POLICY organization ON public.report_settings TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
+CREATE POLICY organization ON public.returned_device TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
 CREATE POLICY organization ON public.sample_head TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
 ALTER TABLE public.report_settings ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.returned_device ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.sample_head ENABLE ROW LEVEL SECURITY;
 
@@ -814,6 +851,8 @@ CREATE POLICY system ON public.membership TO kaliun_system USING (true) WITH CHE
 CREATE POLICY system ON public.organization TO kaliun_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system ON public.report_settings TO kaliun_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system ON public.returned_device TO kaliun_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system ON public.sample_head TO kaliun_system USING (true) WITH CHECK (true);
 
@@ -902,6 +941,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.replica TO kaliun_system;
 
 GRANT SELECT ON TABLE public.report_settings TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.report_settings TO kaliun_system;
+
+GRANT SELECT ON TABLE public.returned_device TO kaliun_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.returned_device TO kaliun_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.rotation TO kaliun_system;
 

@@ -46,7 +46,7 @@ impl Decommissioned {
         DeviceRecord::forget(state)?;
         TrustChain::forget(state)?;
         Journal::forget(state)?;
-        for name in [crate::link::settings::FILE, crate::uplink::INCARNATION_FILE] {
+        for name in [crate::link::settings::FILE, crate::remembered::FILE] {
             state.remove(name)?;
         }
         Ok(())

@@ -23,6 +23,7 @@ mod measuring;
 mod published;
 pub mod recovery;
 pub mod refusal;
+mod remembered;
 pub mod sample;
 pub mod server_address;
 pub mod spool;

@@ -15,6 +15,7 @@ use crate::link::state::{Decision, Failure, STABLE_AFTER, STOPPED_LOOKS_AGAIN_AF
 use crate::link::transport::{self, with_sources};
 use crate::published::Published;
 use crate::recovery::Recovery;
+use crate::remembered::Remembered;
 use crate::state_dir::StateDir;
 use crate::trust::{TrustChain, UntrustedChain};
 use kaliun_proto::link::v1::{Hello, SpoolPosition};
@@ -24,9 +25,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// File with the highest incarnation of the cluster that this box has seen.
-pub(crate) const INCARNATION_FILE: &str = "incarnation";
 
 /// When an order that could not be stored is stored again: a full disk may have room by then.
 const WIPE_RETRY: Duration = Duration::from_secs(10);
@@ -328,7 +326,7 @@ impl Uplink<'_> {
         self.publish_enrolled();
         tracing::info!(epoch = welcome.session_epoch, "link is up");
         self.published.link(LinkState::Online { epoch: welcome.session_epoch, since_ms: self.now_ms() });
-        self.note_incarnation(welcome.incarnation);
+        self.remember(welcome.incarnation, welcome.session_epoch);
         self.tell_outage_ended(outage.ended(self.now_ms())).await;
         let (journal, published) = (self.journal, self.published);
         let (interval, is_overridden) = (self.interval, self.config.sample_interval.is_some());
@@ -442,6 +440,7 @@ impl Uplink<'_> {
                 dropped_count: position.dropped,
             }
         });
+        let remembered = Remembered::load(self.state);
         Hello {
             protocol: LINK_PROTOCOL,
             agent_version: AGENT_VERSION.to_owned(),
@@ -451,22 +450,18 @@ impl Uplink<'_> {
             settings_hash: self.settings.hash().to_vec(),
             facts_hash: self.journal.facts_hash().to_vec(),
             spools: spools.to_vec(),
-            incarnation: self.incarnation(),
+            incarnation: remembered.incarnation,
             now_ms: self.now_ms(),
             trust_bundle_version: self.trust.as_ref().map_or(0, TrustChain::version),
+            session_epoch: remembered.session_of(self.identity.record.as_ref().map(|record| record.device_id)),
         }
     }
 
-    fn incarnation(&self) -> u64 {
-        let content = self.state.read(INCARNATION_FILE).ok().flatten();
-        content.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok()).unwrap_or(0)
-    }
-
-    fn note_incarnation(&self, seen: u64) {
-        if seen > self.incarnation()
-            && let Err(error) = self.state.write(INCARNATION_FILE, seen.to_string().as_bytes())
-        {
-            tracing::error!(error = %with_sources(&error), "the cluster's incarnation cannot be stored");
+    /// Keeps what a server that came back from a backup would not know.
+    fn remember(&self, incarnation: u64, epoch: u64) {
+        let Some(record) = &self.identity.record else { return };
+        if let Err(error) = Remembered::welcomed(self.state, incarnation, epoch, record.device_id) {
+            tracing::error!(error = %with_sources(&error), "the session's number cannot be stored");
         }
     }
 

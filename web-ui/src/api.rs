@@ -5,6 +5,7 @@ pub(crate) mod certificate;
 pub(crate) mod claim;
 pub(crate) mod client;
 pub(crate) mod device;
+pub(crate) mod enrollment;
 pub(crate) mod history;
 pub(crate) mod installation;
 pub(crate) mod watch;

@@ -14,6 +14,7 @@ use crate::pages::device::DevicePage;
 use crate::pages::devices::DevicesPage;
 use crate::pages::not_found::NotFoundPage;
 use crate::pages::sign_in::SignInPage;
+use crate::pages::waiting::WaitingPage;
 use crate::session::{Session, SessionState};
 use leptos::prelude::*;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -65,6 +66,7 @@ fn page(route: Route) -> AnyView {
         Route::Devices => view! { <DevicesPage/> }.into_any(),
         Route::Device(id) => view! { <DevicePage id/> }.into_any(),
         Route::Claim => view! { <ClaimPage/> }.into_any(),
+        Route::Waiting => view! { <WaitingPage/> }.into_any(),
         Route::Unknown => view! { <NotFoundPage/> }.into_any(),
     }
 }

@@ -28,3 +28,5 @@ mod navigation;
 mod pages;
 #[cfg(target_arch = "wasm32")]
 mod session;
+#[cfg(target_arch = "wasm32")]
+mod waiting;

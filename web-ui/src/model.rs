@@ -6,6 +6,7 @@ pub mod by_id;
 pub mod chart;
 pub mod claim;
 pub mod device;
+pub mod enrollment;
 pub mod failure;
 pub mod filter;
 pub mod format;

@@ -5,3 +5,4 @@ pub(crate) mod device;
 pub(crate) mod devices;
 pub(crate) mod not_found;
 pub(crate) mod sign_in;
+pub(crate) mod waiting;

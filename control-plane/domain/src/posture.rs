@@ -19,6 +19,10 @@ pub enum FindingKind {
     KeyReused,
     /// Two boxes use one identity.
     CloneSuspected,
+    /// The database is older than the boxes, and nobody has said so.
+    DatabaseOlder,
+    /// Devices came back that the database does not know.
+    Returned,
     /// A box comes that may not.
     Refused,
     /// Many enrolments from one source come to nothing.
@@ -38,6 +42,7 @@ impl FindingKind {
     pub const OF_ORGANIZATION: &[Self] = &[
         Self::KeyReused,
         Self::CloneSuspected,
+        Self::Returned,
         Self::Refused,
         Self::EnrollmentFlood,
         Self::RecoveryOver,
@@ -46,7 +51,7 @@ impl FindingKind {
     ];
 
     /// Those of the control plane as a whole, in order.
-    pub const OF_PLATFORM: &[Self] = &[Self::EnrollmentFlood, Self::RotationWaits];
+    pub const OF_PLATFORM: &[Self] = &[Self::DatabaseOlder, Self::Returned, Self::EnrollmentFlood, Self::RotationWaits];
 
     /// A word for it, which is a part of page tokens.
     #[must_use]
@@ -54,6 +59,8 @@ impl FindingKind {
         match self {
             Self::KeyReused => "key_reused",
             Self::CloneSuspected => "clone_suspected",
+            Self::DatabaseOlder => "database_older",
+            Self::Returned => "returned",
             Self::Refused => "refused",
             Self::EnrollmentFlood => "enrollment_flood",
             Self::RecoveryOver => "recovery_over",
@@ -91,6 +98,20 @@ pub enum Matter {
     },
     /// Boxes take turns under one identity: their boots and where they come from.
     CloneSuspected(Vec<(BootId, String)>),
+    /// The database is older than what so many boxes remember.
+    DatabaseOlder {
+        /// How many.
+        boxes: u64,
+    },
+    /// A device came back that the database does not know.
+    Returned {
+        /// Where from, last.
+        source: String,
+        /// First 16 hexadecimal digits of the SHA-256 of its public key.
+        key_fingerprint: String,
+        /// Whether its certificate says whose it is, and that organization is here.
+        is_known_whose: bool,
+    },
     /// A box comes that may not.
     Refused {
         /// Why.
@@ -144,6 +165,8 @@ impl Finding {
         match &self.matter {
             Matter::KeyReused { .. } => ReasonCode::DeviceKeyReused,
             Matter::CloneSuspected(_) => ReasonCode::DeviceCloneSuspected,
+            Matter::DatabaseOlder { .. } => ReasonCode::DeviceAheadOfDatabase,
+            Matter::Returned { .. } => ReasonCode::PeerUnknownAfterRestore,
             Matter::Refused { reason, .. } => *reason,
             Matter::EnrollmentFlood { .. } => ReasonCode::EnrollmentFlood,
             Matter::RecoveryOver => ReasonCode::PeerRecoveryExpired,
@@ -158,10 +181,12 @@ impl Finding {
     pub fn count(&self) -> u64 {
         match &self.matter {
             Matter::KeyReused { count, .. }
+            | Matter::DatabaseOlder { boxes: count }
             | Matter::Refused { count, .. }
             | Matter::EnrollmentFlood { count, .. }
             | Matter::RotationWaits { behind: count, .. } => *count,
             Matter::CloneSuspected(_)
+            | Matter::Returned { .. }
             | Matter::RecoveryOver
             | Matter::CertificateExpired
             | Matter::CertificateOverdue { .. } => 0,
@@ -172,8 +197,11 @@ impl Finding {
     #[must_use]
     pub fn source(&self) -> &str {
         match &self.matter {
-            Matter::KeyReused { source, .. } | Matter::EnrollmentFlood { source, .. } => source,
+            Matter::KeyReused { source, .. }
+            | Matter::Returned { source, .. }
+            | Matter::EnrollmentFlood { source, .. } => source,
             Matter::CloneSuspected(_)
+            | Matter::DatabaseOlder { .. }
             | Matter::Refused { .. }
             | Matter::RecoveryOver
             | Matter::CertificateExpired
@@ -194,6 +222,12 @@ impl Finding {
                 let boots: Vec<String> = boots.iter().map(|(boot, source)| format!("{boot} from {source}")).collect();
                 format!("Two boxes take turns under its identity: boot {}.", boots.join(" and boot "))
             }
+            Matter::DatabaseOlder { boxes } => {
+                format!("Boxes remember what this database does not: {boxes}. It came back from a backup.")
+            }
+            Matter::Returned { source, key_fingerprint, .. } => format!(
+                "A box with the key {key_fingerprint} came from {source} with a certificate of ours, and there is no record of it."
+            ),
             Matter::Refused { count, .. } => format!("Its box still comes and was refused {}.", times(*count)),
             Matter::EnrollmentFlood { source, count, reason } => {
                 let source = if source.is_empty() { "many places or unknown ones" } else { source.as_str() };
@@ -222,6 +256,8 @@ impl Finding {
             Matter::CertificateOverdue { online: false } => ReasonCode::CertificateExpired.next_step(),
             Matter::KeyReused { .. }
             | Matter::CloneSuspected(_)
+            | Matter::DatabaseOlder { .. }
+            | Matter::Returned { .. }
             | Matter::Refused { .. }
             | Matter::EnrollmentFlood { .. }
             | Matter::RecoveryOver
@@ -244,6 +280,13 @@ impl Finding {
                 };
                 boots.iter().map(keep).collect()
             }
+            Matter::DatabaseOlder { .. } => vec![Remedy::Operator("control-plane restored".to_owned())],
+            Matter::Returned { is_known_whose: true, .. } => {
+                let id = self.device.as_ref().map(|(id, _name)| id.to_string()).unwrap_or_default();
+                operator(&format!("device readopt device/{id}"))
+            }
+            // Nobody can say whose it is, so it comes in as a new one.
+            Matter::Returned { is_known_whose: false, .. } => vec![Remedy::OnBox(NEW_KEY)],
             Matter::Refused { reason, .. } => remedies_of_refusal(*reason, name),
             Matter::EnrollmentFlood { reason, .. } => remedies_of_flood(*reason),
             Matter::RecoveryOver => operator(&format!("device extend device/{name} --for 30d")),

@@ -5,7 +5,7 @@ use super::request::CheckedRequest;
 use super::signer::{CertificateKey, Signer};
 use crate::digest::random;
 use kaliun_domain::enrollment::CERTIFICATE_LIFETIME;
-use kaliun_types::id::{DeviceId, device_uri};
+use kaliun_types::id::{DeviceId, OrganizationId, device_uri};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType, SerialNumber,
@@ -37,7 +37,8 @@ impl CertificateAuthority {
         Ok(Self { issuer, certificate })
     }
 
-    /// Makes a device's certificate for the key of a request; the chain ends with the authority.
+    /// Makes a device's certificate for the key of a request; the chain ends with the authority. It also says whose the device is, for a
+    /// server whose database is older than it.
     ///
     /// # Errors
     /// The library refused, or the key cannot be used.
@@ -45,10 +46,12 @@ impl CertificateAuthority {
         &self,
         request: &CheckedRequest,
         device: DeviceId,
+        organization: OrganizationId,
         now: SystemTime,
     ) -> Result<Vec<CertificateDer<'static>>, AuthorityError> {
         let mut params = CertificateParams::default();
         params.distinguished_name = common_name(&device.to_string());
+        params.distinguished_name.push(DnType::OrganizationName, organization.to_string());
         params.subject_alt_names =
             vec![SanType::URI(device_uri(device).try_into().map_err(|_error| AuthorityError::Key)?)];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];

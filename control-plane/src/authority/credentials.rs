@@ -10,7 +10,7 @@ use kaliun_domain::enrollment::CERTIFICATE_LIFETIME;
 use kaliun_domain::rotation::Rotation;
 use kaliun_proto::enrollment::v1::SignedTrustBundle;
 use kaliun_store::{AuthorityRow, AuthorityRows, CertificateGrant};
-use kaliun_types::id::DeviceId;
+use kaliun_types::id::{DeviceId, OrganizationId};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -129,9 +129,10 @@ impl Credentials {
         &self,
         request: &CheckedRequest,
         device: DeviceId,
+        organization: OrganizationId,
         now: SystemTime,
     ) -> Result<Vec<CertificateDer<'static>>, AuthorityError> {
-        self.issuing.issue_device(request, device, now)
+        self.issuing.issue_device(request, device, organization, now)
     }
 
     /// Makes a certificate for the device listener with a new key.

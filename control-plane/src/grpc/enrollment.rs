@@ -333,7 +333,8 @@ impl Inner {
         enrolled: Enrolled,
         steps: &Steps,
     ) -> Result<(), Ended> {
-        let chain = credentials.issue_device(request, enrolled.device, self.authority.now()).map_err(|error| {
+        let (device, organization) = (enrolled.device, enrolled.organization);
+        let chain = credentials.issue_device(request, device, organization, self.authority.now()).map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "certificate could not be issued");
             Status::internal("the certificate could not be made; the box tries again")
         })?;

@@ -9,19 +9,48 @@ use crate::clock;
 use crate::wakeups::Waker;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::lifecycle_service_server::LifecycleService;
-use kaliun_store::{AppStore, BootKept, Replaced};
+use kaliun_store::{AppStore, BootKept, Readopted, Replaced, SystemStore};
 use kaliun_types::id::DeviceId;
+use kaliun_types::name::DeviceName;
 use kaliun_types::reason::ReasonCode;
 use tonic::{Request, Response, Status};
 
 /// Ends services and moves homes.
 pub(crate) struct Lifecycles {
     pub(crate) store: AppStore,
+    pub(crate) system: SystemStore,
     pub(crate) waker: Waker,
     pub(crate) changes: Changes,
 }
 
+/// The name of a device that is taken back, when nobody gives it one.
+const RETURNED_NAME: &str = "returned";
+
 impl Lifecycles {
+    /// Takes a device back that the database does not know. Its box comes in by itself within a minute.
+    async fn take_back(
+        &self,
+        caller: &Caller,
+        id: DeviceId,
+        name: &str,
+    ) -> Result<Response<proto::ReadoptDeviceResponse>, Status> {
+        let name = if name.is_empty() { RETURNED_NAME } else { name };
+        let name = DeviceName::parse(name).map_err(|error| status::invalid("name", error))?;
+        let taken = self.system.device_take_back(caller.scope(), &caller.actor(), id, &name).await;
+        match taken.map_err(status::store)? {
+            Readopted::Yes => {}
+            Readopted::NoSuchDevice => return Err(status::not_found("device that came back")),
+            Readopted::KeyRefused => {
+                return Err(Status::failed_precondition(
+                    "its key is another device's by now, or was revoked; give the box a new one with `kaliun-edge enroll --new-key`",
+                ));
+            }
+        }
+        self.changes.tell(caller.scope().organization(), id);
+        let device = self.device(caller, id).await?;
+        Ok(Response::new(proto::ReadoptDeviceResponse { device: Some(device) }))
+    }
+
     /// Cuts a device's link with the reason that its box obeys.
     async fn cut(&self, device: DeviceId, wipe_identity: bool) {
         let reason = if wipe_identity { ReasonCode::PeerIdentityWipe } else { ReasonCode::PeerDeviceDecommissioned };
@@ -85,6 +114,9 @@ impl LifecycleService for Lifecycles {
         let caller = Caller::of(&request)?.clone();
         let request = request.into_inner();
         let id = device_id(&request.id)?;
+        if request.keep_boot_id.is_empty() {
+            return self.take_back(&caller, id, &request.name).await;
+        }
         let boot = request.keep_boot_id.parse().map_err(|error| status::invalid("keep_boot_id", error))?;
         match self.store.device_keep_boot(caller.scope(), &caller.actor(), id, boot).await.map_err(status::store)? {
             BootKept::Yes => {}

@@ -32,6 +32,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 /// Longest wait for a box's hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(15);
+/// Highest session that a box may remember: beyond that there would be no end of them.
+const EPOCH_MAX: i64 = 1 << 62;
 /// Longest wait for a session to begin; the box comes back after that.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
 /// When a box shall come back that found no place.
@@ -115,8 +117,10 @@ impl Links {
             .get::<PeerConnection>()
             .cloned()
             .ok_or_else(|| Status::internal("the connection is not known"))?;
-        let (device, expires_at, authority) = match connection.peer {
-            Peer::Device { device, expires_at, authority } => (device, expires_at, authority),
+        let (device, expires_at, authority, of_certificate) = match connection.peer {
+            Peer::Device { device, expires_at, authority, organization } => {
+                (device, expires_at, authority, organization)
+            }
             Peer::Stranger(reason) => return Err(status::refusal(reason)),
         };
         self.look_again(expires_at, authority)?;
@@ -130,6 +134,13 @@ impl Links {
             agent_version: hello.agent_version.clone(),
             trust_version: i64::try_from(hello.trust_bundle_version).map_err(|_| protocol_error())?,
             shown_authority: authority,
+            certificate_expires_at: expires_at,
+            certificate_organization: of_certificate,
+            known_epoch: i64::try_from(hello.session_epoch)
+                .ok()
+                .filter(|epoch| *epoch <= EPOCH_MAX)
+                .ok_or_else(protocol_error)?,
+            known_incarnation: i64::try_from(hello.incarnation).map_err(|_| protocol_error())?,
         };
         let too_soon = |wait| status::refusal_retry_after(ReasonCode::LinkBusy, wait);
         self.opens.take(&device, Instant::now()).map_err(too_soon)?;
@@ -137,14 +148,15 @@ impl Links {
         let answer = tokio::time::timeout(OPEN_TIMEOUT, self.shared.opener.open(open.clone())).await.ok().flatten();
         let answer = answer.ok_or_else(|| status::refusal_retry_after(ReasonCode::LinkBusy, RETRY_AFTER))?;
         // No await from here to the session's stream: whoever drops this future in between ends the session.
-        let start = match answer.claim() {
-            SessionOpened::Started(_organization, start) => start,
+        let (organization, start) = match answer.claim() {
+            SessionOpened::Started(organization, start) => (organization, start),
             SessionOpened::Refused(reason) => return Err(status::refusal(reason)),
         };
         let begin = SessionBegin {
             connection: connection.connection,
             certificate_expires_at: expires_at,
             credit_bytes: credit(&start),
+            organization,
         };
         let session = SessionHandle::new(&open, start.epoch, begin);
         session.send(Message::Welcome(self.welcome(&hello, &start)));

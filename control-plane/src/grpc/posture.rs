@@ -116,10 +116,16 @@ impl Postures {
     async fn of_platform(&self, kind: FindingKind, page: FindingPage<'_>) -> Result<Vec<Finding>, Status> {
         match kind {
             FindingKind::EnrollmentFlood => self.system.flood_list_page(page).await.map_err(status::store),
+            FindingKind::Returned => self.system.returned_list_page(page).await.map_err(status::store),
+            FindingKind::DatabaseOlder if page.after.is_none() => {
+                let older = self.system.database_older().await.map_err(status::store)?;
+                Ok(older.into_iter().collect())
+            }
             FindingKind::RotationWaits if page.after.is_none() => {
                 Ok(self.rotation_waits().await?.into_iter().collect())
             }
             FindingKind::RotationWaits
+            | FindingKind::DatabaseOlder
             | FindingKind::KeyReused
             | FindingKind::CloneSuspected
             | FindingKind::Refused

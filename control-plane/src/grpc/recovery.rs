@@ -127,7 +127,7 @@ impl Inner {
         let (credentials, now) = (self.authority.current(), self.authority.now());
         let recovered = self.store.certificate_recover(&request.key_hash, credentials.grant(now), now);
         let device = recovered.await.map_err(status::store)?.map_err(Ended::Refused)?;
-        let chain = credentials.issue_device(&request, device.device, now).map_err(|error| {
+        let chain = credentials.issue_device(&request, device.device, device.organization, now).map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "certificate could not be issued");
             Status::internal("the certificate could not be made; the box tries again")
         })?;

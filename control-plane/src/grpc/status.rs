@@ -20,6 +20,7 @@ pub(crate) fn refusal(reason: ReasonCode) -> Status {
         | ReasonCode::PeerIdentityWipe
         | ReasonCode::PeerBootNotKept
         | ReasonCode::PeerKeyMismatch
+        | ReasonCode::PeerUnknownAfterRestore
         | ReasonCode::PeerDeviceUnknown => Code::PermissionDenied,
         ReasonCode::LinkProtocolError => Code::InvalidArgument,
         ReasonCode::LinkUnsupportedProtocol => Code::FailedPrecondition,

@@ -3,7 +3,7 @@
 use crate::authority::Credentials;
 use crate::digest::sha256;
 use crate::listen::ConnectionHandle;
-use kaliun_types::id::{DeviceId, parse_device_uri};
+use kaliun_types::id::{DeviceId, OrganizationId, parse_device_uri};
 use kaliun_types::reason::ReasonCode;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
@@ -25,6 +25,8 @@ pub(crate) enum Peer {
         expires_at: SystemTime,
         /// Number of the authority that signed the certificate.
         authority: i32,
+        /// Whose the device was when the certificate was made; none in those of older versions.
+        organization: Option<OrganizationId>,
     },
     /// Anybody else, with what is wrong.
     Stranger(ReasonCode),
@@ -155,7 +157,10 @@ impl PeerJudge {
         // The verification found it by this name.
         let issuer = certificate.issuer().as_raw();
         let (authority, _name) = self.authorities.iter().find(|(_number, name)| name == issuer)?;
-        Some(Peer::Device { device, expires_at: UNIX_EPOCH + Duration::from_secs(not_after), authority: *authority })
+        let expires_at = UNIX_EPOCH + Duration::from_secs(not_after);
+        let organization = certificate.subject().iter_organization().next();
+        let organization = organization.and_then(|name| name.as_str().ok()?.parse().ok());
+        Some(Peer::Device { device, expires_at, authority: *authority, organization })
     }
 }
 

@@ -137,6 +137,7 @@ pub(super) async fn assemble(
     };
     reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting.clone(), &metrics);
     reconcile::count_refusals(tasks, &store.system, refusals);
+    reconcile::keep_journal(tasks, &store.system, &config.state_dir);
     reconcile::start_rotation(tasks, &authority);
     wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry), waiting);
     wakeups::tell_decisions(tasks, store.system.clone(), decided);
@@ -248,6 +249,7 @@ fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Ac
         }))
         .add_service(fleet::lifecycle_service_server::LifecycleServiceServer::new(grpc::lifecycle::Lifecycles {
             store: app.clone(),
+            system: system.clone(),
             waker,
             changes: changes.clone(),
         }))

@@ -4,7 +4,7 @@ use crate::listen::ConnectionHandle;
 use futures_util::task::AtomicWaker;
 use kaliun_proto::link::v1::{Acknowledged, Heartbeat, ItemClass, ServerMessage, server_message::Message};
 use kaliun_store::{EventWrite, FactsWrite, SampleWrite, SessionOpen};
-use kaliun_types::id::{DeviceId, SessionEpoch};
+use kaliun_types::id::{DeviceId, OrganizationId, SessionEpoch};
 use kaliun_types::reason::ReasonCode;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,6 +21,7 @@ const TELL_AGAIN_MS: u64 = 30_000;
 /// A session.
 pub(crate) struct SessionHandle {
     pub(crate) device: DeviceId,
+    pub(crate) organization: OrganizationId,
     pub(crate) epoch: SessionEpoch,
     pub(crate) connection: ConnectionHandle,
     pub(crate) certificate_expires_at: SystemTime,
@@ -98,6 +99,8 @@ pub(crate) struct SessionBegin {
     pub(crate) certificate_expires_at: SystemTime,
     /// What it may send of each class before something is acknowledged, bytes.
     pub(crate) credit_bytes: u32,
+    /// Whose the device is.
+    pub(crate) organization: OrganizationId,
 }
 
 /// Something that a device sent and that waits to be stored.
@@ -117,11 +120,12 @@ pub(crate) enum Next {
 
 impl SessionHandle {
     pub(crate) fn new(open: &SessionOpen, epoch: SessionEpoch, begin: SessionBegin) -> Arc<Self> {
-        let SessionBegin { connection, certificate_expires_at, credit_bytes } = begin;
+        let SessionBegin { connection, certificate_expires_at, credit_bytes, organization } = begin;
         let now = uptime_ms();
         let trust = Trust { held: open.trust_version, noted: open.trust_version, ..Trust::default() };
         Arc::new(Self {
             device: open.device,
+            organization,
             epoch,
             connection,
             certificate_expires_at,

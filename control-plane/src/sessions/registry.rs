@@ -118,7 +118,7 @@ mod tests {
     use crate::listen::ConnectionHandle;
     use crate::sessions::handle::SessionBegin;
     use kaliun_store::SessionOpen;
-    use kaliun_types::id::{BootId, SessionEpoch};
+    use kaliun_types::id::{BootId, OrganizationId, SessionEpoch};
     use std::time::SystemTime;
 
     fn session(device: DeviceId, epoch: i64) -> Arc<SessionHandle> {
@@ -130,11 +130,16 @@ mod tests {
             agent_version: "1".to_owned(),
             trust_version: 1,
             shown_authority: 1,
+            certificate_expires_at: SystemTime::now(),
+            certificate_organization: None,
+            known_epoch: 0,
+            known_incarnation: 0,
         };
         let begin = SessionBegin {
             connection: ConnectionHandle::new(),
             certificate_expires_at: SystemTime::now(),
             credit_bytes: 0,
+            organization: OrganizationId::new(),
         };
         SessionHandle::new(&open, SessionEpoch(epoch), begin)
     }

@@ -4,6 +4,7 @@ use crate::audit::{Actor, AuditEntry, audit_insert_in_txn, event_insert_in_txn};
 use crate::error::StoreError;
 use crate::lifecycle::standing_from_row;
 use crate::pool::{AppStore, SystemStore, Txn, column};
+use crate::returned_devices::{ahead_note_in_txn, is_ahead, returned_note_in_txn};
 use crate::scope::OrganizationScope;
 use crate::sessions::SessionOpen;
 use kaliun_domain::clone::{Boot, BootHistory, Sight};
@@ -26,6 +27,10 @@ pub(crate) struct Looked {
     changes: Vec<Change>,
     refused: Vec<(OrganizationId, DeviceId, ReasonCode)>,
     reused: Vec<KeyReuse>,
+    /// Devices that this database does not know.
+    returned: Vec<SessionOpen>,
+    /// Devices that remember what this database does not.
+    ahead: Vec<SessionOpen>,
 }
 
 /// A device whose boots are others than before.
@@ -116,9 +121,10 @@ pub(crate) async fn look_in_txn(txn: &Txn<'_>, opens: &[SessionOpen]) -> Result<
     // By the database's clock, which is one for all replicas.
     let rows = txn
         .rows(
-            "SELECT id AS device_id, organization_id, deleted_at IS NOT NULL AS deleted, revoked_at IS NOT NULL AS revoked,
-                    decommissioned_at IS NOT NULL AS decommissioned, wipe_identity, key_hash, clock_timestamp() AS now
-             FROM device WHERE id = ANY($1)",
+            "SELECT d.id AS device_id, d.organization_id, d.deleted_at IS NOT NULL AS deleted, d.revoked_at IS NOT NULL AS revoked,
+                    d.decommissioned_at IS NOT NULL AS decommissioned, d.wipe_identity, d.key_hash, d.certificate_expires_at,
+                    coalesce(s.session_epoch, 0) AS session_epoch, c.incarnation, clock_timestamp() AS now
+             FROM cluster c CROSS JOIN device d LEFT JOIN device_status s ON s.device_id = d.id WHERE d.id = ANY($1)",
             &[&devices],
         )
         .await?;
@@ -128,7 +134,9 @@ pub(crate) async fn look_in_txn(txn: &Txn<'_>, opens: &[SessionOpen]) -> Result<
         match rows.get(&open.device) {
             Some(row) => looked.look_at(open, row, boots.get(&open.device).copied())?,
             None => {
-                looked.refusals.insert(open.device, ReasonCode::PeerDeviceUnknown);
+                looked.refusals.insert(open.device, ReasonCode::PeerUnknownAfterRestore);
+                looked.returned.push(open.clone());
+                // Its key may be another device's, which was enrolled with it since.
                 looked.reused.push(KeyReuse::of(open));
             }
         }
@@ -185,6 +193,9 @@ impl Looked {
         if parked || newly_parked.is_some() {
             self.parked.push(device);
         }
+        if is_ahead(open, row)? {
+            self.ahead.push(open.clone());
+        }
         Ok(())
     }
 
@@ -192,6 +203,8 @@ impl Looked {
     pub(crate) async fn note_in_txn(&self, txn: &Txn<'_>) -> Result<(), StoreError> {
         self.note_boots(txn).await?;
         refusals_note_in_txn(txn, &self.refused).await?;
+        returned_note_in_txn(txn, &self.returned).await?;
+        ahead_note_in_txn(txn, &self.ahead).await?;
         key_reuses_note_in_txn(txn, &self.reused).await
     }
 

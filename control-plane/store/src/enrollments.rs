@@ -10,7 +10,7 @@ use crate::certificates::{CertificateCause, CertificateGrant, certificate_insert
 use crate::error::StoreError;
 use crate::pool::{SystemStore, Txn, column};
 use crate::scope::OrganizationScope;
-pub(crate) use device::{device_insert, live_device_by_key, reissue};
+pub(crate) use device::{device_insert, free_name, live_device_by_key, reissue};
 use kaliun_domain::enrollment::EnrollmentState;
 use kaliun_domain::name_pattern::NameParts;
 use kaliun_types::claim_check::NONCE_BYTES;

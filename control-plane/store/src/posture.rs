@@ -108,7 +108,11 @@ impl AppStore {
                 let soon = page.now + CERTIFICATE_OVERDUE;
                 read(&txn, statement, &[&organization, &after, &page.limit, &page.now, &soon], overdue).await
             }
-            FindingKind::RotationWaits => Ok(Vec::new()),
+            FindingKind::Returned => {
+                let statement = returned_statement("true", "organization_id = $4");
+                read(&txn, &statement, &[&after, &page.limit, &page.now, &organization], returned).await
+            }
+            FindingKind::DatabaseOlder | FindingKind::RotationWaits => Ok(Vec::new()),
         };
         let found = found?;
         txn.commit().await?;
@@ -130,6 +134,58 @@ impl SystemStore {
         txn.commit().await?;
         Ok(found)
     }
+
+    /// A page of devices that came back and that the database does not know, nor whose they are.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn returned_list_page(&self, page: FindingPage<'_>) -> Result<Vec<Finding>, StoreError> {
+        const OPERATION: &str = "returned_list_page";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        // Where there is but one organization, it is that one's.
+        let is_only = "NOT EXISTS (SELECT FROM organization WHERE NOT runs_platform)";
+        let statement = returned_statement(is_only, "organization_id IS NULL");
+        let found = read(&txn, &statement, &[&page.after_device(), &page.limit, &page.now], returned).await?;
+        txn.commit().await?;
+        Ok(found)
+    }
+
+    /// That boxes remember what this database does not, though nobody has said that it came back from a backup.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn database_older(&self) -> Result<Option<Finding>, StoreError> {
+        const OPERATION: &str = "database_older";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let row = txn
+            .row_opt(
+                "SELECT count(*) AS n, min(ahead_since) AS since, max(ahead_at) AS last_at FROM device_identity
+                 WHERE ahead_at IS NOT NULL HAVING count(*) > 0",
+                &[],
+            )
+            .await?;
+        txn.commit().await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Finding {
+            key: "database".to_owned(),
+            device: None,
+            since: column(&row, TABLE, "since")?,
+            last_at: column(&row, TABLE, "last_at")?,
+            matter: Matter::DatabaseOlder { boxes: count(&row, TABLE)? },
+        }))
+    }
+}
+
+/// Devices that came back and that the database does not know, of one owner.
+fn returned_statement(is_known_whose: &str, whose: &str) -> String {
+    format!(
+        "SELECT device_id AS id, '' AS name, first_at AS since, last_at, source, encode(substr(key_hash, 1, 8), 'hex') AS fingerprint,
+                {is_known_whose} AS is_known_whose
+         FROM returned_device
+         WHERE {whose} AND certificate_expires_at > $3 AND ($1::uuid IS NULL OR device_id > $1) ORDER BY device_id LIMIT $2"
+    )
 }
 
 /// Sources of the last day with an hour that is a flood. At most a day's rows of one owner are read.
@@ -194,6 +250,16 @@ fn clone_suspected(row: &Row) -> Result<Finding, StoreError> {
 
 fn refused(row: &Row) -> Result<Finding, StoreError> {
     about_device(row, Matter::Refused { reason: reason(row, TABLE)?, count: count(row, TABLE)? })
+}
+
+fn returned(row: &Row) -> Result<Finding, StoreError> {
+    const TABLE: &str = "returned_device";
+    let matter = Matter::Returned {
+        source: column(row, TABLE, "source")?,
+        key_fingerprint: column(row, TABLE, "fingerprint")?,
+        is_known_whose: column(row, TABLE, "is_known_whose")?,
+    };
+    about_device(row, matter)
 }
 
 fn flood(row: &Row) -> Result<Finding, StoreError> {

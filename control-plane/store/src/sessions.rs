@@ -8,6 +8,7 @@ use kaliun_domain::device::{ReportSettings, SessionStart, SpoolMark};
 use kaliun_types::id::{BootId, DeviceId, OrganizationId, ReplicaId, SessionEpoch};
 use kaliun_types::reason::ReasonCode;
 use std::collections::HashMap;
+use std::time::SystemTime;
 
 /// A device that says hello.
 #[derive(Debug, Clone)]
@@ -26,6 +27,14 @@ pub struct SessionOpen {
     pub trust_version: i64,
     /// Number of the authority that signed the certificate that it shows.
     pub shown_authority: i32,
+    /// When that runs out.
+    pub certificate_expires_at: SystemTime,
+    /// Whose the device was when that was made; none in those of older versions.
+    pub certificate_organization: Option<OrganizationId>,
+    /// The last session that the box remembers; 0 for none.
+    pub known_epoch: i64,
+    /// The highest incarnation of the cluster that it has seen; 0 for none.
+    pub known_incarnation: i64,
 }
 
 /// What a hello leads to.
@@ -78,12 +87,13 @@ impl SystemStore {
         let versions: Vec<&str> = admitted.iter().map(|open| open.agent_version.as_str()).collect();
         let trust: Vec<i64> = admitted.iter().map(|open| open.trust_version).collect();
         let shown: Vec<i32> = admitted.iter().map(|open| open.shown_authority).collect();
+        let known: Vec<i64> = admitted.iter().map(|open| open.known_epoch).collect();
         txn.execute(
             "WITH request AS (
-                 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $6::bigint[], $7::integer[])
-                     AS r (device_id, boot_id, agent_version, trust_version, shown_authority)
+                 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $6::bigint[], $7::integer[], $8::bigint[])
+                     AS r (device_id, boot_id, agent_version, trust_version, shown_authority, known_epoch)
              ), opened AS (
-                 UPDATE device_status s SET session_epoch = s.session_epoch + 1, replica_id = $4,
+                 UPDATE device_status s SET session_epoch = greatest(s.session_epoch, r.known_epoch) + 1, replica_id = $4,
                      link_since = CASE WHEN s.online THEN s.link_since ELSE now() END,
                      online = true, link_reason = $5, boot_id = r.boot_id, agent_version = r.agent_version,
                      trust_version = r.trust_version, shown_authority = r.shown_authority
@@ -93,7 +103,7 @@ impl SystemStore {
              )
              INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
              SELECT organization_id, device_id, $5, 'The box connected.', 'control-plane', now() FROM opened",
-            &[&let_in, &boots, &versions, &replica, &ReasonCode::LinkConnected.code(), &trust, &shown],
+            &[&let_in, &boots, &versions, &replica, &ReasonCode::LinkConnected.code(), &trust, &shown, &known],
         )
         .await?;
         looked.note_in_txn(&txn).await?;

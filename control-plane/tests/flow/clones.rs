@@ -47,7 +47,8 @@ async fn take_turns(fixture: &Fixture, replica: &Server, known: &TestBox) -> Res
 
 async fn keep(fixture: &Fixture, id: &str, boot: &str) -> Result<fleet::Device, Status> {
     let channel = fixture.public().await.map_err(|error| Status::unknown(error.to_string()))?;
-    let request = fleet::ReadoptDeviceRequest { id: id.to_owned(), keep_boot_id: boot.to_owned() };
+    let request =
+        fleet::ReadoptDeviceRequest { id: id.to_owned(), keep_boot_id: boot.to_owned(), ..Default::default() };
     let answer = LifecycleServiceClient::new(channel).readopt_device(with_token(request)).await?;
     answer.into_inner().device.ok_or_else(|| Status::unknown("no device"))
 }

@@ -23,6 +23,7 @@ mod recovery;
 mod refusals;
 mod renewal;
 mod replicas;
+mod restored;
 mod revocation;
 mod rotation;
 mod setbacks;

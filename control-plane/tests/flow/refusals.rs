@@ -65,7 +65,7 @@ async fn strangers_are_refused_each_with_its_own_reason() -> Result<()> {
     let unknown = "018f3c1e-7d2a-7c3b-9f10-000000000000";
     let unknown = certificate(unknown, &own, &known.key, now - day, now + day)?;
     let lost = device_channel(known.address, &known.roots, Some((vec![unknown], &known.key))).await?;
-    check(&refusal(lost).await?, ReasonCode::PeerDeviceUnknown);
+    check(&refusal(lost).await?, ReasonCode::PeerUnknownAfterRestore);
 
     let nameless = certificate("not-a-uuid", &own, &known.key, now - day, now + day)?;
     let nameless = device_channel(known.address, &known.roots, Some((vec![nameless], &known.key))).await?;

@@ -1,6 +1,7 @@
 //! A server, and clients for it.
 
 mod anybody;
+mod backup;
 pub(crate) mod ca;
 pub(crate) mod claims;
 
@@ -57,6 +58,14 @@ pub(crate) struct Fixture {
     clock: Clock,
 }
 
+/// A server that was stopped, with everything it needs.
+pub(crate) struct Stopped {
+    pub(crate) database: TestDatabase,
+    pub(crate) config: Config,
+    folder: PathBuf,
+    clock: Clock,
+}
+
 /// What is left of a server.
 pub(crate) struct Halted {
     _database: TestDatabase,
@@ -103,6 +112,17 @@ impl Fixture {
     pub(crate) async fn restart(self) -> Result<Self> {
         self.server.stop().await;
         Ok(Self { server: Server::start_by(&self.config, self.clock.clone()).await?, ..self })
+    }
+
+    /// Stops the server, lets something be done meanwhile, and starts it again.
+    pub(crate) async fn restart_after<T>(self, work: impl AsyncFnOnce(&Stopped) -> Result<T>) -> Result<(Self, T)> {
+        let Self { server, database, config, folder, clock } = self;
+        server.stop().await;
+        let stopped = Stopped { database, config, folder, clock };
+        let done = work(&stopped).await?;
+        let Stopped { database, config, folder, clock } = stopped;
+        let server = Server::start_by(&config, clock.clone()).await?;
+        Ok((Self { server, database, config, folder, clock }, done))
     }
 
     pub(crate) async fn stop(self) -> Result<()> {

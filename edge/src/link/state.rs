@@ -172,8 +172,14 @@ fn decide_refusal(refusal: &Refusal, soon: Duration, later: Duration) -> Decisio
         return Decision::Reenroll { after: soon, reason };
     }
     // Another process lives under this identity, or this agent and the server do not understand each other.
-    let is_grave =
-        matches!(reason, ReasonCode::LinkSuperseded | ReasonCode::LinkProtocolError | ReasonCode::PeerNotYetValid);
+    let is_grave = matches!(
+        reason,
+        ReasonCode::LinkSuperseded
+            | ReasonCode::LinkProtocolError
+            | ReasonCode::PeerNotYetValid
+            // Somebody has to take the box back; it keeps who it is meanwhile.
+            | ReasonCode::PeerUnknownAfterRestore
+    );
     Decision::Retry { after: if is_grave { later } else { soon }, reason }
 }
 
@@ -307,6 +313,7 @@ mod tests {
             (ReasonCode::LinkSuperseded, 60),
             (ReasonCode::LinkProtocolError, 60),
             (ReasonCode::PeerNotYetValid, 60),
+            (ReasonCode::PeerUnknownAfterRestore, 60),
             (ReasonCode::LinkFenced, 1),
             (ReasonCode::LinkSlow, 1),
             (ReasonCode::LinkTimeout, 1),

@@ -110,6 +110,33 @@ async fn a_box_that_the_server_does_not_know_enrols_again() {
     running.stop().await.unwrap();
 }
 
+/// A server whose database came back from a backup: the box stays who it is until somebody takes it back, and says what it remembers.
+#[tokio::test]
+async fn a_box_that_a_server_has_forgotten_stays_who_it_is_and_says_what_it_remembers() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), config(&double));
+    within(double.begun.recv()).await.unwrap();
+    let session = Session::open(&mut double, Welcome { incarnation: 2, ..welcome(9) }).await;
+    assert_eq!((session.hello.session_epoch, session.hello.incarnation), (0, 0));
+    running.until("online", |state| state.online_epoch() == Some(9)).await;
+    running.stop().await.unwrap();
+    drop(session);
+
+    let running = RunningBox::start(folder.path(), config(&double));
+    let attempt = double.attempt().await;
+    attempt.refuse(Status::permission_denied("peer.unknown_after_restore: Wait."));
+    running.until("forgotten", offline_for("peer.unknown_after_restore")).await;
+    running.until("samples", |state| state.samples.pending >= 3).await;
+    assert!(double.begun.try_recv().is_err() && double.proved.try_recv().is_err(), "it does not enrol again");
+    running.stop().await.unwrap();
+
+    let running = RunningBox::start(folder.path(), config(&double));
+    let session = Session::hear(double.attempt().await).await;
+    assert_eq!((session.hello.session_epoch, session.hello.incarnation), (9, 2));
+    running.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_deleted_device_stops_and_stays_away() {
     let mut double = Double::start().await;

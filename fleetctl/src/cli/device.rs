@@ -39,19 +39,22 @@ pub(crate) enum DeviceCommand {
     Decommission(DeviceDecommission),
     /// Give a device's home to another box, and end the first one's service.
     Replace(DeviceReplace),
-    /// Choose between boxes that use one identity: one goes on, the others that were seen are refused.
+    /// Choose between boxes that use one identity, or take a device back that the server forgot when its database came back from a backup.
     Readopt(DeviceReadopt),
 }
 
-/// Choose between boxes that use one identity.
+/// Choose between boxes that use one identity, or take a device back.
 #[derive(Debug, Args)]
 pub(crate) struct DeviceReadopt {
-    /// The device, as device/NAME or device/ID.
+    /// The device, as device/NAME or device/ID. One that is taken back has only its id, as `audit posture` names it.
     #[arg(value_name = "device/NAME", value_parser = parse_deletable)]
     pub(crate) device: String,
-    /// The kernel's boot id of the box that goes on, as the device's events and `audit posture` name it.
+    /// The kernel's boot id of the box that goes on, as the device's events and `audit posture` name it. Left out to take a device back.
     #[arg(long, value_name = "BOOT")]
-    pub(crate) keep_boot: BootId,
+    pub(crate) keep_boot: Option<BootId>,
+    /// The name of a device that is taken back.
+    #[arg(long, value_name = "NAME", value_parser = parse_name, conflicts_with = "keep_boot")]
+    pub(crate) name: Option<DeviceName>,
     /// Do not ask.
     #[arg(long, short)]
     pub(crate) yes: bool,

@@ -4,7 +4,8 @@ use super::{Client, SignedChannel, missing};
 use crate::failure::Failure;
 use kaliun_proto::fleet::v1::lifecycle_service_client::LifecycleServiceClient;
 use kaliun_proto::fleet::v1::{DecommissionDeviceRequest, Device, ReadoptDeviceRequest, ReplaceDeviceRequest};
-use kaliun_types::id::BootId;
+use kaliun_types::id::{BootId, DeviceId};
+use kaliun_types::name::DeviceName;
 
 impl Client {
     fn lifecycles(&self) -> LifecycleServiceClient<SignedChannel> {
@@ -37,9 +38,26 @@ impl Client {
     /// Chooses between boxes that use one identity.
     pub(crate) async fn device_readopt(&self, device: &Device, kept: BootId) -> Result<Device, Failure> {
         let mut client = self.lifecycles();
-        let message = ReadoptDeviceRequest { id: device.id.clone(), keep_boot_id: kept.to_string() };
+        let message = ReadoptDeviceRequest {
+            id: device.id.clone(),
+            keep_boot_id: kept.to_string(),
+            ..ReadoptDeviceRequest::default()
+        };
         let doing = format!("readopt device/{}", device.name);
         let answer = self.call(&doing, message, |request| client.readopt_device(request)).await?;
+        answer.device.ok_or_else(|| missing("device"))
+    }
+
+    /// Takes a device back that the server has no record of.
+    pub(crate) async fn device_take_back(&self, id: DeviceId, name: Option<&DeviceName>) -> Result<Device, Failure> {
+        let mut client = self.lifecycles();
+        let name = name.map_or_else(String::new, |name| name.as_str().to_owned());
+        let message = ReadoptDeviceRequest { id: id.to_string(), name, ..ReadoptDeviceRequest::default() };
+        let doing = format!("take device/{id} back");
+        let answer = self.call(&doing, message, |request| client.readopt_device(request)).await;
+        let answer = answer.map_err(|failure| {
+            failure.not_found_hint("see with `fleetctl audit posture` which devices wait to be taken back")
+        })?;
         answer.device.ok_or_else(|| missing("device"))
     }
 }

@@ -3,7 +3,7 @@
 use crate::double::{Double, World};
 use crate::things::{NOW_MS, device, id};
 use crate::workbench::Workbench;
-use kaliun_proto::fleet::v1::{Device, Link, LinkState};
+use kaliun_proto::fleet::v1::{Device, Finding, Link, LinkState};
 
 async fn fleet() -> Double {
     let home = Device { installation_id: id(900), installation_name: "Graz".to_owned(), ..device(1, "cellar-1") };
@@ -73,4 +73,20 @@ async fn one_of_two_boxes_is_chosen() {
     let device: serde_json::Value = serde_json::from_str(&output).unwrap();
     assert_eq!(device["parked_at"], serde_json::Value::Null);
     assert_eq!(double.calls().last(), Some(&format!("readopt_device: keep {boot}")));
+}
+
+#[tokio::test]
+async fn a_device_that_the_server_forgot_is_taken_back_by_its_id() {
+    let waiting = Finding { device_id: id(77), ..Finding::default() };
+    let double = Double::start(World { findings: vec![waiting], ..World::default() }).await;
+    let workbench = Workbench::at(&double);
+    let ended = workbench.run("device readopt device/cellar-1 --yes").await;
+    assert!(ended.code == 2 && ended.error.contains("--keep-boot"), "{}", ended.error);
+    let ended = workbench.run(&format!("device readopt device/{}", id(77))).await;
+    assert!(ended.code == 2 && ended.error.contains("add --yes"), "{}", ended.error);
+    let ended = workbench.run(&format!("device readopt device/{} --yes", id(78))).await;
+    assert!(ended.code == 3 && ended.error.contains("audit posture"), "{}", ended.error);
+    let ended = workbench.run(&format!("device readopt device/{} --name attic --yes -o name", id(77))).await;
+    assert_eq!((ended.code, ended.output.as_str()), (0, "device/attic\n"), "{}", ended.error);
+    assert!(ended.error.contains("comes in by itself"), "{}", ended.error);
 }

@@ -59,6 +59,7 @@ reasons! {
     PeerIdentityWipe "peer.identity_wipe" "This box was taken out of service and deletes what it is known by; to use it again, enrol it anew with `kaliun-edge enroll --new-key`.";
     PeerBootNotKept "peer.boot_not_kept" "Somebody chose another box that uses the same identity; give this one an identity of its own with `kaliun-edge enroll --new-key`.";
     PeerKeyMismatch "peer.key_mismatch" "The certificate's key is not the one that this device enrolled with; enrol the box again.";
+    PeerUnknownAfterRestore "peer.unknown_after_restore" "This server has no record of the box, though it gave it a certificate: its database came back from a backup. Take the box back with `fleetctl device readopt device/ID`; it comes in by itself then.";
     PeerDeviceUnknown "peer.device_unknown" "No such device is known here; enrol the box again.";
 
     EnrollmentTokenInvalid "enrollment.token_invalid" "Check that the join token was copied whole, or make a new one.";
@@ -102,6 +103,7 @@ reasons! {
     DeviceRevoked "device.revoked" "Nothing to do.";
     DeviceCloneSuspected "device.clone_suspected" "Two boxes use one identity: choose one with `fleetctl device readopt device/NAME --keep-boot BOOT`, and give the other one a key of its own.";
     DeviceKeyReused "device.key_reused" "Find out who has a copy of this device's key; enrol the box anew with `kaliun-edge enroll --new-key` and revoke this device.";
+    DeviceAheadOfDatabase "device.ahead_of_database" "The box remembers what this database does not: it came back from a backup. Say so with `control-plane restored`.";
     RotationWaits "rotation.waits" "Switch on the boxes that `fleetctl ca stragglers` lists, or go on without them by `fleetctl ca rotate advance --force`: they come along when they are back.";
     DeviceReadopted "device.readopted" "Nothing to do.";
     DeviceDecommissioned "device.decommissioned" "Nothing to do.";

@@ -12,6 +12,7 @@ pub(crate) enum Icon {
     Back,
     Next,
     Down,
+    Bell,
 }
 
 /// One icon, in the colour of the text around it.
@@ -25,6 +26,9 @@ pub(crate) fn IconView(icon: Icon) -> impl IntoView {
         Icon::Back => "M12 4.5 6.5 10l5.5 5.5",
         Icon::Next => "M8 4.5 13.5 10 8 15.5",
         Icon::Down => "M5 7.8 10 12.8l5-5",
+        Icon::Bell => {
+            "M10 3.2a4.6 4.6 0 0 0-4.6 4.6c0 4-1.6 5.2-1.6 5.2h12.4s-1.6-1.2-1.6-5.2A4.6 4.6 0 0 0 10 3.2zM8.5 16a1.6 1.6 0 0 0 3 0"
+        }
     };
     view! {
         <svg class="icon" viewBox="0 0 20 20" aria-hidden="true" focusable="false"><path d=path></path></svg>

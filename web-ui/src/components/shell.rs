@@ -4,9 +4,12 @@ use super::account_menu::AccountMenu;
 use super::icon::{Icon, IconView};
 use super::live_banner::LiveBanner;
 use crate::browser::document;
-use crate::components::moving::{memo, words};
+use crate::components::moving::{memo, piece, words};
+use crate::model::enrollment::{badge, badge_words};
 use crate::model::route::Route;
 use crate::navigation::Navigation;
+use crate::session::Session;
+use crate::waiting::WaitingBoxes;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast as _;
 use web_sys::HtmlElement;
@@ -17,6 +20,10 @@ pub(crate) fn Shell(children: Children) -> impl IntoView {
     let route = expect_context::<Navigation>().route();
     let is_list = memo(move || route.get() == Route::Devices);
     let is_claim = memo(move || route.get() == Route::Claim);
+    let is_waiting = memo(move || route.get() == Route::Waiting);
+    let waiting = WaitingBoxes::start(expect_context::<Session>());
+    provide_context(waiting);
+    let count = memo(move || waiting.count());
     // A new page begins at its top for the keyboard and the screen reader too.
     Effect::watch(move || route.get(), |_, _, _| focus_main(), false);
     view! {
@@ -27,6 +34,12 @@ pub(crate) fn Shell(children: Children) -> impl IntoView {
                 <nav class="nav" aria-label="Main">
                     <a href="/" aria-current=words(move || current(is_list.get()))><IconView icon=Icon::Home/><span>"Boxes"</span></a>
                     <a href="/claim" aria-current=words(move || current(is_claim.get()))><IconView icon=Icon::Plus/><span>"Add a box"</span></a>
+                    {piece(move || (count.get() > 0 || is_waiting.get()).then(|| view! {
+                        <a class="nav-waiting" href="/waiting" aria-current=words(move || current(is_waiting.get())) aria-label=words(move || format!("Waiting: {}", badge_words(count.get())))>
+                            <IconView icon=Icon::Bell/><span>"Waiting"</span>
+                            {piece(move || badge(count.get()).map(|text| view! { <b class="badge">{text}</b> }))}
+                        </a>
+                    }))}
                 </nav>
                 <AccountMenu/>
             </div>

@@ -1,6 +1,7 @@
 //! The code on a box's screen.
 
 use super::failure::Failure;
+use kaliun_proto::telemetry::v1::Facts;
 use kaliun_types::claim_check::{ALPHABET, CHECK_CHARS};
 
 /// Characters of a claim code.
@@ -57,6 +58,21 @@ pub fn check_problem(text: &str) -> Option<String> {
     }
     let strange = check.chars().find(|character| !is_in_alphabet(*character))?;
     Some(format!("No check characters have {strange} in them; compare them with the box's screen."))
+}
+
+/// What a box says of itself, as titles and texts; without what it does not say.
+#[must_use]
+pub fn own_words(facts: &Facts) -> Vec<(&'static str, String)> {
+    let all = [
+        ("Host name", facts.hostname.clone()),
+        ("Model", facts.model.clone()),
+        ("Serial number", facts.serial.clone()),
+        ("System", facts.operating_system.clone()),
+        ("Processor", facts.architecture.clone()),
+        ("Addresses", facts.addresses.join(", ")),
+        ("Agent", facts.agent_version.clone()),
+    ];
+    all.into_iter().filter(|(_, text)| !text.is_empty()).collect()
 }
 
 /// What the server says of check characters that it does not take, as a sentence for their field.
@@ -134,6 +150,20 @@ mod tests {
         let of_server = |message: &str| about_check(&Failure::from_status(3, message));
         assert_eq!(of_server("check: these are others").as_deref(), Some("These are others."));
         assert_eq!(of_server("name: too long"), None);
+    }
+
+    #[test]
+    fn a_box_is_shown_in_its_own_words_without_gaps() {
+        let facts = Facts {
+            hostname: "homeassistant".to_owned(),
+            addresses: vec!["192.168.1.5".to_owned(), "fd00::5".to_owned()],
+            ..Facts::default()
+        };
+        let shown: Vec<(&str, String)> = own_words(&facts);
+        assert_eq!(
+            shown,
+            [("Host name", "homeassistant".to_owned()), ("Addresses", "192.168.1.5, fd00::5".to_owned())]
+        );
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub enum Route {
     Device(String),
     /// Taking a box in.
     Claim,
+    /// Boxes that wait for an operator.
+    Waiting,
     /// There is no such page.
     Unknown,
 }
@@ -22,6 +24,7 @@ impl Route {
             (None | Some("sign-in" | "devices"), None, None) => Self::Devices,
             (Some("devices"), Some(id), None) => Self::Device(id.to_owned()),
             (Some("claim"), None, None) => Self::Claim,
+            (Some("waiting"), None, None) => Self::Waiting,
             (_, _, _) => Self::Unknown,
         }
     }
@@ -42,5 +45,7 @@ mod tests {
         check("/devices/7/x", Route::Unknown);
         check("/claim", Route::Claim);
         check("/claims", Route::Unknown);
+        check("/waiting", Route::Waiting);
+        check("/waiting/7", Route::Unknown);
     }
 }

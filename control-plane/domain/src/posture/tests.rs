@@ -48,6 +48,26 @@ fn each_says_what_was_seen_and_what_mends_it() {
             &format!("fleetctl device readopt device/cellar --keep-boot {OTHER_BOOT}"),
         ],
     );
+    let restored = "control-plane restored";
+    check(Matter::DatabaseOlder { boxes: 12 }, "device.ahead_of_database", "does not: 12.", &[restored]);
+    let returned = |is_known_whose| Matter::Returned {
+        source: "192.0.2.7".to_owned(),
+        key_fingerprint: "a1b2".to_owned(),
+        is_known_whose,
+    };
+    let finding_of = finding(returned(true));
+    let id = finding_of.device.as_ref().map(|(id, _name)| id.to_string()).unwrap();
+    assert_eq!(
+        finding_of.remedies(),
+        [Remedy::Operator(format!("fleetctl device readopt device/{id}"))],
+        "by its id, for it has no name"
+    );
+    check(
+        returned(false),
+        "peer.unknown_after_restore",
+        "key a1b2 came from 192.0.2.7",
+        &["on the box: kaliun-edge enroll --new-key"],
+    );
     let refused = |reason| Matter::Refused { reason, count: 1 };
     let wipe = "fleetctl device decommission device/cellar --wipe-identity";
     check(refused(ReasonCode::PeerDeviceRevoked), "peer.device_revoked", "refused once", &[wipe]);

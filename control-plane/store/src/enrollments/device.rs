@@ -156,7 +156,11 @@ pub(crate) async fn device_insert(
 /// The wished name, or with the lowest number behind it that is free.
 ///
 /// The lock keeps two boxes of the same name from choosing the same number; it is held until the transaction ends.
-async fn free_name(txn: &Txn<'_>, organization: OrganizationId, wished: &DeviceName) -> Result<String, StoreError> {
+pub(crate) async fn free_name(
+    txn: &Txn<'_>,
+    organization: OrganizationId,
+    wished: &DeviceName,
+) -> Result<String, StoreError> {
     txn.rows(
         "SELECT pg_advisory_xact_lock(hashtext($1), hashtext($2))",
         &[&organization.to_string(), &wished.as_str()],

@@ -27,6 +27,10 @@ async fn people_are_let_in_while_ingest_waits_for_the_database() -> Result<()> {
             agent_version: "1".to_owned(),
             trust_version: 0,
             shown_authority: 1,
+            certificate_expires_at: std::time::SystemTime::UNIX_EPOCH,
+            certificate_organization: None,
+            known_epoch: 0,
+            known_incarnation: 0,
         };
         busy.spawn(async move { system.sessions_open(ReplicaId::new(), &[open]).await });
     }

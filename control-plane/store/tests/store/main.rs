@@ -1,6 +1,7 @@
 //! The store on a real Postgres, with a database for each test.
 
 mod admissions;
+mod any_sequence;
 mod devices;
 mod doors;
 mod events;

@@ -22,6 +22,10 @@ async fn hello(fixture: &Fixture, device: DeviceId) -> Result<SessionOpen> {
         agent_version: "1".to_owned(),
         trust_version: 0,
         shown_authority: 1,
+        certificate_expires_at: SystemTime::UNIX_EPOCH,
+        certificate_organization: None,
+        known_epoch: 0,
+        known_incarnation: 0,
     })
 }
 
@@ -131,7 +135,10 @@ async fn a_deleted_or_unknown_device_may_not_begin() -> Result<()> {
     let epoch = start(&fixture, device).await?.epoch;
     fixture.store.app.device_delete(&fixture.first, &actor(), device).await?;
     assert!(matches!(open(&fixture, device).await?, SessionOpened::Refused(ReasonCode::PeerDeviceDeleted)));
-    assert!(matches!(open(&fixture, DeviceId::new()).await?, SessionOpened::Refused(ReasonCode::PeerDeviceUnknown)));
+    assert!(matches!(
+        open(&fixture, DeviceId::new()).await?,
+        SessionOpened::Refused(ReasonCode::PeerUnknownAfterRestore)
+    ));
     assert_eq!(fixture.store.system.sessions_fenced(&[(device, epoch)]).await?, [device]);
     Ok(())
 }

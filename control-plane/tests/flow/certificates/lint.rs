@@ -111,7 +111,21 @@ impl<'a> Linted<'a> {
         );
         let mut names = self.certificate.subject().iter_common_name();
         let name = names.next().context("a common name")?.as_str()?;
-        ensure!(names.next().is_none() && self.certificate.subject().iter().count() == 1, "one name and nothing else");
+        // A box's says whose it is, too, by an organization's id.
+        let mut organizations = self.certificate.subject().iter_organization();
+        let organization = organizations.next().map(|name| name.as_str()).transpose()?;
+        let is_device = matches!(kind, Kind::Device { .. });
+        ensure!(
+            organization.is_some() == is_device,
+            "an organization in a box's certificate and no other: {organization:?}"
+        );
+        let is_id = organization.is_none_or(|id| id.parse::<kaliun_types::id::OrganizationId>().is_ok());
+        ensure!(is_id, "{organization:?} is none's id");
+        let attributes = 1 + usize::from(is_device);
+        ensure!(
+            names.next().is_none() && self.certificate.subject().iter().count() == attributes,
+            "these names and nothing else"
+        );
         ensure!(name.chars().count() <= 64, "ub-common-name is 64");
         let expected = match kind {
             Kind::Authority { number } => format!("Kaliun Fleet device authority {number}"),
@@ -139,7 +153,9 @@ impl<'a> Linted<'a> {
         // An hour for boxes whose clock is behind, and no more: what begins earlier was valid before it was made.
         let behind = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())? - from.timestamp();
         ensure!((3_600..3_600 + 300).contains(&behind), "begins {behind} s ago");
-        ensure!((days * DAY..=days * DAY + 3_600).contains(&lasts), "{lasts} s");
+        // That of the listener begins with its authority, and is made some time after that.
+        let since_authority = if matches!(kind, Kind::Server { .. }) { 300 } else { 0 };
+        ensure!((days * DAY..=days * DAY + 3_600 + since_authority).contains(&lasts), "{lasts} s");
         let issuer = self.issuer.validity();
         ensure!(until <= issuer.not_after, "outlives its authority");
         Ok(())

@@ -67,7 +67,7 @@ impl<'a> Caller<'a> {
             "DeviceService/RevokeDevice" => vec![self.revoke_device(handles).await],
             "DeviceService/ExtendDevice" => vec![self.extend_device(handles).await],
             "LifecycleService/DecommissionDevice" => vec![self.decommission_device(handles).await],
-            "LifecycleService/ReadoptDevice" => vec![self.readopt_device(handles).await],
+            "LifecycleService/ReadoptDevice" => self.readopt_device(handles).await,
             "LifecycleService/ReplaceDevice" => self.replace_device(handles).await,
             "CertificateService/ListDeviceCertificates" => self.list_device_certificates(handles).await,
             "PostureService/ListFindings" => self.list_findings(handles).await,

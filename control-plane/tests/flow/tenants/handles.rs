@@ -6,6 +6,8 @@ pub(crate) struct Handles {
     pub(crate) device_id: String,
     pub(crate) device_name: String,
     pub(crate) device_version: u64,
+    /// A device that the database does not know and that came back.
+    pub(crate) returned_device_id: String,
     /// Value of the label `site`.
     pub(crate) site: String,
     pub(crate) installation_id: String,
@@ -47,6 +49,7 @@ impl Handles {
             device_id: id(),
             device_name: "nobody-cellar".to_owned(),
             device_version: 1,
+            returned_device_id: id(),
             site: "nobody-site".to_owned(),
             installation_id: id(),
             join_token_id: id(),
@@ -76,6 +79,7 @@ impl Handles {
         let known = [
             ("device id", &self.device_id),
             ("device name", &self.device_name),
+            ("returned device id", &self.returned_device_id),
             ("site", &self.site),
             ("installation id", &self.installation_id),
             ("join token id", &self.join_token_id),

@@ -120,12 +120,14 @@ impl Tenant {
         asking.until_offline(&known.device_id).await?;
 
         refused_insert(admin, organization, word).await?;
+        let returned_device_id = returned_insert(admin, organization, word).await?;
 
         let pages = asking.pages(&known.device_id).await?;
         let handles = Handles {
             device_id: known.device_id.clone(),
             device_name: format!("{word}-cellar"),
             device_version: 1,
+            returned_device_id,
             site,
             installation_id: installation.to_string(),
             join_token_id,
@@ -165,9 +167,18 @@ impl Tenant {
 
     /// Fails when a text holds anything of this tenant.
     pub(crate) fn assert_absent(&self, text: &str, what: &str) {
-        let Handles { device_id, installation_id, join_token_id, api_token_id, claim_code, .. } = &self.handles;
+        let Handles { device_id, returned_device_id, installation_id, join_token_id, api_token_id, claim_code, .. } =
+            &self.handles;
         let organization = self.organization.to_string();
-        let known = [&organization, device_id, &self.other_device_id, installation_id, join_token_id, api_token_id];
+        let known = [
+            &organization,
+            device_id,
+            returned_device_id,
+            &self.other_device_id,
+            installation_id,
+            join_token_id,
+            api_token_id,
+        ];
         for own in known.into_iter().map(String::as_str).chain([self.word, claim_code.as_str()]) {
             assert!(!text.contains(own), "{what} shows {own}: {text}");
         }
@@ -203,6 +214,19 @@ async fn refused_insert(admin: &Client, organization: Uuid, word: &str) -> Resul
         admin.execute(statement, &[&organization, &format!("{word}-{source}-source")]).await?;
     }
     Ok(())
+}
+
+/// Devices that came back and that the database does not know; answers the one that somebody takes back.
+async fn returned_insert(admin: &Client, organization: Uuid, word: &str) -> Result<String> {
+    let statement = "INSERT INTO returned_device
+                         (device_id, organization_id, key_hash, certificate_authority, certificate_expires_at, source)
+                     VALUES (gen_random_uuid(), $1, sha256($2), 1, now() + interval '9 days', $3)
+                     RETURNING device_id::text";
+    let source = format!("{word}-somewhere");
+    // One stays whatever is done.
+    admin.query_one(statement, &[&organization, &format!("{word} 1").as_bytes(), &source]).await?;
+    let row = admin.query_one(statement, &[&organization, &format!("{word} 2").as_bytes(), &source]).await?;
+    Ok(row.get(0))
 }
 
 /// Sends facts, an event and samples, each with the word where it takes one, and ends the session.

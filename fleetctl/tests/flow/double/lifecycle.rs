@@ -50,6 +50,16 @@ impl LifecycleService for Services {
         let wanted = request.get_ref().clone();
         self.enter(&request, format!("readopt_device: keep {}", wanted.keep_boot_id)).await?;
         let mut world = self.world();
+        if wanted.keep_boot_id.is_empty() {
+            let waits = world.findings.iter().any(|finding| finding.device_id == wanted.id);
+            if !waits {
+                return Err(Status::not_found("There is no such device."));
+            }
+            let name = if wanted.name.is_empty() { "returned".to_owned() } else { wanted.name };
+            let device = Device { id: wanted.id, name, ..Device::default() };
+            world.devices.push(device.clone());
+            return Ok(Response::new(ReadoptDeviceResponse { device: Some(device) }));
+        }
         let device = world.devices.iter_mut().find(|device| device.id == wanted.id);
         let device = device.ok_or_else(|| Status::not_found("There is no such device."))?;
         device.parked_at_ms = 0;

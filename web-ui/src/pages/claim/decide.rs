@@ -7,12 +7,11 @@ use crate::components::icon::{Icon, IconView};
 use crate::components::moving::{background, flag, memo, piece, words};
 use crate::components::notice::Notice;
 use crate::components::time::Until;
-use crate::model::claim::{about_check, check_problem, grouped, normalize_check};
+use crate::model::claim::{about_check, check_problem, grouped, normalize_check, own_words};
 use crate::model::failure::Failure;
 use crate::model::mark::Tone;
 use crate::session::Session;
 use kaliun_proto::fleet::v1::{ApproveClaimRequest, Claim, Installation};
-use kaliun_proto::telemetry::v1::Facts;
 use kaliun_types::name::DeviceName;
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
@@ -45,7 +44,7 @@ pub(crate) fn Decide(claim: Claim, code: String, step: RwSignal<Step>) -> impl I
             </div>
             <p class="quiet">"Nobody has checked this."</p>
             <dl class="facts">
-                {lines(&facts).into_iter().map(|(title, text)| view! { <div class="fact"><dt>{title}</dt><dd>{text}</dd></div> }).collect_view()}
+                {own_words(&facts).into_iter().map(|(title, text)| view! { <div class="fact"><dt>{title}</dt><dd>{text}</dd></div> }).collect_view()}
                 <div class="fact"><dt>"Came from"</dt><dd>{claim.source_address.clone()}<span class="quiet">" (seen by the server)"</span></dd></div>
             </dl>
         </section>
@@ -192,18 +191,4 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
             </div>
         </form>
     }
-}
-
-fn lines(facts: &Facts) -> Vec<(&'static str, String)> {
-    [
-        ("Host name", facts.hostname.clone()),
-        ("Model", facts.model.clone()),
-        ("System", facts.operating_system.clone()),
-        ("Processor", facts.architecture.clone()),
-        ("Addresses", facts.addresses.join(", ")),
-        ("Agent", facts.agent_version.clone()),
-    ]
-    .into_iter()
-    .filter(|(_, text)| !text.is_empty())
-    .collect()
 }

@@ -15,6 +15,7 @@ use kaliun_edge_sim::fleet::{FleetConfig, SimulatedBox};
 use kaliun_proto::fleet::v1::CreateJoinTokenRequest;
 use kaliun_proto::fleet::v1::join_token_service_client::JoinTokenServiceClient;
 use kaliun_types::secret::SecretText;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio_postgres::NoTls;
@@ -28,6 +29,7 @@ pub(crate) struct Inside {
     server: Server,
     database: TestDatabase,
     clock: ServerClock,
+    config: Config,
     boxes: FleetConfig,
     dialer: Arc<Dialer>,
     _folder: TestFolder,
@@ -63,9 +65,11 @@ impl Inside {
         );
         std::fs::write(folder.join("server.toml"), file)?;
         std::fs::create_dir(folder.join("server"))?;
-        let config = Config::load(Layer::default(), Some(&folder.join("server.toml")))?;
+        let mut config = Config::load(Layer::default(), Some(&folder.join("server.toml")))?;
         let (clock, box_clock) = (ServerClock::default(), BoxClock::default());
         let server = Server::start_by(&config, clock.clone()).await?;
+        // When it starts again the boxes look for it where it was.
+        config.device_listen = server.addresses().device;
         let boxes = FleetConfig {
             server: format!("https://localhost:{}", server.addresses().device.port()).parse()?,
             join_token: Some(join_token(&server).await?),
@@ -78,7 +82,12 @@ impl Inside {
             journal_limits: JournalLimits::default(),
             clock: box_clock,
         };
-        Ok(Self { server, database, clock, boxes, dialer: Dialer::new(), _folder: folder })
+        Ok(Self { server, database, clock, config, boxes, dialer: Dialer::new(), _folder: folder })
+    }
+
+    /// The server's state folder.
+    pub(crate) fn state_dir(&self) -> &Path {
+        &self.config.state_dir
     }
 
     /// Moves the clocks of the server and of all boxes on.
@@ -115,6 +124,18 @@ impl Inside {
             row = client.query_one(query, &[]) => Ok(row?.get(0)),
             ended = connection => anyhow::bail!("the database went away: {ended:?}"),
         }
+    }
+
+    /// Stops the server, lets something be done meanwhile, and starts it again at the same address.
+    pub(crate) async fn restart_after<T>(
+        self,
+        work: impl AsyncFnOnce(&TestDatabase, &Config) -> anyhow::Result<T>,
+    ) -> anyhow::Result<(Self, T)> {
+        let Self { server, database, clock, config, boxes, dialer, _folder } = self;
+        server.stop().await;
+        let done = work(&database, &config).await?;
+        let server = Server::start_by(&config, clock.clone()).await?;
+        Ok((Self { server, database, clock, config, boxes, dialer, _folder }, done))
     }
 
     pub(crate) async fn stop(self) {

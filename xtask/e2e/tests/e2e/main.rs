@@ -15,6 +15,8 @@ mod killing;
 #[cfg(test)]
 mod list;
 #[cfg(test)]
+mod restored;
+#[cfg(test)]
 mod rotating;
 #[cfg(test)]
 mod speed;

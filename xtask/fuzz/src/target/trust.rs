@@ -30,7 +30,7 @@ fn check(chain: &TrustChain) {
     let signed = as_signed(chain.version());
     let authorities: Vec<Vec<u8>> = chain.authorities().iter().map(|authority| authority.to_vec()).collect();
     assert_eq!(authorities, signed.certificate_authorities, "a box believes whom the signed bundle names");
-    assert_eq!(chain.made_at_ms(), signed.created_at_ms);
+    assert!(chain.earliest_ms() >= signed.created_at_ms, "no clock of a living box is before its newest bundle");
 }
 
 pub(super) fn trust_chain(data: &[u8]) -> Outcome {

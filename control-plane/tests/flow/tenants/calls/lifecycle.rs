@@ -30,10 +30,16 @@ impl Caller<'_> {
         vec![Answer::unary("of another", foreign, done), Answer::unary("by another", by_foreign, done)]
     }
 
-    pub(super) async fn readopt_device(&self, handles: &Handles) -> Answer {
+    pub(super) async fn readopt_device(&self, handles: &Handles) -> Vec<Answer> {
         // The boot of every box of these tests.
-        let keep_boot_id = crate::support::hello().boot_id;
-        let request = fleet::ReadoptDeviceRequest { id: handles.device_id.clone(), keep_boot_id };
-        Answer::unary("by id", self.lifecycles().readopt_device(self.request(request)).await, |_| "done".to_owned())
+        let boot = crate::support::hello().boot_id;
+        let readopt = async |id: &str, keep_boot_id: String| {
+            let request = fleet::ReadoptDeviceRequest { id: id.to_owned(), keep_boot_id, ..Default::default() };
+            self.lifecycles().readopt_device(self.request(request)).await
+        };
+        let kept = readopt(&handles.device_id, boot).await;
+        let back = readopt(&handles.returned_device_id, String::new()).await;
+        let done = |_: &fleet::ReadoptDeviceResponse| "done".to_owned();
+        vec![Answer::unary("by id", kept, done), Answer::unary("one that came back", back, done)]
     }
 }
