@@ -152,5 +152,9 @@ async fn a_flood_is_a_sum_and_harms_nobody() -> Result<()> {
     ensure!(known_sessions == 5 && busy > 0, "{busy} were busy");
     assert_eq!(counted(&admin, "enrollment.busy", busy).await?.len(), 1);
     assert_eq!(counted(&admin, "enrollment.token_invalid", TRIES - busy).await?.len(), 1);
+    // One line, for those who run the control plane.
+    let lines = crate::posture::platform_findings(&fixture).await?;
+    let lines: Vec<_> = lines.iter().map(|line| (line.reason.as_str(), line.source.as_str(), line.count)).collect();
+    assert_eq!(lines, [("enrollment.flood", "127.0.0.1", u64::try_from(TRIES)?)]);
     fixture.stop().await
 }
