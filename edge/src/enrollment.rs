@@ -13,7 +13,6 @@ use crate::dialer::{Dialer, TlsSetupError};
 use crate::identity::{DeviceRecord, IdentityError, IdentityKey, InvalidDeviceRecord, sha256};
 use crate::refusal::Refusal;
 use crate::server_address::ServerAddress;
-use crate::state_dir::StateDirError;
 use crate::trust::{TrustChain, UntrustedChain};
 use kaliun_proto::enrollment::v1::enroll_request::{Begin, Proof, Step as Request};
 use kaliun_proto::enrollment::v1::enroll_response::{Issued, Pending, Refused, Step as Response};
@@ -59,9 +58,6 @@ pub enum EnrollmentError {
     /// The certificate that came is not for this box.
     #[error("the control plane sent a certificate that does not fit")]
     Certificate(#[from] InvalidDeviceRecord),
-    /// What was learned cannot be kept.
-    #[error(transparent)]
-    StateDir(#[from] StateDirError),
     /// The server said no.
     #[error("{reason}: {message}")]
     Refused {
@@ -95,7 +91,6 @@ impl EnrollmentError {
             | Self::Trust(_)
             | Self::Identity(_)
             | Self::Certificate(_)
-            | Self::StateDir(_)
             | Self::Protocol(_)
             | Self::TimedOut => crate::link::transport::with_sources(self),
         }

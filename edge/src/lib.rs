@@ -18,6 +18,7 @@ pub mod homeassistant;
 pub mod host;
 pub mod identity;
 pub mod journal;
+mod kept;
 pub mod link;
 mod measuring;
 mod published;

@@ -8,6 +8,7 @@ use crate::enrollment::{Enrollment, EnrollmentError, PendingEnrollment, decide a
 use crate::facts::AGENT_VERSION;
 use crate::identity::{DeviceRecord, Identity};
 use crate::journal::{Class, Journal};
+use crate::kept::STORE_RETRY;
 use crate::link::outage::{EndedOutage, Outage};
 use crate::link::session::{Change, Session, SessionEnd};
 use crate::link::settings::HeldSettings;
@@ -25,9 +26,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// When an order that could not be stored is stored again: a full disk may have room by then.
-const WIPE_RETRY: Duration = Duration::from_secs(10);
 
 /// What this agent can do, as Hello says it.
 const CAPABILITIES: [&str; 3] = ["samples", "events", "settings"];
@@ -74,11 +72,12 @@ impl Uplink<'_> {
         let (mut enroll_attempts, mut link_attempts, mut recover_attempts, mut trust_attempts) = (0, 0, 0, 0);
         let mut outage = Outage::begin(self.now_ms());
         self.publish_enrolled();
+        let stop = self.stop;
         while !self.stop.is_cancelled() && (next != Next::Link || !self.config.only_enroll) {
+            self.keep();
             let wait = match next {
                 Next::Enroll => {
                     enroll_attempts += 1;
-                    let stop = self.stop.clone();
                     let enrolled = stop.run_until_cancelled(Box::pin(self.enroll())).await?;
                     if self.is_known_already(&enrolled) {
                         next = Next::Recover;
@@ -94,7 +93,7 @@ impl Uplink<'_> {
                     }
                 }
                 Next::RefreshTrust => {
-                    self.refresh_trust().await;
+                    stop.run_until_cancelled(Box::pin(self.refresh_trust())).await?;
                     if self.trust.is_some() {
                         (next, trust_attempts) = (Next::Link, 0);
                         Duration::ZERO
@@ -105,7 +104,6 @@ impl Uplink<'_> {
                 }
                 Next::Recover => {
                     recover_attempts += 1;
-                    let stop = self.stop.clone();
                     let recovered = stop.run_until_cancelled(Box::pin(self.recover())).await?;
                     let wait;
                     (next, wait) = self.after_recovery(recovered, recover_attempts);
@@ -127,14 +125,43 @@ impl Uplink<'_> {
                     Ok(marker) => return Some(marker),
                     Err(error) => {
                         tracing::error!(error = %with_sources(&error), "the order to delete the identity cannot be stored yet");
-                        WIPE_RETRY
+                        STORE_RETRY
                     }
                 },
             };
-            let stop = self.stop.clone();
             stop.run_until_cancelled(tokio::time::sleep(wait)).await;
         }
+        if self.config.only_enroll {
+            self.store_enrolled().await;
+        }
         None
+    }
+
+    /// Tries once more to store what could not be stored.
+    fn keep(&mut self) {
+        self.identity.keep(self.state);
+        if let Some(trust) = &mut self.trust {
+            trust.keep(self.state);
+        }
+    }
+
+    /// Waits until what enrolment gave is stored, for this process ends now.
+    async fn store_enrolled(&mut self) {
+        let stop = self.stop;
+        while !(self.identity.is_stored() && self.trust.as_ref().is_none_or(TrustChain::is_stored)) {
+            let reason = ReasonCode::DiskFull;
+            let message = "The box's certificate cannot be stored; free some space.".to_owned();
+            self.published.enrollment(EnrollmentState::Failed {
+                reason: reason.code().to_owned(),
+                message,
+                tries_again: true,
+            });
+            if stop.run_until_cancelled(tokio::time::sleep(STORE_RETRY)).await.is_none() {
+                return;
+            }
+            self.keep();
+        }
+        self.publish_enrolled();
     }
 
     fn name(&self) -> &str {
@@ -176,8 +203,8 @@ impl Uplink<'_> {
             key: &self.identity.key,
             join_token: self.config.join_token.as_ref(),
         };
-        let trust = enrollment.learn_trust(self.first_hash, self.trust.clone()).await?;
-        trust.store(self.state)?;
+        let mut trust = enrollment.learn_trust(self.first_hash, self.trust.clone()).await?;
+        trust.keep(self.state);
         let fingerprint = self.identity.key.fingerprint();
         let published = self.published;
         // A box that waits for a person must not keep its place.
@@ -193,9 +220,7 @@ impl Uplink<'_> {
             });
         };
         self.trust = Some(trust.clone());
-        let record = enrollment.enroll(&trust, self.journal.facts().facts, on_pending).await?;
-        record.store(self.state)?;
-        Ok(record)
+        enrollment.enroll(&trust, self.journal.facts().facts, on_pending).await
     }
 
     /// Whether the server has a device with this key, though the box lost what it was told of it: then its key proves that it is that
@@ -249,9 +274,7 @@ impl Uplink<'_> {
             key: &self.identity.key,
         };
         let trust = self.trust.as_ref().ok_or(EnrollmentError::Trust(UntrustedChain::Empty))?;
-        let record = recovery.recover(trust).await?;
-        record.store(self.state)?;
-        Ok(record)
+        recovery.recover(trust).await
     }
 
     /// What follows a recovery: the link, another try, or enrolment where the server does not know this box.
@@ -295,11 +318,7 @@ impl Uplink<'_> {
     /// A certificate in place of whatever there was.
     fn take_record(&mut self, record: DeviceRecord) {
         self.note_time(record.begins_at_ms);
-        self.identity.record = Some(record);
-        // Whatever was to follow the old certificate is of no use now.
-        if let Err(error) = self.identity.fall_back(self.state) {
-            tracing::error!(error = %with_sources(&error), "an old candidate cannot be removed");
-        }
+        self.identity.take_record(self.state, record);
         self.publish_enrolled();
     }
 
@@ -356,26 +375,20 @@ impl Uplink<'_> {
     fn note_time(&mut self, said_ms: i64) {
         let clock_ms = self.now_ms();
         let Some(trust) = self.trust.as_mut() else { return };
-        if let Err(error) = trust.note_time(self.state, said_ms, clock_ms) {
-            tracing::error!(error = %with_sources(&error), "the time that the server said cannot be stored");
-        }
+        trust.note_time(self.state, said_ms, clock_ms);
     }
 
     /// A session has begun: the certificate that was shown is good.
     fn commit_candidate(&mut self) {
-        match self.identity.commit(self.state) {
-            Ok(false) => {}
-            Ok(true) => tracing::info!("the next certificate is in use"),
-            Err(error) => tracing::error!(error = %with_sources(&error), "the next certificate cannot be stored"),
+        if self.identity.commit(self.state) {
+            tracing::info!("the next certificate is in use");
         }
     }
 
     /// The server does not take the certificate that was shown: if it was the next one, the one before it counts.
     fn fall_back(&mut self, failure: Failure) -> Failure {
-        match self.identity.fall_back(self.state) {
-            Ok(false) => return failure,
-            Ok(true) => {}
-            Err(error) => tracing::error!(error = %with_sources(&error), "a certificate of no use cannot be removed"),
+        if !self.identity.fall_back(self.state) {
+            return failure;
         }
         Failure::NotRenewed { message: format!("The next certificate is not taken: {}", failure.message()) }
     }
@@ -421,9 +434,11 @@ impl Uplink<'_> {
             join_token: None,
         };
         let learned = Box::pin(enrollment.learn_trust(self.first_hash, self.trust.clone())).await;
-        match learned.map(|trust| (trust.store(self.state), trust)) {
-            Ok((Ok(()), trust)) => self.trust = Some(trust),
-            Ok((Err(error), _)) => tracing::error!(error = %with_sources(&error), "trust bundles cannot be stored"),
+        match learned {
+            Ok(mut trust) => {
+                trust.keep(self.state);
+                self.trust = Some(trust);
+            }
             Err(error) => tracing::warn!(error = %with_sources(&error), "trust bundles were not renewed"),
         }
     }

@@ -26,7 +26,6 @@ pub fn decide(error: &EnrollmentError, attempts: u32, jitter: f64) -> Enrollment
     let (retry_after, reason) = match error {
         EnrollmentError::Dial(error) if error.is_untrusted_server() => (Some(later), ReasonCode::PeerUnknownIssuer),
         EnrollmentError::Dial(_) | EnrollmentError::TimedOut => (Some(soon), ReasonCode::LinkLost),
-        EnrollmentError::StateDir(_) => (Some(later), ReasonCode::DiskFull),
         EnrollmentError::Protocol(_) | EnrollmentError::Certificate(_) => (Some(later), ReasonCode::LinkProtocolError),
         EnrollmentError::Tls(_) | EnrollmentError::Identity(_) => (None, ReasonCode::EnrollmentRequestInvalid),
         // Somebody else answers under the server's address, or the hash is not this server's.

@@ -88,6 +88,24 @@ async fn a_box_that_lost_what_it_was_told_proves_its_key() {
 }
 
 #[tokio::test]
+async fn a_box_that_waits_for_bundles_stops_when_asked() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(&double);
+    let running = RunningBox::start(folder.path(), config.clone());
+    double.attempt().await;
+    running.stop().await.unwrap();
+    std::fs::remove_file(folder.path().join("trust-bundles.pb")).unwrap();
+    // Whoever listens here says nothing.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    config.server = format!("https://{}", silent.local_addr().unwrap()).parse().unwrap();
+    let running = RunningBox::start(folder.path(), config);
+    let (_socket, _) = within(silent.accept()).await.unwrap();
+    // A third of what it would wait for an answer.
+    tokio::time::timeout(Duration::from_secs(5), running.stop()).await.expect("it stops at once").unwrap();
+}
+
+#[tokio::test]
 async fn a_box_that_the_server_does_not_know_enrols_again() {
     let mut double = Double::start().await;
     let folder = tempfile::tempdir().unwrap();
