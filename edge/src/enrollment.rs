@@ -5,6 +5,7 @@
 
 mod retry;
 
+pub(crate) use retry::is_about_token;
 pub use retry::{EnrollmentDecision, decide};
 
 use crate::clock::Clock;

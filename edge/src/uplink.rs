@@ -4,7 +4,7 @@ use crate::agent::AgentConfig;
 use crate::agent_state::{EnrollmentState, LinkState};
 use crate::decommission::Decommissioned;
 use crate::dialer::Dialer;
-use crate::enrollment::{Enrollment, EnrollmentError, PendingEnrollment, decide as decide_enrollment};
+use crate::enrollment::{Enrollment, EnrollmentError, PendingEnrollment, decide as decide_enrollment, is_about_token};
 use crate::facts::AGENT_VERSION;
 use crate::identity::{DeviceRecord, Identity};
 use crate::journal::{Class, Journal};
@@ -70,6 +70,8 @@ impl Uplink<'_> {
         // Counted apart, and the link's only begin again after a session that lasted: a server that enrols a box and refuses
         // it right after must not be asked every second.
         let (mut enroll_attempts, mut link_attempts, mut recover_attempts, mut trust_attempts) = (0, 0, 0, 0);
+        // Why the server did not take the join token, while the box asks whether its key is known all the same.
+        let mut token_refusal = None;
         let mut outage = Outage::begin(self.now_ms());
         self.publish_enrolled();
         let stop = self.stop;
@@ -79,8 +81,8 @@ impl Uplink<'_> {
                 Next::Enroll => {
                     enroll_attempts += 1;
                     let enrolled = stop.run_until_cancelled(Box::pin(self.enroll())).await?;
-                    if self.is_known_already(&enrolled) {
-                        next = Next::Recover;
+                    if self.may_be_known(&enrolled) {
+                        (next, token_refusal) = (Next::Recover, enrolled.err().filter(is_about_token));
                         continue;
                     }
                     match self.after_enrollment(enrolled, enroll_attempts) {
@@ -106,9 +108,13 @@ impl Uplink<'_> {
                     recover_attempts += 1;
                     let recovered = stop.run_until_cancelled(Box::pin(self.recover())).await?;
                     let wait;
-                    (next, wait) = self.after_recovery(recovered, recover_attempts);
+                    (next, wait) = match token_refusal.take_if(|_| is_unknown(&recovered)) {
+                        // The box is nobody's: what was said of its token stands.
+                        Some(refusal) => (Next::Enroll, self.after_enrollment(Err(refusal), enroll_attempts)?),
+                        None => self.after_recovery(recovered, recover_attempts)?,
+                    };
                     if next == Next::Link {
-                        recover_attempts = 0;
+                        (recover_attempts, token_refusal) = (0, None);
                     }
                     wait
                 }
@@ -223,13 +229,13 @@ impl Uplink<'_> {
         enrollment.enroll(&trust, self.journal.facts().facts, on_pending).await
     }
 
-    /// Whether the server has a device with this key, though the box lost what it was told of it: then its key proves that it is that
-    /// one. Not with a join token, which may be another organization's than the device is in.
-    fn is_known_already(&self, outcome: &Result<DeviceRecord, EnrollmentError>) -> bool {
-        let is_in_use = |reason: &str| reason == ReasonCode::EnrollmentKeyInUse.code();
-        self.config.join_token.is_none()
-            && self.trust.is_some()
-            && matches!(outcome, Err(EnrollmentError::Refused { reason, .. }) if is_in_use(reason))
+    /// Whether the server may have a device with this key, though the box lost what it was told of it: then its key proves that it is
+    /// that one. A join token that is good says where the box belongs, which may be another organization than the device is in; one that
+    /// is not taken any more says nothing.
+    fn may_be_known(&self, outcome: &Result<DeviceRecord, EnrollmentError>) -> bool {
+        let Err(error) = outcome else { return false };
+        let is_in_use = refused_for(error, ReasonCode::EnrollmentKeyInUse) && self.config.join_token.is_none();
+        self.trust.is_some() && (is_in_use || is_about_token(error))
     }
 
     /// Takes the outcome in. `None` when the box is enrolled, or when it gave up where it only had to enrol.
@@ -277,13 +283,18 @@ impl Uplink<'_> {
         recovery.recover(trust).await
     }
 
-    /// What follows a recovery: the link, another try, or enrolment where the server does not know this box.
-    fn after_recovery(&mut self, outcome: Result<DeviceRecord, EnrollmentError>, attempts: u32) -> (Next, Duration) {
+    /// What follows a recovery: the link, another try, or enrolment where the server does not know this box. `None` when it gave up where
+    /// it only had to enrol.
+    fn after_recovery(
+        &mut self,
+        outcome: Result<DeviceRecord, EnrollmentError>,
+        attempts: u32,
+    ) -> Option<(Next, Duration)> {
         let error = match outcome {
             Ok(record) => {
                 tracing::info!("a new certificate in place of one that was of no use");
                 self.take_record(record);
-                return (Next::Link, Duration::ZERO);
+                return Some((Next::Link, Duration::ZERO));
             }
             Err(error) => error,
         };
@@ -291,28 +302,32 @@ impl Uplink<'_> {
             && error.is_untrusted_server()
         {
             // The link comes back here when the newer bundles do not help.
-            return (Next::RefreshTrust, backoff(attempts, rand::random()));
+            return Some((Next::RefreshTrust, backoff(attempts, rand::random())));
         }
         let decision = decide_enrollment(&error, attempts, rand::random());
         let (reason, message, since_ms) = (decision.reason, error.sentence(), self.now_ms());
         // A recovery goes to a server that the box has verified, and this was its own answer to the box's proof.
-        if reason == ReasonCode::PeerIdentityWipe.code() && matches!(error, EnrollmentError::Refused { .. }) {
-            return (Next::Wipe, Duration::ZERO);
+        if refused_for(&error, ReasonCode::PeerIdentityWipe) {
+            return Some((Next::Wipe, Duration::ZERO));
         }
         if reason == ReasonCode::PeerDeviceUnknown.code() {
-            return (Next::Enroll, backoff(attempts, rand::random()));
+            return Some((Next::Enroll, backoff(attempts, rand::random())));
         }
         let Some(wait) = decision.retry_after else {
             tracing::error!(%reason, cause = %message, "the box cannot get a certificate; somebody has to act");
+            if self.config.only_enroll {
+                let (reason, message) = (reason.clone(), message.clone());
+                self.published.enrollment(EnrollmentState::Failed { reason, message, tries_again: false });
+            }
             self.publish_out_of_service(&reason);
             self.published.link(LinkState::Stopped { reason, message, since_ms });
-            return (Next::Recover, STOPPED_LOOKS_AGAIN_AFTER);
+            return (!self.config.only_enroll).then_some((Next::Recover, STOPPED_LOOKS_AGAIN_AFTER));
         };
         tracing::info!(%reason, cause = %message, retry_after = ?wait, "no certificate yet");
         let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         let next_try_at_ms = since_ms.saturating_add(wait_ms);
         self.published.link(LinkState::Offline { reason, message, since_ms, next_try_at_ms });
-        (Next::Recover, wait)
+        Some((Next::Recover, wait))
     }
 
     /// A certificate in place of whatever there was.
@@ -505,6 +520,16 @@ impl Uplink<'_> {
         }
         self.published.spool(self.journal, Class::Events);
     }
+}
+
+/// Whether a server's own answer was that.
+fn refused_for(error: &EnrollmentError, expected: ReasonCode) -> bool {
+    matches!(error, EnrollmentError::Refused { reason, .. } if reason == expected.code())
+}
+
+/// Whether the server has no device with the key that was proved.
+fn is_unknown(recovered: &Result<DeviceRecord, EnrollmentError>) -> bool {
+    recovered.as_ref().is_err_and(|error| refused_for(error, ReasonCode::PeerDeviceUnknown))
 }
 
 fn duration_words(milliseconds: i64) -> String {
