@@ -27,6 +27,7 @@ pub mod refusal;
 mod remembered;
 pub mod sample;
 pub mod server_address;
+pub mod shown;
 pub mod spool;
 pub mod state_dir;
 pub mod status;

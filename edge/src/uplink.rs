@@ -221,7 +221,7 @@ impl Uplink<'_> {
                 claim_code: pending.claim_code,
                 claim_url: pending.claim_url,
                 expires_at_ms: pending.expires_at_ms,
-                check: pending.check.map(|check| check.as_str().to_owned()).unwrap_or_default(),
+                check: pending.check.map(|check| check.as_str().to_owned().into()).unwrap_or_default(),
                 fingerprint: fingerprint.clone(),
             });
         };
