@@ -155,7 +155,7 @@ pub async fn run<H: Host>(
     let identity = Identity::load_or_create(&state)?;
     if let (Some(trust), Some(record)) = (trust.as_mut(), &identity.record) {
         // An older program did not note what time it was told.
-        trust.note_time(&state, record.begins_at_ms, config.clock.now_ms())?;
+        trust.note_time(&state, record.begins_at_ms, config.clock.now_ms());
     }
     let settings = HeldSettings::load(&state)?;
     let boot_id = host.boot_id();

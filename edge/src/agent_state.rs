@@ -1,5 +1,6 @@
 //! What an agent makes known of itself: to its status file, to the screen, and to tests. No secrets.
 
+use crate::shown::Shown;
 use crate::spool::Position;
 use serde::Serialize;
 
@@ -28,9 +29,9 @@ pub enum EnrollmentState {
     /// Somebody has to say yes.
     Pending {
         /// Eight characters to enter; empty when an operator has to approve.
-        claim_code: String,
+        claim_code: Shown,
         /// The page to open; empty without a code.
-        claim_url: String,
+        claim_url: Shown,
         /// When the code ends. Milliseconds since the Unix epoch.
         expires_at_ms: i64,
         /// The key's fingerprint, to compare.
@@ -38,7 +39,7 @@ pub enum EnrollmentState {
         /// Check characters for whoever entered the code; empty until somebody has. For the screen alone: whoever reads files from
         /// afar does not stand before it.
         #[serde(skip)]
-        check: String,
+        check: Shown,
     },
     /// It has one.
     Enrolled {

@@ -3,7 +3,7 @@
 use crate::agent::{self, AgentError};
 use crate::agent_state::{AgentState, EnrollmentState};
 use crate::config::{Config, ConfigError, Layer};
-use crate::console;
+use crate::console::{self, Screen};
 use crate::decommission::Decommissioned;
 use crate::dialer::Dialer;
 use crate::host::linux::LinuxHost;
@@ -160,6 +160,8 @@ fn prepare(layer: &Layer) -> Result<Config, CliError> {
 }
 
 fn run_agent(config: Config) -> Result<(), CliError> {
+    let screen = Screen::open(config.console.as_deref())
+        .map_err(|source| ConfigError::Console { path: config.console.clone().unwrap_or_default(), source })?;
     let state_dir = StateDir::open(&config.state_dir, Durability::Disk)?;
     let _lock = state_dir.try_lock()?.ok_or_else(|| CliError::Locked(config.state_dir.clone()))?;
     // One thread: the agent sleeps nearly always, and a box has better use for its memory.
@@ -167,10 +169,10 @@ fn run_agent(config: Config) -> Result<(), CliError> {
         .enable_all()
         .build()
         .map_err(|source| CliError::Process("start the runtime", source))?;
-    runtime.block_on(Box::pin(supervise(config, state_dir)))
+    runtime.block_on(Box::pin(supervise(config, state_dir, screen)))
 }
 
-async fn supervise(config: Config, state_dir: StateDir) -> Result<(), CliError> {
+async fn supervise(config: Config, state_dir: StateDir, screen: Screen) -> Result<(), CliError> {
     let stop = CancellationToken::new();
     let only_enroll = config.agent.only_enroll;
     let host = LinuxHost::new(&config.state_dir, config.home_assistant);
@@ -179,7 +181,7 @@ async fn supervise(config: Config, state_dir: StateDir) -> Result<(), CliError> 
     let agent = agent::run(config.agent, state_dir, host, Dialer::new(), state, stop.clone());
     let ended = tokio::select! {
         ended = Box::pin(agent) => ended,
-        () = show(&status_dir, &receiver) => Ok(()),
+        () = show(screen, &status_dir, &receiver) => Ok(()),
         error = stop_on_signal(&stop) => return Err(CliError::Process("listen for signals", error)),
     };
     let last = receiver.borrow().clone();
@@ -203,8 +205,8 @@ async fn supervise(config: Config, state_dir: StateDir) -> Result<(), CliError> 
 
 /// Shows the agent's state on the screen and in the status file. How the agent ended is the agent's to say, so this never
 /// ends by itself.
-async fn show(status_dir: &StateDir, state: &watch::Receiver<AgentState>) {
-    tokio::join!(console::show_enrollment(state.clone()), status::keep_written(status_dir, state.clone()));
+async fn show(screen: Screen, status_dir: &StateDir, state: &watch::Receiver<AgentState>) {
+    tokio::join!(console::show_enrollment(screen, state.clone()), status::keep_written(status_dir, state.clone()));
     std::future::pending().await
 }
 

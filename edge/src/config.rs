@@ -44,6 +44,9 @@ pub struct Layer {
     /// File with a long-lived token of Home Assistant, to see its state and version
     #[arg(long, value_name = "FILE", env = "KALIUN_EDGE_HOME_ASSISTANT_TOKEN_FILE", global = true)]
     pub home_assistant_token_file: Option<PathBuf>,
+    /// Terminal device that shows claim codes and check characters, such as /dev/tty1 [default: standard output, if it is a terminal]
+    #[arg(long, value_name = "FILE", env = "KALIUN_EDGE_CONSOLE", global = true)]
+    pub console: Option<PathBuf>,
     /// Time between samples, milliseconds, whatever the control plane says
     #[arg(long, value_name = "MS", env = "KALIUN_EDGE_SAMPLE_INTERVAL_MS", global = true)]
     pub sample_interval_ms: Option<u64>,
@@ -61,6 +64,8 @@ pub struct Config {
     pub agent: AgentConfig,
     /// Where Home Assistant is; `None` where none is set up.
     pub home_assistant: Option<HomeAssistantAddress>,
+    /// The device of the terminal that somebody stands before.
+    pub console: Option<PathBuf>,
 }
 
 /// The configuration is wrong. Names the key.
@@ -101,6 +106,14 @@ pub enum ConfigError {
     /// A token without an address.
     #[error("home_assistant_token_file: given without home_assistant_url")]
     TokenWithoutAddress,
+    /// The terminal's device cannot be written to.
+    #[error("console: cannot open {path} for writing", path = .path.display())]
+    Console {
+        /// The device.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Out of bounds.
     #[error("sample_interval_ms: expected 100 to 3,600,000")]
     SampleInterval,
@@ -134,6 +147,7 @@ impl Layer {
             trust_hash: self.trust_hash.or(below.trust_hash),
             home_assistant_url: self.home_assistant_url.or(below.home_assistant_url),
             home_assistant_token_file: self.home_assistant_token_file.or(below.home_assistant_token_file),
+            console: self.console.or(below.console),
             sample_interval_ms: self.sample_interval_ms.or(below.sample_interval_ms),
             log: self.log.or(below.log),
         }
@@ -181,7 +195,7 @@ impl Layer {
             None if token.is_some() => return Err(ConfigError::TokenWithoutAddress),
             None => None,
         };
-        Ok(Config { state_dir: self.state_dir(), agent, home_assistant })
+        Ok(Config { state_dir: self.state_dir(), agent, home_assistant, console: self.console.clone() })
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod retry;
 
+pub(crate) use retry::is_about_token;
 pub use retry::{EnrollmentDecision, decide};
 
 use crate::clock::Clock;
@@ -13,7 +14,7 @@ use crate::dialer::{Dialer, TlsSetupError};
 use crate::identity::{DeviceRecord, IdentityError, IdentityKey, InvalidDeviceRecord, sha256};
 use crate::refusal::Refusal;
 use crate::server_address::ServerAddress;
-use crate::state_dir::StateDirError;
+use crate::shown::Shown;
 use crate::trust::{TrustChain, UntrustedChain};
 use kaliun_proto::enrollment::v1::enroll_request::{Begin, Proof, Step as Request};
 use kaliun_proto::enrollment::v1::enroll_response::{Issued, Pending, Refused, Step as Response};
@@ -59,9 +60,6 @@ pub enum EnrollmentError {
     /// The certificate that came is not for this box.
     #[error("the control plane sent a certificate that does not fit")]
     Certificate(#[from] InvalidDeviceRecord),
-    /// What was learned cannot be kept.
-    #[error(transparent)]
-    StateDir(#[from] StateDirError),
     /// The server said no.
     #[error("{reason}: {message}")]
     Refused {
@@ -95,7 +93,6 @@ impl EnrollmentError {
             | Self::Trust(_)
             | Self::Identity(_)
             | Self::Certificate(_)
-            | Self::StateDir(_)
             | Self::Protocol(_)
             | Self::TimedOut => crate::link::transport::with_sources(self),
         }
@@ -106,9 +103,9 @@ impl EnrollmentError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingEnrollment {
     /// Eight characters to enter; empty when an operator has to approve.
-    pub claim_code: String,
+    pub claim_code: Shown,
     /// The page to open; empty without a code.
-    pub claim_url: String,
+    pub claim_url: Shown,
     /// When the code ends. Milliseconds since the Unix epoch.
     pub expires_at_ms: i64,
     /// What whoever entered the code has to type; `None` until somebody has entered it.
@@ -212,7 +209,7 @@ impl Enrollment<'_> {
             let message = claim_check::message(&self.key.public_key_hash(), &trust.first_hash(), nonce, &claim_code);
             Some(CheckCharacters::from_hash(&sha256(&message)))
         };
-        Ok(PendingEnrollment { claim_code, claim_url, expires_at_ms, check })
+        Ok(PendingEnrollment { claim_code: claim_code.into(), claim_url: claim_url.into(), expires_at_ms, check })
     }
 
     fn accept(&self, issued: Issued) -> Result<DeviceRecord, EnrollmentError> {

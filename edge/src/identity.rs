@@ -9,6 +9,7 @@ pub use key::{IdentityError, IdentityKey};
 pub(crate) use record::tests::record;
 pub use record::{DeviceRecord, InvalidDeviceRecord};
 
+use crate::kept::Kept;
 use crate::state_dir::{StateDir, StateDirError};
 use thiserror::Error;
 
@@ -21,12 +22,9 @@ pub enum CandidateError {
     /// It is not for this box.
     #[error(transparent)]
     Invalid(#[from] InvalidDeviceRecord),
-    /// It cannot be stored.
-    #[error(transparent)]
-    StateDir(#[from] StateDirError),
 }
 
-/// The key, and the record once the box is enrolled.
+/// The key, and the record once the box is enrolled. A certificate counts as soon as it is checked, whether or not it can be stored.
 #[derive(Debug)]
 pub struct Identity {
     /// The box's own key.
@@ -35,6 +33,7 @@ pub struct Identity {
     pub record: Option<DeviceRecord>,
     /// The next certificate, until a session has begun with it. The one before is kept so long.
     pub candidate: Option<DeviceRecord>,
+    kept: Kept,
 }
 
 impl Identity {
@@ -49,7 +48,7 @@ impl Identity {
         let candidate = DeviceRecord::load_candidate(state, &key)?;
         let candidate =
             candidate.filter(|next| record.as_ref().is_some_and(|record| record.device_id == next.device_id));
-        Ok(Self { key, record, candidate })
+        Ok(Self { key, record, candidate, kept: Kept::Stored })
     }
 
     /// What the next session shows: the candidate, where there is one.
@@ -58,40 +57,66 @@ impl Identity {
         self.candidate.as_ref().or(self.record.as_ref())
     }
 
+    /// A certificate in place of whatever there was. What was to follow the old one is of no use any more.
+    pub(crate) fn take_record(&mut self, state: &StateDir, record: DeviceRecord) {
+        (self.record, self.candidate) = (Some(record), None);
+        self.kept.changed();
+        self.keep(state);
+    }
+
     /// Takes a certificate as the candidate.
     ///
     /// # Errors
-    /// It is not for this box, or cannot be stored; all stays as it was then.
+    /// It is not for this box; all stays as it was then.
     pub fn take_candidate(&mut self, state: &StateDir, chain: Vec<Vec<u8>>) -> Result<(), CandidateError> {
         let record = self.record.as_ref().ok_or(CandidateError::NotEnrolled)?;
-        let candidate = DeviceRecord::check(&self.key, &record.device_id.to_string(), &record.name, chain)?;
-        candidate.store_candidate(state)?;
-        self.candidate = Some(candidate);
+        self.candidate = Some(DeviceRecord::check(&self.key, &record.device_id.to_string(), &record.name, chain)?);
+        self.kept.changed();
+        self.keep(state);
         Ok(())
     }
 
     /// A session has begun with what was shown: a candidate becomes the record. Says whether there was one.
-    ///
-    /// # Errors
-    /// It cannot be stored; the candidate is tried again then.
-    pub fn commit(&mut self, state: &StateDir) -> Result<bool, StateDirError> {
-        let Some(candidate) = &self.candidate else { return Ok(false) };
-        candidate.store(state)?;
-        // Should this fail, the same certificate is committed once more.
-        DeviceRecord::forget_candidate(state)?;
-        self.record = self.candidate.take();
-        Ok(true)
+    pub fn commit(&mut self, state: &StateDir) -> bool {
+        let Some(candidate) = self.candidate.take() else { return false };
+        self.record = Some(candidate);
+        self.kept.changed();
+        self.keep(state);
+        true
     }
 
     /// The server does not take the candidate: the certificate before it counts. Says whether there was a candidate.
-    ///
-    /// # Errors
-    /// The candidate's file cannot be removed; it is tried once more after a restart.
-    pub fn fall_back(&mut self, state: &StateDir) -> Result<bool, StateDirError> {
+    pub fn fall_back(&mut self, state: &StateDir) -> bool {
         let had_one = self.candidate.take().is_some();
         if had_one {
-            DeviceRecord::forget_candidate(state)?;
+            self.kept.changed();
+            self.keep(state);
         }
-        Ok(had_one)
+        had_one
+    }
+
+    /// Stores what is not stored yet. Where that fails, what was stored last counts after a restart, and the next call tries again.
+    pub(crate) fn keep(&mut self, state: &StateDir) {
+        if !self.kept.is_stored() {
+            let outcome = self.store(state);
+            self.kept.tried("the box's certificate", outcome);
+        }
+    }
+
+    /// Whether the files say what counts here.
+    #[must_use]
+    pub(crate) fn is_stored(&self) -> bool {
+        self.kept.is_stored()
+    }
+
+    /// The record first: where the candidate's file cannot be changed any more, the same certificate is at worst committed once more.
+    fn store(&self, state: &StateDir) -> Result<(), StateDirError> {
+        if let Some(record) = &self.record {
+            record.store(state)?;
+        }
+        match &self.candidate {
+            Some(candidate) => candidate.store_candidate(state),
+            None => DeviceRecord::forget_candidate(state),
+        }
     }
 }

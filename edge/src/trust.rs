@@ -1,6 +1,7 @@
 //! Whom the box trusts to be its server: a chain of signed bundles that begins with a hash it was given.
 
 use crate::identity::sha256;
+use crate::kept::Kept;
 use crate::state_dir::{StateDir, StateDirError};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use kaliun_proto::enrollment::v1::{GetTrustBundleResponse, SignedTrustBundle, TrustBundle};
@@ -21,13 +22,14 @@ const BUNDLE_MAX_BYTES: usize = 64 * 1024;
 /// Most authorities in a bundle, as the contract says.
 const AUTHORITIES_MAX: usize = 16;
 
-/// The verified chain. Its newest bundle counts.
+/// The verified chain. Its newest bundle counts, whether or not it can be stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrustChain {
     bundles: Vec<SignedTrustBundle>,
     current: TrustBundle,
     first_hash: [u8; 32],
     known_time: KnownTime,
+    kept: Kept,
 }
 
 /// Why a chain is not trusted.
@@ -66,7 +68,8 @@ impl TrustChain {
             return Err(UntrustedChain::Gap);
         }
         verify(&first, &current.bundle_key, 1)?;
-        let mut chain = Self { bundles: vec![first], current, first_hash, known_time: KnownTime::default() };
+        let mut chain =
+            Self { bundles: vec![first], current, first_hash, known_time: KnownTime::default(), kept: Kept::Changed };
         chain.extend(bundles.collect())?;
         Ok(chain)
     }
@@ -106,6 +109,7 @@ impl TrustChain {
         }
         if !bundles.is_empty() {
             self.known_time.bundle_taken(current.created_at_ms);
+            self.kept.changed();
         }
         self.bundles.extend(bundles);
         self.current = current;
@@ -128,14 +132,25 @@ impl TrustChain {
             tracing::warn!("the stored trust bundles do not hold and are asked for again");
         }
         let known_time = KnownTime::load(state)?;
-        Ok(chain.map(|chain| Self { known_time, ..chain }))
+        Ok(chain.map(|chain| Self { known_time, kept: Kept::Stored, ..chain }))
     }
 
-    /// Stores the chain in place of any other.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn store(&self, state: &StateDir) -> Result<(), StateDirError> {
+    /// Stores what is not stored yet, in place of any other chain. Where that fails, what was stored last counts after a restart, and the
+    /// next call tries again.
+    pub(crate) fn keep(&mut self, state: &StateDir) {
+        if !self.kept.is_stored() {
+            let outcome = self.store(state);
+            self.kept.tried("the trust bundles", outcome);
+        }
+    }
+
+    /// Whether the files say what counts here.
+    #[must_use]
+    pub(crate) fn is_stored(&self) -> bool {
+        self.kept.is_stored()
+    }
+
+    fn store(&self, state: &StateDir) -> Result<(), StateDirError> {
         state.write(FILE, &GetTrustBundleResponse { bundles: self.bundles.clone() }.encode_to_vec())?;
         self.known_time.store(state)
     }
@@ -181,12 +196,12 @@ impl TrustChain {
 
     /// Takes note of a time that a server said: on a connection where it proved its certificate's key over this box's own random
     /// number, or as the beginning of a certificate that it gave there.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn note_time(&mut self, state: &StateDir, said_ms: i64, clock_ms: i64) -> Result<(), StateDirError> {
+    pub(crate) fn note_time(&mut self, state: &StateDir, said_ms: i64, clock_ms: i64) {
         let earliest_ms = self.earliest_ms();
-        if self.known_time.note(said_ms, clock_ms, earliest_ms) { self.known_time.store(state) } else { Ok(()) }
+        if self.known_time.note(said_ms, clock_ms, earliest_ms) {
+            self.kept.changed();
+            self.keep(state);
+        }
     }
 }
 

@@ -4,10 +4,11 @@ use crate::agent::AgentConfig;
 use crate::agent_state::{EnrollmentState, LinkState};
 use crate::decommission::Decommissioned;
 use crate::dialer::Dialer;
-use crate::enrollment::{Enrollment, EnrollmentError, PendingEnrollment, decide as decide_enrollment};
+use crate::enrollment::{Enrollment, EnrollmentError, PendingEnrollment, decide as decide_enrollment, is_about_token};
 use crate::facts::AGENT_VERSION;
 use crate::identity::{DeviceRecord, Identity};
 use crate::journal::{Class, Journal};
+use crate::kept::STORE_RETRY;
 use crate::link::outage::{EndedOutage, Outage};
 use crate::link::session::{Change, Session, SessionEnd};
 use crate::link::settings::HeldSettings;
@@ -25,9 +26,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// When an order that could not be stored is stored again: a full disk may have room by then.
-const WIPE_RETRY: Duration = Duration::from_secs(10);
 
 /// What this agent can do, as Hello says it.
 const CAPABILITIES: [&str; 3] = ["samples", "events", "settings"];
@@ -72,16 +70,19 @@ impl Uplink<'_> {
         // Counted apart, and the link's only begin again after a session that lasted: a server that enrols a box and refuses
         // it right after must not be asked every second.
         let (mut enroll_attempts, mut link_attempts, mut recover_attempts, mut trust_attempts) = (0, 0, 0, 0);
+        // Why the server did not take the join token, while the box asks whether its key is known all the same.
+        let mut token_refusal = None;
         let mut outage = Outage::begin(self.now_ms());
         self.publish_enrolled();
+        let stop = self.stop;
         while !self.stop.is_cancelled() && (next != Next::Link || !self.config.only_enroll) {
+            self.keep();
             let wait = match next {
                 Next::Enroll => {
                     enroll_attempts += 1;
-                    let stop = self.stop.clone();
                     let enrolled = stop.run_until_cancelled(Box::pin(self.enroll())).await?;
-                    if self.is_known_already(&enrolled) {
-                        next = Next::Recover;
+                    if self.may_be_known(&enrolled) {
+                        (next, token_refusal) = (Next::Recover, enrolled.err().filter(is_about_token));
                         continue;
                     }
                     match self.after_enrollment(enrolled, enroll_attempts) {
@@ -94,7 +95,7 @@ impl Uplink<'_> {
                     }
                 }
                 Next::RefreshTrust => {
-                    self.refresh_trust().await;
+                    stop.run_until_cancelled(Box::pin(self.refresh_trust())).await?;
                     if self.trust.is_some() {
                         (next, trust_attempts) = (Next::Link, 0);
                         Duration::ZERO
@@ -105,12 +106,15 @@ impl Uplink<'_> {
                 }
                 Next::Recover => {
                     recover_attempts += 1;
-                    let stop = self.stop.clone();
                     let recovered = stop.run_until_cancelled(Box::pin(self.recover())).await?;
                     let wait;
-                    (next, wait) = self.after_recovery(recovered, recover_attempts);
+                    (next, wait) = match token_refusal.take_if(|_| is_unknown(&recovered)) {
+                        // The box is nobody's: what was said of its token stands.
+                        Some(refusal) => (Next::Enroll, self.after_enrollment(Err(refusal), enroll_attempts)?),
+                        None => self.after_recovery(recovered, recover_attempts)?,
+                    };
                     if next == Next::Link {
-                        recover_attempts = 0;
+                        (recover_attempts, token_refusal) = (0, None);
                     }
                     wait
                 }
@@ -127,14 +131,43 @@ impl Uplink<'_> {
                     Ok(marker) => return Some(marker),
                     Err(error) => {
                         tracing::error!(error = %with_sources(&error), "the order to delete the identity cannot be stored yet");
-                        WIPE_RETRY
+                        STORE_RETRY
                     }
                 },
             };
-            let stop = self.stop.clone();
             stop.run_until_cancelled(tokio::time::sleep(wait)).await;
         }
+        if self.config.only_enroll {
+            self.store_enrolled().await;
+        }
         None
+    }
+
+    /// Tries once more to store what could not be stored.
+    fn keep(&mut self) {
+        self.identity.keep(self.state);
+        if let Some(trust) = &mut self.trust {
+            trust.keep(self.state);
+        }
+    }
+
+    /// Waits until what enrolment gave is stored, for this process ends now.
+    async fn store_enrolled(&mut self) {
+        let stop = self.stop;
+        while !(self.identity.is_stored() && self.trust.as_ref().is_none_or(TrustChain::is_stored)) {
+            let reason = ReasonCode::DiskFull;
+            let message = "The box's certificate cannot be stored; free some space.".to_owned();
+            self.published.enrollment(EnrollmentState::Failed {
+                reason: reason.code().to_owned(),
+                message,
+                tries_again: true,
+            });
+            if stop.run_until_cancelled(tokio::time::sleep(STORE_RETRY)).await.is_none() {
+                return;
+            }
+            self.keep();
+        }
+        self.publish_enrolled();
     }
 
     fn name(&self) -> &str {
@@ -176,8 +209,8 @@ impl Uplink<'_> {
             key: &self.identity.key,
             join_token: self.config.join_token.as_ref(),
         };
-        let trust = enrollment.learn_trust(self.first_hash, self.trust.clone()).await?;
-        trust.store(self.state)?;
+        let mut trust = enrollment.learn_trust(self.first_hash, self.trust.clone()).await?;
+        trust.keep(self.state);
         let fingerprint = self.identity.key.fingerprint();
         let published = self.published;
         // A box that waits for a person must not keep its place.
@@ -188,23 +221,21 @@ impl Uplink<'_> {
                 claim_code: pending.claim_code,
                 claim_url: pending.claim_url,
                 expires_at_ms: pending.expires_at_ms,
-                check: pending.check.map(|check| check.as_str().to_owned()).unwrap_or_default(),
+                check: pending.check.map(|check| check.as_str().to_owned().into()).unwrap_or_default(),
                 fingerprint: fingerprint.clone(),
             });
         };
         self.trust = Some(trust.clone());
-        let record = enrollment.enroll(&trust, self.journal.facts().facts, on_pending).await?;
-        record.store(self.state)?;
-        Ok(record)
+        enrollment.enroll(&trust, self.journal.facts().facts, on_pending).await
     }
 
-    /// Whether the server has a device with this key, though the box lost what it was told of it: then its key proves that it is that
-    /// one. Not with a join token, which may be another organization's than the device is in.
-    fn is_known_already(&self, outcome: &Result<DeviceRecord, EnrollmentError>) -> bool {
-        let is_in_use = |reason: &str| reason == ReasonCode::EnrollmentKeyInUse.code();
-        self.config.join_token.is_none()
-            && self.trust.is_some()
-            && matches!(outcome, Err(EnrollmentError::Refused { reason, .. }) if is_in_use(reason))
+    /// Whether the server may have a device with this key, though the box lost what it was told of it: then its key proves that it is
+    /// that one. A join token that is good says where the box belongs, which may be another organization than the device is in; one that
+    /// is not taken any more says nothing.
+    fn may_be_known(&self, outcome: &Result<DeviceRecord, EnrollmentError>) -> bool {
+        let Err(error) = outcome else { return false };
+        let is_in_use = refused_for(error, ReasonCode::EnrollmentKeyInUse) && self.config.join_token.is_none();
+        self.trust.is_some() && (is_in_use || is_about_token(error))
     }
 
     /// Takes the outcome in. `None` when the box is enrolled, or when it gave up where it only had to enrol.
@@ -249,18 +280,21 @@ impl Uplink<'_> {
             key: &self.identity.key,
         };
         let trust = self.trust.as_ref().ok_or(EnrollmentError::Trust(UntrustedChain::Empty))?;
-        let record = recovery.recover(trust).await?;
-        record.store(self.state)?;
-        Ok(record)
+        recovery.recover(trust).await
     }
 
-    /// What follows a recovery: the link, another try, or enrolment where the server does not know this box.
-    fn after_recovery(&mut self, outcome: Result<DeviceRecord, EnrollmentError>, attempts: u32) -> (Next, Duration) {
+    /// What follows a recovery: the link, another try, or enrolment where the server does not know this box. `None` when it gave up where
+    /// it only had to enrol.
+    fn after_recovery(
+        &mut self,
+        outcome: Result<DeviceRecord, EnrollmentError>,
+        attempts: u32,
+    ) -> Option<(Next, Duration)> {
         let error = match outcome {
             Ok(record) => {
                 tracing::info!("a new certificate in place of one that was of no use");
                 self.take_record(record);
-                return (Next::Link, Duration::ZERO);
+                return Some((Next::Link, Duration::ZERO));
             }
             Err(error) => error,
         };
@@ -268,38 +302,38 @@ impl Uplink<'_> {
             && error.is_untrusted_server()
         {
             // The link comes back here when the newer bundles do not help.
-            return (Next::RefreshTrust, backoff(attempts, rand::random()));
+            return Some((Next::RefreshTrust, backoff(attempts, rand::random())));
         }
         let decision = decide_enrollment(&error, attempts, rand::random());
         let (reason, message, since_ms) = (decision.reason, error.sentence(), self.now_ms());
         // A recovery goes to a server that the box has verified, and this was its own answer to the box's proof.
-        if reason == ReasonCode::PeerIdentityWipe.code() && matches!(error, EnrollmentError::Refused { .. }) {
-            return (Next::Wipe, Duration::ZERO);
+        if refused_for(&error, ReasonCode::PeerIdentityWipe) {
+            return Some((Next::Wipe, Duration::ZERO));
         }
         if reason == ReasonCode::PeerDeviceUnknown.code() {
-            return (Next::Enroll, backoff(attempts, rand::random()));
+            return Some((Next::Enroll, backoff(attempts, rand::random())));
         }
         let Some(wait) = decision.retry_after else {
             tracing::error!(%reason, cause = %message, "the box cannot get a certificate; somebody has to act");
+            if self.config.only_enroll {
+                let (reason, message) = (reason.clone(), message.clone());
+                self.published.enrollment(EnrollmentState::Failed { reason, message, tries_again: false });
+            }
             self.publish_out_of_service(&reason);
             self.published.link(LinkState::Stopped { reason, message, since_ms });
-            return (Next::Recover, STOPPED_LOOKS_AGAIN_AFTER);
+            return (!self.config.only_enroll).then_some((Next::Recover, STOPPED_LOOKS_AGAIN_AFTER));
         };
         tracing::info!(%reason, cause = %message, retry_after = ?wait, "no certificate yet");
         let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         let next_try_at_ms = since_ms.saturating_add(wait_ms);
         self.published.link(LinkState::Offline { reason, message, since_ms, next_try_at_ms });
-        (Next::Recover, wait)
+        Some((Next::Recover, wait))
     }
 
     /// A certificate in place of whatever there was.
     fn take_record(&mut self, record: DeviceRecord) {
         self.note_time(record.begins_at_ms);
-        self.identity.record = Some(record);
-        // Whatever was to follow the old certificate is of no use now.
-        if let Err(error) = self.identity.fall_back(self.state) {
-            tracing::error!(error = %with_sources(&error), "an old candidate cannot be removed");
-        }
+        self.identity.take_record(self.state, record);
         self.publish_enrolled();
     }
 
@@ -356,26 +390,20 @@ impl Uplink<'_> {
     fn note_time(&mut self, said_ms: i64) {
         let clock_ms = self.now_ms();
         let Some(trust) = self.trust.as_mut() else { return };
-        if let Err(error) = trust.note_time(self.state, said_ms, clock_ms) {
-            tracing::error!(error = %with_sources(&error), "the time that the server said cannot be stored");
-        }
+        trust.note_time(self.state, said_ms, clock_ms);
     }
 
     /// A session has begun: the certificate that was shown is good.
     fn commit_candidate(&mut self) {
-        match self.identity.commit(self.state) {
-            Ok(false) => {}
-            Ok(true) => tracing::info!("the next certificate is in use"),
-            Err(error) => tracing::error!(error = %with_sources(&error), "the next certificate cannot be stored"),
+        if self.identity.commit(self.state) {
+            tracing::info!("the next certificate is in use");
         }
     }
 
     /// The server does not take the certificate that was shown: if it was the next one, the one before it counts.
     fn fall_back(&mut self, failure: Failure) -> Failure {
-        match self.identity.fall_back(self.state) {
-            Ok(false) => return failure,
-            Ok(true) => {}
-            Err(error) => tracing::error!(error = %with_sources(&error), "a certificate of no use cannot be removed"),
+        if !self.identity.fall_back(self.state) {
+            return failure;
         }
         Failure::NotRenewed { message: format!("The next certificate is not taken: {}", failure.message()) }
     }
@@ -421,9 +449,11 @@ impl Uplink<'_> {
             join_token: None,
         };
         let learned = Box::pin(enrollment.learn_trust(self.first_hash, self.trust.clone())).await;
-        match learned.map(|trust| (trust.store(self.state), trust)) {
-            Ok((Ok(()), trust)) => self.trust = Some(trust),
-            Ok((Err(error), _)) => tracing::error!(error = %with_sources(&error), "trust bundles cannot be stored"),
+        match learned {
+            Ok(mut trust) => {
+                trust.keep(self.state);
+                self.trust = Some(trust);
+            }
             Err(error) => tracing::warn!(error = %with_sources(&error), "trust bundles were not renewed"),
         }
     }
@@ -490,6 +520,16 @@ impl Uplink<'_> {
         }
         self.published.spool(self.journal, Class::Events);
     }
+}
+
+/// Whether a server's own answer was that.
+fn refused_for(error: &EnrollmentError, expected: ReasonCode) -> bool {
+    matches!(error, EnrollmentError::Refused { reason, .. } if reason == expected.code())
+}
+
+/// Whether the server has no device with the key that was proved.
+fn is_unknown(recovered: &Result<DeviceRecord, EnrollmentError>) -> bool {
+    recovered.as_ref().is_err_and(|error| refused_for(error, ReasonCode::PeerDeviceUnknown))
 }
 
 fn duration_words(milliseconds: i64) -> String {

@@ -33,6 +33,8 @@ fn what_is_wrong_has_its_exit_code_and_its_key() {
     check(&["run", "--server", "https://localhost:1"], 78, "join token or a trust hash");
     check(&["run", "--server", "https://localhost:1", "--join-token-file", "/nowhere"], 78, "join_token_file");
     check(&["run", "--server", "https://localhost:1", "--trust-hash", &hash, "--log", "=,="], 78, "log");
+    let console = ["--trust-hash", &hash, "--console", "/nowhere/tty"];
+    check(&[&["run", "--server", "https://localhost:1"], console.as_slice()].concat(), 78, "console: cannot open");
     check(&["status"], 1, "no agent has run");
 }
 

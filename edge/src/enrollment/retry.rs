@@ -26,7 +26,6 @@ pub fn decide(error: &EnrollmentError, attempts: u32, jitter: f64) -> Enrollment
     let (retry_after, reason) = match error {
         EnrollmentError::Dial(error) if error.is_untrusted_server() => (Some(later), ReasonCode::PeerUnknownIssuer),
         EnrollmentError::Dial(_) | EnrollmentError::TimedOut => (Some(soon), ReasonCode::LinkLost),
-        EnrollmentError::StateDir(_) => (Some(later), ReasonCode::DiskFull),
         EnrollmentError::Protocol(_) | EnrollmentError::Certificate(_) => (Some(later), ReasonCode::LinkProtocolError),
         EnrollmentError::Tls(_) | EnrollmentError::Identity(_) => (None, ReasonCode::EnrollmentRequestInvalid),
         // Somebody else answers under the server's address, or the hash is not this server's.
@@ -62,6 +61,28 @@ fn is_final(reason: ReasonCode) -> bool {
     )
 }
 
+/// Whether the server will not take the join token, now or later.
+pub(crate) fn is_about_token(error: &EnrollmentError) -> bool {
+    let codes = [
+        ReasonCode::EnrollmentTokenInvalid,
+        ReasonCode::EnrollmentTokenExpired,
+        ReasonCode::EnrollmentTokenUsedUp,
+        ReasonCode::EnrollmentTokenRevoked,
+    ];
+    match error {
+        EnrollmentError::Refused { reason, retry_after: None, .. } => codes.iter().any(|code| code.code() == reason),
+        EnrollmentError::Call(refusal) => refusal.reason.is_some_and(|reason| codes.contains(&reason)),
+        EnrollmentError::Refused { .. }
+        | EnrollmentError::Dial(_)
+        | EnrollmentError::Tls(_)
+        | EnrollmentError::Trust(_)
+        | EnrollmentError::Identity(_)
+        | EnrollmentError::Certificate(_)
+        | EnrollmentError::Protocol(_)
+        | EnrollmentError::TimedOut => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +109,23 @@ mod tests {
             message: String::new(),
             retry_after,
         })
+    }
+
+    #[test]
+    fn a_token_that_is_refused_for_good_is_told_from_the_rest() {
+        let refused = |reason: &str, retry_after| {
+            is_about_token(&EnrollmentError::Refused { reason: reason.to_owned(), message: String::new(), retry_after })
+        };
+        for reason in ["invalid", "expired", "used_up", "revoked"] {
+            let reason = format!("enrollment.token_{reason}");
+            assert!(refused(&reason, None), "{reason}");
+            assert!(!refused(&reason, Some(SECOND)), "{reason}: it will be taken later");
+        }
+        assert!(!refused("enrollment.key_in_use", None) && !refused("enrollment.denied", None));
+        assert!(is_about_token(&call(Code::PermissionDenied, Some(ReasonCode::EnrollmentTokenRevoked), None)));
+        assert!(
+            !is_about_token(&call(Code::PermissionDenied, None, None)) && !is_about_token(&EnrollmentError::TimedOut)
+        );
     }
 
     #[test]

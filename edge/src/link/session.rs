@@ -8,6 +8,7 @@ use super::transport::{OpenStream, ended, with_sources};
 use crate::clock::Clock;
 use crate::identity::Identity;
 use crate::journal::{Class, Journal};
+use crate::kept::STORE_RETRY;
 use crate::state_dir::StateDir;
 use crate::trust::TrustChain;
 use kaliun_proto::enrollment::v1::SignedTrustBundle;
@@ -110,6 +111,7 @@ impl<F: FnMut(Change)> Session<'_, F> {
         let mut pending = None;
         let mut moves = self.clock.moves();
         let mut renewal = Renewal::begin(welcome, self.clock, heard_at);
+        let mut stores_at = heard_at + STORE_RETRY;
         loop {
             let now = Instant::now();
             if renewal.is_due(self.identity.record.as_ref(), self.clock, now) {
@@ -125,6 +127,7 @@ impl<F: FnMut(Change)> Session<'_, F> {
             } else {
                 (sent_at + heartbeat_interval, outbox.held_until(self.journal, now).unwrap_or(silence_ends))
             };
+            let is_stored = self.identity.is_stored() && self.trust.is_stored();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
@@ -145,6 +148,11 @@ impl<F: FnMut(Change)> Session<'_, F> {
                 },
                 () = self.journal.changed(), if pending.is_none() => {}
                 Ok(()) = moves.changed() => renewal.clock_moved(Instant::now()),
+                () = tokio::time::sleep_until(stores_at), if !is_stored => {
+                    self.identity.keep(self.state);
+                    self.trust.keep(self.state);
+                    stores_at = Instant::now() + STORE_RETRY;
+                }
                 () = tokio::time::sleep_until(silence_ends.min(heartbeat_at).min(look_again_at).min(renewal.looks_at())) => {
                     let now = Instant::now();
                     if now >= silence_ends {
@@ -206,20 +214,15 @@ impl<F: FnMut(Change)> Session<'_, F> {
         }
     }
 
-    /// Adds newer bundles to the chain, and stores it before it counts.
+    /// Adds newer bundles to the chain. Should the box start again before they could be stored, its older ones lead it to them.
     fn take_bundles(&mut self, bundles: Vec<SignedTrustBundle>) {
-        let mut longer = self.trust.clone();
-        match longer.extend_by_newer(bundles) {
-            Ok(false) => return,
-            Ok(true) => {}
-            Err(error) => return tracing::error!(%error, "newer trust bundles do not hold and are passed over"),
-        }
-        match longer.store(self.state) {
-            Ok(()) => {
-                tracing::info!(version = longer.version(), "trust bundle taken");
-                *self.trust = longer;
+        match self.trust.extend_by_newer(bundles) {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::info!(version = self.trust.version(), "trust bundle taken");
+                self.trust.keep(self.state);
             }
-            Err(error) => tracing::error!(error = %with_sources(&error), "trust bundles cannot be stored"),
+            Err(error) => tracing::error!(%error, "newer trust bundles do not hold and are passed over"),
         }
     }
 

@@ -168,6 +168,11 @@ fn decide_refusal(refusal: &Refusal, soon: Duration, later: Duration) -> Decisio
     ) {
         return Decision::Recover { after: soon, reason };
     }
+    // Given while the server's clock was ahead: it may be months until it counts. Not at once, for a clock that is behind for a moment
+    // will be set right.
+    if reason == ReasonCode::PeerNotYetValid {
+        return Decision::Recover { after: later, reason };
+    }
     if reason == ReasonCode::PeerDeviceUnknown {
         return Decision::Reenroll { after: soon, reason };
     }
@@ -176,7 +181,6 @@ fn decide_refusal(refusal: &Refusal, soon: Duration, later: Duration) -> Decisio
         reason,
         ReasonCode::LinkSuperseded
             | ReasonCode::LinkProtocolError
-            | ReasonCode::PeerNotYetValid
             // Somebody has to take the box back; it keeps who it is meanwhile.
             | ReasonCode::PeerUnknownAfterRestore
     );
@@ -296,6 +300,9 @@ mod tests {
         ] {
             check(refused(Code::Unauthenticated, Some(reason), None), 1, Decision::Recover { after: SECOND, reason });
         }
+        let reason = ReasonCode::PeerNotYetValid;
+        let recover = Decision::Recover { after: 60 * SECOND, reason };
+        check(refused(Code::Unauthenticated, Some(reason), None), 1, recover);
         let reason = ReasonCode::PeerDeviceUnknown;
         check(refused(Code::PermissionDenied, Some(reason), None), 1, Decision::Reenroll { after: SECOND, reason });
         let reason = ReasonCode::PeerIdentityWipe;
@@ -312,7 +319,6 @@ mod tests {
         for (reason, after) in [
             (ReasonCode::LinkSuperseded, 60),
             (ReasonCode::LinkProtocolError, 60),
-            (ReasonCode::PeerNotYetValid, 60),
             (ReasonCode::PeerUnknownAfterRestore, 60),
             (ReasonCode::LinkFenced, 1),
             (ReasonCode::LinkSlow, 1),

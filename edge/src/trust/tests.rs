@@ -61,7 +61,7 @@ fn a_chain_is_followed_from_its_hash() {
     let folder = tempfile::tempdir().unwrap();
     let state = StateDir::open(folder.path(), Durability::PageCache).unwrap();
     assert_eq!(TrustChain::load(&state).unwrap(), None);
-    chain.store(&state).unwrap();
+    chain.keep(&state);
     assert_eq!(TrustChain::load(&state).unwrap(), Some(chain));
 }
 
@@ -103,8 +103,7 @@ fn a_newer_bundle_brings_a_box_back_that_was_told_nonsense() {
     let mut chain = TrustChain::begin(sha256(&all[0].bundle), all[..1].to_vec()).unwrap();
     let right_ms = chain.earliest_ms();
     let nonsense_ms = right_ms + 10 * 365 * 24 * 3_600_000;
-    chain.note_time(&state, nonsense_ms, 0).unwrap();
-    chain.store(&state).unwrap();
+    chain.note_time(&state, nonsense_ms, 0);
     let mut chain = TrustChain::load(&state).unwrap().unwrap();
     assert_eq!(chain.earliest_ms(), nonsense_ms);
     // The same bundle says nothing new; another fleet's is none of this chain.
@@ -113,7 +112,7 @@ fn a_newer_bundle_brings_a_box_back_that_was_told_nonsense() {
     assert_eq!(chain.earliest_ms(), nonsense_ms);
     chain.extend(all[1..].to_vec()).unwrap();
     assert_eq!(chain.earliest_ms(), right_ms);
-    chain.store(&state).unwrap();
+    chain.keep(&state);
     assert_eq!(TrustChain::load(&state).unwrap().unwrap().earliest_ms(), right_ms);
 }
 
@@ -139,4 +138,30 @@ fn a_stolen_bundle_key_is_worth_nothing_once_the_next_bundle_is_there() {
     let third = signed(3, &key(), &next);
     assert_eq!(behind.extend(vec![third.clone()]), Err(UntrustedChain::Signature(3)));
     assert_eq!(TrustChain::begin(hash, vec![first, second, third]).unwrap().version(), 3);
+}
+
+#[test]
+fn what_cannot_be_stored_counts_and_is_stored_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateDir::open(folder.path(), Durability::PageCache).unwrap();
+    let all = bundles(2);
+    let mut chain = TrustChain::begin(sha256(&all[0].bundle), all[..1].to_vec()).unwrap();
+    chain.keep(&state);
+    // In the way of what is written, as a full disk would be.
+    let in_the_way = [FILE, "known-time"].map(|file| folder.path().join(format!("{file}.new")));
+    for path in &in_the_way {
+        std::fs::create_dir(path).unwrap();
+    }
+    let told_ms = chain.earliest_ms() + 24 * 3_600_000;
+    chain.extend(all[1..].to_vec()).unwrap();
+    chain.keep(&state);
+    chain.note_time(&state, told_ms, 0);
+    assert_eq!((chain.version(), chain.earliest_ms(), chain.is_stored()), (2, told_ms, false));
+    assert_eq!(TrustChain::load(&state).unwrap().unwrap().version(), 1);
+    for path in &in_the_way {
+        std::fs::remove_dir(path).unwrap();
+    }
+    chain.keep(&state);
+    assert!(chain.is_stored());
+    assert_eq!(TrustChain::load(&state).unwrap(), Some(chain));
 }

@@ -67,6 +67,8 @@ pub(crate) struct Begun {
 pub(crate) struct Double {
     pub(crate) url: String,
     pub(crate) answer: watch::Sender<Answer>,
+    /// What it says to a box that recovers; the same where there is nothing.
+    pub(crate) recovery: watch::Sender<Option<Answer>>,
     pub(crate) attempts: mpsc::Receiver<Attempt>,
     pub(crate) begun: mpsc::Receiver<Begun>,
     /// Boxes that proved their key once more, by its SubjectPublicKeyInfo.
@@ -81,6 +83,7 @@ struct Shared {
     tls: Mutex<Arc<rustls::ServerConfig>>,
     authority: Authority,
     answer: watch::Receiver<Answer>,
+    recovery: watch::Receiver<Option<Answer>>,
     attempts: mpsc::Sender<Attempt>,
     begun: mpsc::Sender<Begun>,
     proved: mpsc::Sender<Vec<u8>>,
@@ -103,6 +106,7 @@ impl Double {
         let bundle_key = key();
         let first = signed_bundle(1, &authority, &bundle_key, &bundle_key);
         let (answer, answer_receiver) = watch::channel(Answer::Issue);
+        let (recovery, recovery_receiver) = watch::channel(None);
         let (attempts_sender, attempts) = mpsc::channel(ATTEMPTS_MAX);
         let (begun_sender, begun) = mpsc::channel(ATTEMPTS_MAX);
         let (proved_sender, proved) = mpsc::channel(ATTEMPTS_MAX);
@@ -112,13 +116,14 @@ impl Double {
             tls: Mutex::new(authority.server_config(&authority)),
             authority,
             answer: answer_receiver,
+            recovery: recovery_receiver,
             attempts: attempts_sender,
             begun: begun_sender,
             proved: proved_sender,
             spawner: tasks.spawner(),
         });
         tasks.spawner().spawn(accept(listener, shared.clone()));
-        Self { url, answer, attempts, begun, proved, shared, bundle_key, _tasks: tasks }
+        Self { url, answer, recovery, attempts, begun, proved, shared, bundle_key, _tasks: tasks }
     }
 
     /// SHA-256 of trust bundle version 1.
@@ -271,8 +276,8 @@ impl Shared {
             .verify(&message, &proof.signature)
             .map_err(|_| Status::unauthenticated("enrollment.proof_invalid: No."))?;
         self.proved.send(public_key_info).await.unwrap();
-        let answer = self.answer.borrow().clone();
-        match answer {
+        let recovery = self.recovery.borrow().clone();
+        match recovery.unwrap_or_else(|| self.answer.borrow().clone()) {
             Answer::Refuse { reason, retry_after_ms } => {
                 let (retryable, retry_after_ms) = (retry_after_ms.is_some(), retry_after_ms.unwrap_or(0));
                 say(Recovered::Refused(Refused { reason, message: "No.".to_owned(), retryable, retry_after_ms })).await

@@ -36,7 +36,7 @@ async fn a_code_is_shown_until_somebody_says_yes() {
     by_code.trust_hash = Some(double.trust_hash());
     by_code.join_token = None;
     let running = RunningBox::start(folder.path(), by_code);
-    let shows = |code: &'static str| move |state: &kaliun_edge::agent_state::AgentState| matches!(&state.enrollment, EnrollmentState::Pending { claim_code, .. } if claim_code == code);
+    let shows = |code: &'static str| move |state: &kaliun_edge::agent_state::AgentState| matches!(&state.enrollment, EnrollmentState::Pending { claim_code, .. } if claim_code.as_str() == code);
     let state = running.until("pending", shows("ABCD2345")).await;
     let begun = double.begun.recv().await.unwrap();
     assert_eq!(begun.join_token, "");
@@ -48,7 +48,11 @@ async fn a_code_is_shown_until_somebody_says_yes() {
     running.until("a new code", shows("WXYZ6789")).await;
     double.answer.send_replace(Answer::Entered("WXYZ6789".to_owned(), vec![9; 32]));
     let shown = |state: &kaliun_edge::agent_state::AgentState| {
-        if let EnrollmentState::Pending { check, .. } = &state.enrollment { check.clone() } else { String::new() }
+        if let EnrollmentState::Pending { check, .. } = &state.enrollment {
+            check.as_str().to_owned()
+        } else {
+            String::new()
+        }
     };
     let state = running.until("check characters", |state| !shown(state).is_empty()).await;
     let key_hash = sha256(&begun.public_key_info);

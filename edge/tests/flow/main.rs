@@ -6,6 +6,7 @@ mod boxed;
 mod decommission;
 mod double;
 mod enrolling;
+mod full_disk;
 mod linking;
 mod refusals;
 mod renewal;

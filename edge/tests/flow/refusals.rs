@@ -3,11 +3,11 @@ use crate::double::{Answer, Double};
 use crate::linking::{Session, offline_for, welcome};
 use crate::within;
 use kaliun_edge::agent::{AgentConfig, AgentError};
-use kaliun_edge::agent_state::LinkState;
-use kaliun_edge::state_dir::{Durability, StateDir};
-use kaliun_edge::trust::TrustChain;
+use kaliun_edge::agent_state::{EnrollmentState, LinkState};
+use kaliun_proto::enrollment::v1::GetTrustBundleResponse;
 use kaliun_proto::link::v1::server_message::Message as ToBox;
 use kaliun_proto::link::v1::{Acknowledged, Heartbeat, ItemClass, Welcome};
+use prost::Message as _;
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::{Code, Status};
@@ -88,6 +88,88 @@ async fn a_box_that_lost_what_it_was_told_proves_its_key() {
     let running = RunningBox::start(folder.path(), config);
     double.attempt().await;
     running.stop().await.unwrap();
+}
+
+fn refuse(reason: &str) -> Answer {
+    Answer::Refuse { reason: reason.to_owned(), retry_after_ms: None }
+}
+
+/// Its token stays in its configuration, and was revoked once the batch was through, as it should be.
+#[tokio::test]
+async fn a_box_whose_token_is_not_taken_any_more_finds_back_by_its_key() {
+    for reason in ["token_revoked", "token_expired", "token_used_up", "token_invalid"] {
+        let mut double = Double::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        let running = RunningBox::start(folder.path(), config(&double));
+        let first = within(double.begun.recv()).await.unwrap();
+        double.attempt().await;
+        running.stop().await.unwrap();
+        std::fs::remove_file(folder.path().join("device.json")).unwrap();
+        double.answer.send_replace(refuse(&format!("enrollment.{reason}")));
+        double.recovery.send_replace(Some(Answer::Issue));
+        let running = RunningBox::start(folder.path(), config(&double));
+        double.attempt().await;
+        assert_eq!(within(double.proved.recv()).await.unwrap(), first.public_key_info, "{reason}");
+        running.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_taken_stays_the_reason_where_the_key_is_nobodys() {
+    let mut double = Double::start().await;
+    double.answer.send_replace(refuse("enrollment.token_revoked"));
+    double.recovery.send_replace(Some(refuse("peer.device_unknown")));
+    for only_enroll in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let running = RunningBox::start(folder.path(), AgentConfig { only_enroll, ..config(&double) });
+        let state = running.state.clone();
+        if only_enroll {
+            running.ended().await.unwrap();
+        } else {
+            running.until("refused", |state| matches!(state.enrollment, EnrollmentState::Failed { .. })).await;
+            running.until("samples", |state| state.samples.pending >= 3).await;
+            running.stop().await.unwrap();
+        }
+        let last = state.borrow().enrollment.clone();
+        let EnrollmentState::Failed { reason, tries_again: false, .. } = last else { panic!("{last:?}") };
+        assert_eq!(reason, "enrollment.token_revoked");
+        within(double.begun.recv()).await.unwrap();
+        within(double.proved.recv()).await.unwrap();
+        assert!(double.begun.try_recv().is_err() && double.proved.try_recv().is_err(), "it asks each once");
+    }
+}
+
+/// Its key is a device's that may not connect any more.
+#[tokio::test]
+async fn who_only_enrols_is_told_why_its_key_is_refused() {
+    let double = Double::start().await;
+    double.answer.send_replace(refuse("enrollment.token_revoked"));
+    double.recovery.send_replace(Some(refuse("peer.device_revoked")));
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), AgentConfig { only_enroll: true, ..config(&double) });
+    let state = running.state.clone();
+    running.ended().await.unwrap();
+    let last = state.borrow().enrollment.clone();
+    let EnrollmentState::Failed { reason, tries_again: false, .. } = last else { panic!("{last:?}") };
+    assert_eq!(reason, "peer.device_revoked");
+}
+
+#[tokio::test]
+async fn a_box_that_waits_for_bundles_stops_when_asked() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(&double);
+    let running = RunningBox::start(folder.path(), config.clone());
+    double.attempt().await;
+    running.stop().await.unwrap();
+    std::fs::remove_file(folder.path().join("trust-bundles.pb")).unwrap();
+    // Whoever listens here says nothing.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    config.server = format!("https://{}", silent.local_addr().unwrap()).parse().unwrap();
+    let running = RunningBox::start(folder.path(), config);
+    let (_socket, _) = within(silent.accept()).await.unwrap();
+    // A third of what it would wait for an answer.
+    tokio::time::timeout(Duration::from_secs(5), running.stop()).await.expect("it stops at once").unwrap();
 }
 
 #[tokio::test]
@@ -247,8 +329,8 @@ async fn a_box_that_was_led_astray_begins_again_from_what_it_was_given() {
     within(double.begun.recv()).await.unwrap();
     double.attempt().await;
     running.stop().await.unwrap();
-    let state = StateDir::open(folder.path(), Durability::PageCache).unwrap();
-    TrustChain::begin(double.trust_hash(), double.thiefs_chain()).unwrap().store(&state).unwrap();
+    let astray = GetTrustBundleResponse { bundles: double.thiefs_chain() };
+    std::fs::write(folder.path().join("trust-bundles.pb"), astray.encode_to_vec()).unwrap();
 
     // Its own server is a stranger to it, whatever it asks for.
     let running = RunningBox::start(folder.path(), config.clone());

@@ -49,13 +49,14 @@ async fn the_next_certificate_counts_once_a_session_began_with_it() {
     session.next_samples().await;
     running.kill().await;
 
-    // Now it is the only one.
+    // Now it is the only one: refused, the box does not fall back, it proves its key.
     let running = RunningBox::start(folder.path(), config(&double));
     let attempt = double.attempt().await;
     assert_eq!(attempt.shown.to_vec(), next[0]);
-    attempt.refuse(Status::unavailable("link.busy: Come back."));
-    let attempt = double.attempt().await;
-    assert_ne!(attempt.shown.to_vec(), first);
+    attempt.refuse(Status::unauthenticated("peer.unknown_issuer: Not one of ours."));
+    crate::within(double.proved.recv()).await.unwrap();
+    let recovered = double.attempt().await.shown.to_vec();
+    assert!(recovered != first && recovered != next[0], "it shows what it was given for its proof");
     running.stop().await.unwrap();
 }
 

@@ -213,6 +213,8 @@ impl Fleet {
         let mut arguments: Vec<OsString> = vec!["run".into(), "--state-dir".into(), self.folder.join(name).into()];
         arguments.extend(["--server".into(), format!("https://{}", self.device).into()]);
         arguments.extend(["--trust-hash".into(), trust_hash.into()]);
+        std::fs::write(self.screen(name), "").context("cannot make the box's screen")?;
+        arguments.extend(["--console".into(), self.screen(name).into()]);
         Running::start(built("kaliun-edge")?, arguments, Vec::new(), self.log(name))
     }
 
@@ -227,6 +229,12 @@ impl Fleet {
         arguments.extend(["--server".into(), format!("https://{}", self.device).into()]);
         arguments.extend(["--join-token-file".into(), file.into()]);
         Running::start(built("kaliun-edge")?, arguments, Vec::new(), self.log(name))
+    }
+
+    /// What the screen of an unclaimed box shows.
+    #[must_use]
+    pub fn screen(&self, name: &str) -> PathBuf {
+        self.folder.join(&format!("{name}.screen"))
     }
 
     /// The log of a part.

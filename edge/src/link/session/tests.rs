@@ -96,7 +96,8 @@ async fn with_session_of<T>(record: Option<DeviceRecord>, script: impl AsyncFnOn
     let (server, outgoing, mut incoming) = Server::halves();
     let mut outbox = Outbox::begin(&journal, &welcome, journal.facts_hash(), Instant::now()).unwrap();
     let mut settings = HeldSettings::default();
-    let mut identity = Identity { record, ..Identity::load_or_create(&state).unwrap() };
+    let mut identity = Identity::load_or_create(&state).unwrap();
+    identity.record = record;
     let mut trust = chain(1);
     let mut session = Session {
         journal: &journal,

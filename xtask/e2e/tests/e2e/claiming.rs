@@ -9,9 +9,9 @@ use serde_json::Value;
 
 /// What stands behind a title on the box's screen.
 async fn on_screen(fleet: &Fleet, title: &str) -> anyhow::Result<String> {
-    let log = fleet.log("unclaimed");
+    let screen = fleet.screen("unclaimed");
     until(title, PATIENCE, || async {
-        let text = tail(&log);
+        let text = tail(&screen);
         let found = text.lines().find_map(|line| Some(line.split_once(title)?.1.trim().to_owned()));
         Ok(found.filter(|found| !found.is_empty()))
     })
@@ -37,6 +37,8 @@ async fn a_box_is_claimed_by_its_code() -> anyhow::Result<()> {
 
     // Only the screen has what is asked for now.
     let check = on_screen(&fleet, "Check characters").await?;
+    let log = std::fs::read_to_string(fleet.log("unclaimed"))?;
+    assert!(!log.contains(&code) && !log.contains(&check), "a log is read from afar: {log}");
     browser.find("#check", PATIENCE).await?.fill(if check == "AC34" { "AC36" } else { "AC34" }).await?;
     browser.find("button[type=submit]", PATIENCE).await?.click().await?;
     browser.wait_for_text("the wrong check", PATIENCE, |text| text.contains("not the characters on the box")).await?;
