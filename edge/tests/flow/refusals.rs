@@ -4,6 +4,8 @@ use crate::linking::{Session, offline_for, welcome};
 use crate::within;
 use kaliun_edge::agent::{AgentConfig, AgentError};
 use kaliun_edge::agent_state::{EnrollmentState, LinkState};
+use kaliun_edge::state_dir::{Durability, StateDir};
+use kaliun_edge::trust::TrustChain;
 use kaliun_proto::enrollment::v1::GetTrustBundleResponse;
 use kaliun_proto::link::v1::server_message::Message as ToBox;
 use kaliun_proto::link::v1::{Acknowledged, Heartbeat, ItemClass, Welcome};
@@ -330,6 +332,7 @@ async fn a_box_that_was_led_astray_begins_again_from_what_it_was_given() {
     double.attempt().await;
     running.stop().await.unwrap();
     let astray = GetTrustBundleResponse { bundles: double.thiefs_chain() };
+    let state = StateDir::open(folder.path(), Durability::PageCache).unwrap();
     std::fs::write(folder.path().join("trust-bundles.pb"), astray.encode_to_vec()).unwrap();
 
     // Its own server is a stranger to it, whatever it asks for.
