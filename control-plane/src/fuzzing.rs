@@ -41,6 +41,8 @@ pub enum Judged {
         expires_at: SystemTime,
         /// Number of the authority that signed it.
         authority: i32,
+        /// Whose it is, where the certificate says so.
+        organization: Option<OrganizationId>,
     },
     /// Nobody we know.
     Stranger(ReasonCode),
@@ -85,7 +87,9 @@ impl Judge {
     #[must_use]
     pub fn judge(&self, presented: &[CertificateDer<'_>], now: SystemTime) -> (Judged, Option<[u8; 32]>) {
         let judged = match self.0.judge(Some(presented), now) {
-            Peer::Device { device, expires_at, authority, .. } => Judged::Device { device, expires_at, authority },
+            Peer::Device { device, expires_at, authority, organization } => {
+                Judged::Device { device, expires_at, authority, organization }
+            }
             Peer::Stranger(reason) => Judged::Stranger(reason),
         };
         (judged, crate::listen::peer::key_hash(Some(presented)))

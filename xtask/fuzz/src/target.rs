@@ -67,6 +67,7 @@ pub const TARGETS: &[Target] = &[
     ),
     target("join_token", 256, text::join_token, "the text of a join token"),
     target("claim_code", 128, text::claim_code, "a claim code as somebody types it"),
+    target("device_name", 1024, text::device_name, "what a box calls itself, and the pattern that names it"),
     target("check_characters", 64, text::check_characters, "check characters as somebody types them"),
     target("page_token", 2048, text::page_token, "the token of a page"),
 ];

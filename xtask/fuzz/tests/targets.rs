@@ -51,7 +51,7 @@ macro_rules! targets {
 
 targets! {
     proxy_header forwarded_for credential strangers_call certificate certificate_request proof enrollment recovery
-    hello link_items trust_chain join_token claim_code check_characters page_token
+    hello link_items trust_chain join_token claim_code check_characters device_name page_token
 }
 
 #[test]

@@ -101,13 +101,20 @@ fn certificates() -> Result<()> {
     let uri = |device: DeviceId| Ok::<_, anyhow::Error>(SanType::URI(device_uri(device).try_into()?));
     let dns = SanType::DnsName("box.example".try_into()?);
     let mut certified = String::new();
-    let mut good = |number: u32, issuer: &Authority| -> Result<Vec<u8>> {
+    let mut good = |number: u32, issuer: &Authority, of: Option<OrganizationId>| -> Result<Vec<u8>> {
         let (device, key) = (DeviceId::new(), key()?);
-        certified.push_str(&format!("{number}/{device}/{}\n", HEXLOWER.encode(&key_hash(&key))));
-        let certificate = leaf(vec![uri(device)?], from, until).signed_by(&key, issuer)?;
+        let of = of.map_or_else(String::new, |of| of.to_string());
+        certified.push_str(&format!("{number}/{device}/{}/{of}\n", HEXLOWER.encode(&key_hash(&key))));
+        let mut params = leaf(vec![uri(device)?], from, until);
+        params.distinguished_name.push(DnType::CommonName, device.to_string());
+        if !of.is_empty() {
+            params.distinguished_name.push(DnType::OrganizationName, of);
+        }
+        let certificate = params.signed_by(&key, issuer)?;
         Ok(join(&[certificate.der(), issuer.der()]))
     };
-    let (good_first, good_second) = (good(1, &first)?, good(2, &second)?);
+    let good_first = good(1, &first, Some(OrganizationId::from_uuid(uuid::Uuid::from_u128(1))))?;
+    let good_second = good(2, &second, None)?;
     let bad = |names: Vec<SanType>, from, until, issuer: &Authority| -> Result<Vec<u8>> {
         Ok(join(&[leaf(names, from, until).signed_by(&key()?, issuer)?.der(), issuer.der()]))
     };
@@ -395,6 +402,14 @@ fn texts() -> Result<()> {
         ("wide", "K7M\u{ff14}".as_bytes()),
     ];
     write("check_characters", &owned(checks))?;
+    let names: &[(&str, &[u8])] = &[
+        ("host", b"cellar\nHA Green\nSN-0815\nbox-{serial}"),
+        ("nothing", b"\n\n\n{hostname}-{n}"),
+        ("long", b"a-very-long-name-of-a-box-that-goes-on-and-on-beyond-all-that-is-sensible\n-\n--\n{model}{key}"),
+        ("wide", "K\u{fc}che \u{1f4a1}\n\u{2126}\n\u{0}\n{hostname}".as_bytes()),
+        ("no-pattern", b"cellar\n\n\nbox"),
+    ];
+    write("device_name", &owned(names))?;
     let organization = |number| OrganizationId::from_uuid(uuid::Uuid::from_u128(number));
     let token = |number, question| fuzzing::page_token(&[7; 32], organization(number), question, "cellar-1");
     let seeds = [

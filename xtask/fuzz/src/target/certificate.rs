@@ -22,7 +22,7 @@ static JUDGE: LazyLock<Judge> = LazyLock::new(|| {
     let authorities = vec![authority(1, "authority-1.der"), authority(2, "authority-2.der")];
     Judge::new(authorities).expect("the known authorities are certificates")
 });
-/// "number device key" of each certificate that the authorities signed and that is good.
+/// "number/device/key/organization" of each certificate that the authorities signed and that is good.
 static CERTIFIED: LazyLock<BTreeSet<String>> = LazyLock::new(|| known_words("certified").into_iter().collect());
 /// The keys that signed a request.
 static REQUESTED: LazyLock<BTreeSet<String>> = LazyLock::new(|| known_words("requested").into_iter().collect());
@@ -34,10 +34,11 @@ pub(super) fn certificate(data: &[u8]) -> Outcome {
     let chain: Vec<CertificateDer<'_>> = parts::split(data).into_iter().map(CertificateDer::from).collect();
     let (judged, key_hash) = JUDGE.judge(&chain, now());
     match judged {
-        Judged::Device { device, expires_at, authority } => {
+        Judged::Device { device, expires_at, authority, organization } => {
             assert!(expires_at >= now(), "it has run out");
             let key = HEXLOWER.encode(&key_hash.expect("whose certificate can be read, has a key"));
-            let name = format!("{authority}/{device}/{key}");
+            let of = organization.map_or_else(String::new, |organization| organization.to_string());
+            let name = format!("{authority}/{device}/{key}/{of}");
             assert!(CERTIFIED.contains(&name), "nobody certified {name}");
             Outcome::Taken
         }

@@ -3,9 +3,11 @@
 use super::{Outcome, taken};
 use kaliun_control_plane::fuzzing;
 use kaliun_domain::claim_code::{CODE_CHARS, ClaimCode};
+use kaliun_domain::name_pattern::{NameParts, NamePattern};
 use kaliun_types::claim_check::{self, CHECK_CHARS, CheckCharacters};
 use kaliun_types::id::OrganizationId;
 use kaliun_types::join_token::JoinTokenText;
+use kaliun_types::name::DeviceName;
 
 const KEY: [u8; 32] = [7; 32];
 const ORGANIZATION: OrganizationId = OrganizationId::from_uuid(uuid::Uuid::from_u128(1));
@@ -30,6 +32,22 @@ pub(super) fn claim_code(data: &[u8]) -> Outcome {
     assert_eq!(ClaimCode::parse(code.as_str()).as_ref(), Some(&code), "what was read is read again");
     assert_eq!(ClaimCode::parse(&code.as_str().to_lowercase()).as_ref(), Some(&code), "in small letters, too");
     assert!(!format!("{code:?}").contains(code.as_str()), "a code does not show itself");
+    Outcome::Taken
+}
+
+/// Host name, model, serial number and pattern, a line each.
+pub(super) fn device_name(data: &[u8]) -> Outcome {
+    let text = String::from_utf8_lossy(data);
+    let mut lines = text.splitn(4, '\n');
+    let mut line = || lines.next().unwrap_or_default();
+    let (hostname, model, serial, pattern) = (line(), line(), line(), line());
+    // What a box says becomes a name whatever it says.
+    let name = DeviceName::from_hostname(hostname);
+    assert_eq!(DeviceName::parse(name.as_str()).ok().as_ref(), Some(&name), "{hostname:?} gives no name");
+    let Ok(pattern) = NamePattern::parse(pattern) else { return Outcome::Refused };
+    let name = pattern.name(&NameParts { hostname, model, serial, key_hash: &KEY }, u32::MAX);
+    assert_eq!(DeviceName::parse(name.as_str()).ok().as_ref(), Some(&name), "{text:?} gives no name");
+    assert_eq!(NamePattern::parse(&pattern.to_string()).ok().as_ref(), Some(&pattern), "a pattern reads back");
     Outcome::Taken
 }
 
