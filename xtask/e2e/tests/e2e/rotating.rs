@@ -21,10 +21,10 @@ const FLAPPING: std::ops::RangeInclusive<usize> = 11..=20;
 /// How long each phase lasts. Three of them outlast the certificates with which it began.
 const PHASE_DAYS: u64 = 12;
 
-/// How long a rotation that goes by itself waits for those that sleep, and how many days more a phase lasts then. More than two thirds of a
-/// certificate's life together, so that it is renewed in each phase.
-const GRACE_DAYS: u64 = 21;
-const MORE_DAYS: u64 = 10;
+/// How long a rotation that goes by itself waits for those that sleep, and how many days more a phase lasts then. Less than three fifths of
+/// a certificate's life together: none is renewed because of its age at the moment at which the phase ends.
+const GRACE_DAYS: u64 = 15;
+const MORE_DAYS: u64 = 5;
 
 /// A fleet in the middle of a rotation.
 struct Rotating {
@@ -143,7 +143,6 @@ impl Rotating {
         ensure!(waiting.phase() == from, "{waiting:?}");
         ensure!(waiting.reason.as_ref().is_some_and(|reason| reason.code == "rotation.waiting"), "{waiting:?}");
         self.inside.advance_days(MORE_DAYS);
-        self.until_renewed().await?;
         let operator = self.operator.clone();
         until("it goes on", PATIENCE, || {
             let mut operator = operator.clone();
