@@ -157,7 +157,7 @@ impl Journal {
             let Some((at, last)) = page.last() else { break };
             after = (*at, last.device);
             let devices: Vec<EndedDevice> = page.into_iter().map(|(_at, device)| device).collect();
-            if let Err(error) = self.append(&devices) {
+            if let Err(error) = self.append(&devices).await {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "the journal of ended devices cannot be written"
@@ -172,7 +172,7 @@ impl Journal {
         Ok(())
     }
 
-    fn append(&mut self, devices: &[EndedDevice]) -> Result<(), JournalError> {
+    async fn append(&mut self, devices: &[EndedDevice]) -> Result<(), JournalError> {
         let fresh: Vec<&EndedDevice> =
             devices.iter().filter(|device| self.known.get(&device.device) != Some(&standing(device))).collect();
         if fresh.is_empty() {
@@ -184,13 +184,26 @@ impl Journal {
             serde_json::to_writer(&mut text, &Line::of(device)).map_err(|error| failed(error.into()))?;
             text.push(b'\n');
         }
-        let mut options = OpenOptions::new();
-        std::os::unix::fs::OpenOptionsExt::mode(options.create(true).append(true), 0o600);
-        let mut file = options.open(&self.path).map_err(failed)?;
-        file.write_all(&text).and_then(|()| file.sync_data()).map_err(failed)?;
+        let path = self.path.clone();
+        // Forced to disk, which may take a while.
+        let written = tokio::task::spawn_blocking(move || write(&path, &text)).await;
+        written.map_err(|_cancelled| failed(io::ErrorKind::Interrupted.into()))?.map_err(failed)?;
         self.known.extend(fresh.iter().map(|device| (device.device, standing(device))));
         Ok(())
     }
+}
+
+fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    std::os::unix::fs::OpenOptionsExt::mode(options.create(true).append(true), 0o600);
+    let mut file = options.open(path)?;
+    let before = file.metadata()?.len();
+    let written = file.write_all(text).and_then(|()| file.sync_data());
+    if written.is_err() {
+        // A full disk may have taken half a line, and the next would follow on it.
+        let _still_full = file.set_len(before);
+    }
+    written
 }
 
 /// Takes off what follows the last whole line: the power went while it was written.
@@ -232,36 +245,36 @@ mod tests {
         devices
     }
 
-    #[test]
-    fn the_last_word_on_each_counts_and_nothing_is_said_twice() {
+    #[tokio::test]
+    async fn the_last_word_on_each_counts_and_nothing_is_said_twice() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
         assert_eq!(read(&path).unwrap(), []);
         let (attic, cellar) = (ended("attic"), ended("cellar"));
         let mut journal = Journal::open(folder.path()).unwrap();
-        journal.append(&[attic.clone(), cellar.clone()]).unwrap();
-        journal.append(&[attic.clone(), cellar.clone()]).unwrap();
+        journal.append(&[attic.clone(), cellar.clone()]).await.unwrap();
+        journal.append(&[attic.clone(), cellar.clone()]).await.unwrap();
         let gone = EndedDevice { deleted_at: Some(clock::from_ms(2_000)), ..cellar };
-        journal.append(std::slice::from_ref(&gone)).unwrap();
+        journal.append(std::slice::from_ref(&gone)).await.unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3);
         assert_eq!(sorted(read(&path).unwrap()), [attic.clone(), gone.clone()]);
         // The next process goes on where this one was.
         let mut journal = Journal::open(folder.path()).unwrap();
-        journal.append(&[attic, gone]).unwrap();
+        journal.append(&[attic, gone]).await.unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3);
     }
 
-    #[test]
-    fn a_line_that_was_cut_off_is_taken_off_and_one_in_the_middle_is_told() {
+    #[tokio::test]
+    async fn a_line_that_was_cut_off_is_taken_off_and_one_in_the_middle_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
         let (attic, cellar) = (ended("attic"), ended("cellar"));
-        Journal::open(folder.path()).unwrap().append(std::slice::from_ref(&attic)).unwrap();
+        Journal::open(folder.path()).unwrap().append(std::slice::from_ref(&attic)).await.unwrap();
         let whole = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, format!("{whole}{{\"device\": \"")).unwrap();
         assert_eq!(read(&path).unwrap(), std::slice::from_ref(&attic));
         let mut journal = Journal::open(folder.path()).unwrap();
-        journal.append(std::slice::from_ref(&cellar)).unwrap();
+        journal.append(std::slice::from_ref(&cellar)).await.unwrap();
         assert_eq!(sorted(read(&path).unwrap()), [attic, cellar]);
         std::fs::write(&path, format!("garbage\n{whole}")).unwrap();
         let error = read(&path).unwrap_err().to_string();

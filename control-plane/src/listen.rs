@@ -13,6 +13,7 @@ pub(crate) mod places;
 pub(crate) mod proxied;
 pub(crate) mod public;
 pub(crate) mod source;
+pub(crate) mod source_places;
 pub(crate) mod turns;
 
 pub(crate) use connection::ConnectionHandle;

@@ -68,6 +68,15 @@ impl AgentConfig {
         }
     }
 
+    /// Forgets whom the box trusts, where it was given what it needs to begin again.
+    ///
+    /// # Errors
+    /// Nothing says which control plane to trust, or the files cannot be removed. Nothing is forgotten then.
+    pub fn forget_trust(&self, state: &StateDir) -> Result<(), AgentError> {
+        self.first_hash()?.ok_or(AgentError::NoTrustHash)?;
+        Ok(TrustChain::forget(state)?)
+    }
+
     /// The hash by which the box knows its server: the token's, or the one given beside it.
     ///
     /// # Errors

@@ -47,6 +47,10 @@ enum Command {
         /// Make a new key first: the box becomes a new device
         #[arg(long)]
         new_key: bool,
+        /// Forget the trust bundles first, and begin again from the hash in the join token or trust_hash: for a box that followed bundles
+        /// which were not its server's
+        #[arg(long)]
+        new_trust: bool,
     },
     /// Say what the running agent last wrote down
     Status {
@@ -125,16 +129,21 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
             let config = prepare(&layer)?;
             run_agent(config)
         }
-        Command::Enroll { new_key } => {
+        Command::Enroll { new_key, new_trust } => {
             let mut config = prepare(&layer)?;
             config.agent.only_enroll = true;
+            let state_dir = StateDir::open(&config.state_dir, Durability::Disk)?;
+            let lock = state_dir.try_lock()?.ok_or_else(|| CliError::Locked(config.state_dir.clone()))?;
+            if new_trust {
+                config.agent.forget_trust(&state_dir)?;
+            }
             if new_key {
-                let state_dir = StateDir::open(&config.state_dir, Durability::Disk)?;
-                let _lock = state_dir.try_lock()?.ok_or_else(|| CliError::Locked(config.state_dir.clone()))?;
                 Decommissioned::forget(&state_dir)?;
                 DeviceRecord::forget(&state_dir)?;
                 IdentityKey::create(&state_dir)?;
             }
+            // The agent takes it.
+            drop(lock);
             run_agent(config)
         }
     }

@@ -118,6 +118,8 @@ pub enum Matter {
         reason: ReasonCode,
         /// How often.
         count: u64,
+        /// Whether the device is a tombstone. Its name may be another device's by now.
+        is_deleted: bool,
     },
     /// Many enrolments from one source came to nothing.
     EnrollmentFlood {
@@ -228,7 +230,12 @@ impl Finding {
             Matter::Returned { source, key_fingerprint, .. } => format!(
                 "A box with the key {key_fingerprint} came from {source} with a certificate of ours, and there is no record of it."
             ),
-            Matter::Refused { count, .. } => format!("Its box still comes and was refused {}.", times(*count)),
+            Matter::Refused { count, is_deleted: true, .. } => {
+                format!("The box of this deleted device still comes and was refused {}.", times(*count))
+            }
+            Matter::Refused { count, is_deleted: false, .. } => {
+                format!("Its box still comes and was refused {}.", times(*count))
+            }
             Matter::EnrollmentFlood { source, count, reason } => {
                 let source = if source.is_empty() { "many places or unknown ones" } else { source.as_str() };
                 format!("{count} enrolments from {source} came to nothing, most of them by {reason}.")
@@ -267,13 +274,15 @@ impl Finding {
         }
     }
 
-    /// Commands of which each mends it: several where somebody has to choose, none where no command does.
+    /// Commands of which each mends it: several where somebody has to choose, none where no command does. What cannot be taken back
+    /// names its device by id: a name may be another device's by the time that somebody types it.
     #[must_use]
     pub fn remedies(&self) -> Vec<Remedy> {
         let name = self.device.as_ref().map_or("NAME", |(_id, name)| name.as_str());
+        let id = self.device.as_ref().map(|(id, _name)| id.to_string()).unwrap_or_default();
         let operator = |command: &str| vec![Remedy::Operator(format!("fleetctl {command}"))];
         match &self.matter {
-            Matter::KeyReused { .. } => operator(&format!("device revoke device/{name}")),
+            Matter::KeyReused { .. } => operator(&format!("device revoke device/{id}")),
             Matter::CloneSuspected(boots) => {
                 let keep = |(boot, _source): &(BootId, String)| {
                     Remedy::Operator(format!("fleetctl device readopt device/{name} --keep-boot {boot}"))
@@ -281,13 +290,12 @@ impl Finding {
                 boots.iter().map(keep).collect()
             }
             Matter::DatabaseOlder { .. } => vec![Remedy::Operator("control-plane restored".to_owned())],
-            Matter::Returned { is_known_whose: true, .. } => {
-                let id = self.device.as_ref().map(|(id, _name)| id.to_string()).unwrap_or_default();
-                operator(&format!("device readopt device/{id}"))
-            }
+            Matter::Returned { is_known_whose: true, .. } => operator(&format!("device readopt device/{id}")),
             // Nobody can say whose it is, so it comes in as a new one.
             Matter::Returned { is_known_whose: false, .. } => vec![Remedy::OnBox(NEW_KEY)],
-            Matter::Refused { reason, .. } => remedies_of_refusal(*reason, name),
+            // There is no device any more that a command could be about.
+            Matter::Refused { is_deleted: true, .. } => vec![Remedy::OnBox(NEW_KEY)],
+            Matter::Refused { reason, is_deleted: false, .. } => remedies_of_refusal(*reason, &id),
             Matter::EnrollmentFlood { reason, .. } => remedies_of_flood(*reason),
             Matter::RecoveryOver => operator(&format!("device extend device/{name} --for 30d")),
             Matter::RotationWaits { .. } => operator("ca stragglers"),
@@ -298,11 +306,11 @@ impl Finding {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "other refusals are not noted on devices")]
-fn remedies_of_refusal(reason: ReasonCode, name: &str) -> Vec<Remedy> {
+fn remedies_of_refusal(reason: ReasonCode, id: &str) -> Vec<Remedy> {
     match reason {
         // Told to forget who it is, it does not come again.
         ReasonCode::PeerDeviceRevoked | ReasonCode::PeerDeviceDecommissioned => {
-            vec![Remedy::Operator(format!("fleetctl device decommission device/{name} --wipe-identity"))]
+            vec![Remedy::Operator(format!("fleetctl device decommission device/{id} --wipe-identity"))]
         }
         _ => vec![Remedy::OnBox(NEW_KEY)],
     }

@@ -1,6 +1,7 @@
 //! How a box without a certificate gets one.
 
 mod refusals;
+mod room;
 mod waiting;
 
 use super::convert::link::check_facts;
@@ -11,7 +12,6 @@ use crate::clock;
 use crate::digest::{random, sha256};
 use crate::limiter::Limiter;
 use crate::listen::PeerConnection;
-use crate::listen::places::{Place, Places};
 use crate::listen::source::limited_as;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
@@ -42,10 +42,8 @@ const REQUEST_MAX_BYTES: usize = 4 * 1024;
 const TOKEN_MAX_BYTES: usize = 256;
 /// Largest message, bytes: a signing request, a token, and what the box says of itself.
 pub(crate) const MESSAGE_MAX_BYTES: usize = 16 * 1024;
-/// Boxes that show a code at once, in all: a stream each, which lives in a stranger's connection.
-const WAITING_MAX: usize = 1_000;
-/// Of one source: a workshop that claims its boxes by hand.
-const WAITING_FOR_EACH: u32 = 100;
+/// A box that waits for an operator and finds no room for a stream asks again after this long.
+const WITHOUT_A_STREAM: Duration = Duration::from_secs(300);
 /// Tries to find a claim code that nobody has. Two of 22^8 hardly ever meet.
 const CODE_TRIES: usize = 4;
 /// Steps that wait for a box to read them: the dialogue has four.
@@ -54,6 +52,7 @@ const STEPS_MAX: usize = 4;
 const PENDING_AGAIN: Duration = Duration::from_secs(60);
 
 pub(crate) use refusals::{PERIOD as REFUSALS_PERIOD, Refusals};
+use room::Room;
 use waiting::Decisions;
 pub(crate) use waiting::Waiting;
 
@@ -72,11 +71,11 @@ struct Inner {
     public_url: String,
     /// None where all boxes seem to come from one place.
     by_source: Option<Limiter<IpAddr>>,
-    places: Places<IpAddr>,
+    room: Room,
     refusals: Refusals,
 }
 
-/// What a waiting box shows a code for. It runs out soon when the box goes away undecided.
+/// What a waiting box shows a code for. It runs out soon when the box goes away undecided. None while an operator is to decide.
 type Shown = Option<EnrollmentRow>;
 
 /// What a box showed on its way, for whoever counts and notes refusals.
@@ -94,6 +93,8 @@ type Steps = mpsc::Sender<Result<proto::EnrollResponse, Status>>;
 enum Ended {
     /// The box is told.
     Refused(ReasonCode),
+    /// It waits for somebody's yes without a stream, and asks again after this long.
+    Later(Duration),
     /// The box went away, or broke the dialogue.
     Broken(Status),
 }
@@ -130,9 +131,8 @@ impl Enrollments {
         by_source: Option<Limiter<IpAddr>>,
         refusals: Refusals,
     ) -> Self {
-        let places = Places::new(WAITING_MAX, if by_source.is_some() { WAITING_FOR_EACH } else { u32::MAX });
-        let inner =
-            Inner { store, authority, waiting, changes, metrics, tasks, public_url, by_source, places, refusals };
+        let room = Room::new(by_source.is_some());
+        let inner = Inner { store, authority, waiting, changes, metrics, tasks, public_url, by_source, room, refusals };
         Self { inner: Arc::new(inner) }
     }
 }
@@ -212,6 +212,12 @@ impl Inner {
                 self.note_refusal(source, reason, &tried).await;
                 let _box_gone = steps.send(Ok(response(enroll_response::Step::Refused(refused(reason))))).await;
             }
+            Err(Ended::Later(wait)) => {
+                let busy = refused(ReasonCode::EnrollmentBusy);
+                let retry_after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                let later = enroll_response::Refused { retry_after_ms, ..busy };
+                let _box_gone = steps.send(Ok(response(enroll_response::Step::Refused(later)))).await;
+            }
             Err(Ended::Broken(status)) => {
                 if is_box_at_fault(&status) {
                     self.refusals.count(source, None, ReasonCode::EnrollmentRequestInvalid);
@@ -289,7 +295,7 @@ impl Inner {
         loop {
             // Nothing is written for a box that waits by code before it has a place.
             if place.is_none() && secret_hash.is_none() {
-                place = Some(self.place(source)?);
+                place = Some(self.room.by_code(source).ok_or(Ended::Refused(ReasonCode::EnrollmentBusy))?);
             }
             let (credentials, now) = (self.authority.current(), self.authority.now());
             let new = NewDevice {
@@ -308,8 +314,11 @@ impl Inner {
                     }
                 }
             };
-            if place.is_none() {
-                place = Some(self.place(source)?);
+            if place.is_none()
+                && let Some(secret_hash) = secret_hash
+            {
+                // It waits without a stream, too: its row is there.
+                place = Some(self.room.by_token(*secret_hash).ok_or(Ended::Later(WITHOUT_A_STREAM))?);
             }
             if let Some(approved) = self.wait_for_yes(row, &mut decisions, steps, shown).await? {
                 let (credentials, now) = (self.authority.current(), self.authority.now());
@@ -320,10 +329,6 @@ impl Inner {
                 self.refusals.count(source, None, ReasonCode::EnrollmentCodeExpired);
             }
         }
-    }
-
-    fn place(&self, source: IpAddr) -> Result<Place<IpAddr>, Ended> {
-        self.places.take(limited_as(source)).ok_or(Ended::Refused(ReasonCode::EnrollmentBusy))
     }
 
     async fn issue(
@@ -375,7 +380,7 @@ impl Inner {
             if row.check_nonce.is_some() {
                 waiter.told();
             }
-            *shown = Some(EnrollmentRow { begun_count, ..row.clone() });
+            *shown = row.claim_code.is_some().then(|| EnrollmentRow { begun_count, ..row.clone() });
             let Ok(left) = row.code_expires_at.duration_since(clock::now()) else { return Ok(None) };
             let is_over = left <= PENDING_AGAIN;
             match tokio::time::timeout(left.min(PENDING_AGAIN), waiter.decided()).await {

@@ -11,9 +11,9 @@ use crate::listen::activity::Activity;
 use crate::listen::connection::ConnectionHandle;
 use crate::listen::device_connections::{DeviceConnection, DeviceConnections};
 use crate::listen::peer::{AnyClient, Peer, PeerConnection, PeerJudge, key_hash};
-use crate::listen::places::{Place, Places};
 use crate::listen::proxied;
 use crate::listen::source::limited_as;
+use crate::listen::source_places::{SourcePlace, SourcePlaces, SourceShares};
 use crate::listen::turns::{TurnLimits, Turns};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
@@ -47,10 +47,9 @@ const ROOM: usize = 8_192;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for a turn: what a box waits for its connection, and a little.
 const TURN_TIMEOUT: Duration = Duration::from_secs(20);
-/// Connections of peers without a valid certificate: each may hold an enrolment. 35 kB each, so 70 MB.
-const STRANGERS_MAX: usize = 2_000;
-/// Of one source: a factory behind one address.
-const STRANGERS_FOR_EACH: u32 = 250;
+/// Connections of peers without a valid certificate: each may hold an enrolment. 35 kB each, so 70 MB. Of one source: a factory behind one
+/// address. Of one site: a home must not hold up all others, whatever it has of prefixes.
+const STRANGERS: SourceShares = SourceShares { in_all: 2_000, for_source: 250, for_site: 500 };
 /// A peer without a certificate may stay as long as a claim code works, and a little.
 const STRANGER_LIFETIME: Duration = Duration::from_secs(20 * 60);
 /// A stranger that asks nothing is sent away after this long.
@@ -189,7 +188,7 @@ pub(crate) struct DeviceListener {
 struct Shared {
     listener: DeviceListener,
     handshakes: Turns<IpAddr>,
-    strangers: Places<IpAddr>,
+    strangers: SourcePlaces,
     devices: DeviceConnections,
 }
 
@@ -197,14 +196,12 @@ impl DeviceListener {
     /// Starts the accept loop.
     pub(crate) fn start(self, listener: TcpListener) {
         let tasks = self.tasks.clone();
-        let (handshakes, strangers) = match self.sources_are_known {
-            true => (HANDSHAKES, STRANGERS_FOR_EACH),
-            false => (HANDSHAKES_OF_ALL, u32::MAX),
-        };
+        let handshakes = if self.sources_are_known { HANDSHAKES } else { HANDSHAKES_OF_ALL };
+        let strangers = SourcePlaces::new(STRANGERS, self.sources_are_known);
         let shared = Arc::new(Shared {
             listener: self,
             handshakes: Turns::new(handshakes),
-            strangers: Places::new(STRANGERS_MAX, strangers),
+            strangers,
             devices: DeviceConnections::default(),
         });
         let serve = move |stream, source: SocketAddr, room| serve(Arc::clone(&shared), stream, source.ip(), room);
@@ -236,7 +233,7 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, other_end: IpAddr, room: 
                 }
             }
         }
-        Peer::Stranger(_) => match shared.strangers.take(limited_as(source)) {
+        Peer::Stranger(_) => match shared.strangers.take(source) {
             Some(place) => Box::pin(serve_stranger(shared, stream, peer, source, place)).await,
             None => {
                 shared.listener.metrics.refuse(ReasonCode::EnrollmentBusy);
@@ -313,7 +310,7 @@ async fn serve_stranger(
     stream: Box<TlsStream<TcpStream>>,
     peer: Peer,
     source: IpAddr,
-    _place: Place<IpAddr>,
+    _place: SourcePlace,
 ) {
     let exporter = stream.get_ref().1.export_keying_material([0; 32], RECOVERY_LABEL, None).ok().map(Arc::new);
     let connection = PeerConnection { peer, source, key_hash: None, connection: ConnectionHandle::new(), exporter };

@@ -4,7 +4,7 @@
 //! security. What a box itself does, and what makes a device of it, runs as `kaliun_system`.
 
 use crate::audit::Actor;
-use crate::certificates::{CertificateCause, certificate_insert_in_txn};
+use crate::certificates::{CertificateCause, certificate_insert_in_txn, may_have_another_in_txn};
 use crate::enrollments::{
     Approval, Enrolled, EnrollmentRow, NewDevice, NotApproved, approve_in_txn, device_insert, from_row,
     live_device_by_key, reissue,
@@ -138,9 +138,7 @@ impl SystemStore {
             if existing.device.organization != organization {
                 return Ok(Err(ReasonCode::EnrollmentKeyInUse));
             }
-            if token.revoked_at.is_some() {
-                return Ok(Err(ReasonCode::EnrollmentTokenRevoked));
-            }
+            // First, for it was a person's yes: a token that was revoked since takes nothing of it back.
             if let Some(known) = &known
                 && !column::<bool>(known, "enrollment", "is_collected")?
             {
@@ -149,6 +147,9 @@ impl SystemStore {
                     return Ok(Ok(ByToken::Waits(waiting)));
                 }
             }
+            if token.revoked_at.is_some() {
+                return Ok(Err(ReasonCode::EnrollmentTokenRevoked));
+            }
             // Away for too long, it comes in as a new box would, or not at all: a token that has had its day is no way around the
             // allowance, and neither is one whose boxes somebody has to look at.
             if !existing.may_return(now) {
@@ -156,6 +157,9 @@ impl SystemStore {
                     return Ok(Err(ReasonCode::PeerRecoveryExpired));
                 }
                 use_token(&txn, &token).await?;
+            }
+            if !may_have_another_in_txn(&txn, existing.device.device, new.certificate).await? {
+                return Ok(Err(ReasonCode::EnrollmentBusy));
             }
             reissue(&txn, existing.device.device, organization, new.certificate, &actor_of(&token)).await?;
             txn.commit().await?;

@@ -21,6 +21,9 @@ pub struct CertificateGrant {
     pub expires_at: SystemTime,
 }
 
+/// Certificates that a device gets by proving its key, in a day.
+const CERTIFICATES_A_DAY: i64 = 24;
+
 /// Notes that a device gets a certificate.
 pub(crate) async fn certificate_insert_in_txn(
     txn: &Txn<'_>,
@@ -36,6 +39,25 @@ pub(crate) async fn certificate_insert_in_txn(
     )
     .await?;
     Ok(())
+}
+
+/// Whether a device that proved its key may have one more certificate. Its row is locked. Each is a row for two years, and over its link,
+/// where there is a limit too, it needs one in three weeks: who wants so many keeps none of them.
+pub(crate) async fn may_have_another_in_txn(
+    txn: &Txn<'_>,
+    device: DeviceId,
+    grant: CertificateGrant,
+) -> Result<bool, StoreError> {
+    let row = txn
+        .row_opt(
+            "SELECT count(*) AS newest FROM (
+                 SELECT issued_at FROM device_certificate WHERE device_id = $1 ORDER BY id DESC LIMIT $3
+             ) AS c WHERE c.issued_at > $2::timestamptz - interval '1 day' AND c.issued_at <= $2",
+            &[&device, &grant.issued_at, &CERTIFICATES_A_DAY],
+        )
+        .await?;
+    let newest: i64 = row.map_or(Ok(0), |row| column(&row, "device_certificate", "newest"))?;
+    Ok(newest < CERTIFICATES_A_DAY)
 }
 
 impl SystemStore {
@@ -56,7 +78,7 @@ impl SystemStore {
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         let row = txn
             .row_opt(
-                "UPDATE device d SET certificate_expires_at = $4, certificate_authority = $5
+                "UPDATE device d SET certificate_expires_at = GREATEST(d.certificate_expires_at, $4), certificate_authority = $5
                  FROM device_status s
                  WHERE d.id = $1 AND s.device_id = d.id AND s.session_epoch = $2 AND s.online
                    AND d.key_hash = $3 AND d.deleted_at IS NULL AND d.revoked_at IS NULL
@@ -115,8 +137,11 @@ impl SystemStore {
         }
         let device: DeviceId = column(&row, TABLE, "id")?;
         let organization: OrganizationId = column(&row, TABLE, "organization_id")?;
+        if !may_have_another_in_txn(&txn, device, grant).await? {
+            return Ok(Err(ReasonCode::EnrollmentBusy));
+        }
         txn.execute(
-            "UPDATE device SET certificate_expires_at = $2, certificate_authority = $3 WHERE id = $1",
+            "UPDATE device SET certificate_expires_at = GREATEST(certificate_expires_at, $2), certificate_authority = $3 WHERE id = $1",
             &[&device, &grant.expires_at, &grant.authority],
         )
         .await?;

@@ -6,7 +6,7 @@
 mod device;
 
 use crate::audit::Actor;
-use crate::certificates::{CertificateCause, CertificateGrant, certificate_insert_in_txn};
+use crate::certificates::{CertificateCause, CertificateGrant, certificate_insert_in_txn, may_have_another_in_txn};
 use crate::error::StoreError;
 use crate::pool::{SystemStore, Txn, column};
 use crate::scope::OrganizationScope;
@@ -215,12 +215,15 @@ impl SystemStore {
         }
         let enrolled = live.device;
         if column(&row, "enrollment", "is_collected")? {
+            if !may_have_another_in_txn(&txn, enrolled.device, certificate).await? {
+                return Ok(Err(ReasonCode::EnrollmentBusy));
+            }
             reissue(&txn, enrolled.device, enrolled.organization, certificate, "enrollment").await?;
             txn.commit().await?;
             return Ok(Ok(enrolled));
         }
         txn.execute(
-            "UPDATE device SET certificate_expires_at = $2, certificate_authority = $3 WHERE id = $1",
+            "UPDATE device SET certificate_expires_at = GREATEST(certificate_expires_at, $2), certificate_authority = $3 WHERE id = $1",
             &[&enrolled.device, &certificate.expires_at, &certificate.authority],
         )
         .await?;

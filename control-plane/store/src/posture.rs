@@ -72,7 +72,7 @@ impl AppStore {
                 // A box that is refused for good asks once an hour.
                 let statement =
                     "SELECT d.id, d.name, k.refused_since AS since, k.refused_at AS last_at, k.refused_count AS n,
-                            k.refused_reason AS reason
+                            k.refused_reason AS reason, d.deleted_at IS NOT NULL AS deleted
                      FROM device_identity k JOIN device d ON d.id = k.device_id
                      WHERE k.organization_id = $1 AND k.refused_at > now() - interval '1 day' AND ($2::uuid IS NULL OR d.id > $2)
                      ORDER BY d.id LIMIT $3";
@@ -249,7 +249,8 @@ fn clone_suspected(row: &Row) -> Result<Finding, StoreError> {
 }
 
 fn refused(row: &Row) -> Result<Finding, StoreError> {
-    about_device(row, Matter::Refused { reason: reason(row, TABLE)?, count: count(row, TABLE)? })
+    let is_deleted = column(row, "device", "deleted")?;
+    about_device(row, Matter::Refused { reason: reason(row, TABLE)?, count: count(row, TABLE)?, is_deleted })
 }
 
 fn returned(row: &Row) -> Result<Finding, StoreError> {

@@ -85,4 +85,22 @@ impl SystemStore {
             })
             .collect()
     }
+
+    /// Whether a control plane that uses this database was heard lately.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn replica_is_alive(&self, within: Duration) -> Result<bool, StoreError> {
+        const OPERATION: &str = "replica_is_alive";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let row = txn
+            .row_opt(
+                "SELECT 1 AS one FROM replica WHERE heard_at > now() - make_interval(secs => $1) LIMIT 1",
+                &[&within.as_secs_f64()],
+            )
+            .await?;
+        txn.commit().await?;
+        Ok(row.is_some())
+    }
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use aws_lc_rs::digest::{SHA256, digest};
 use kaliun_proto::enrollment::v1::enroll_response::{Issued, Pending, Step as Answer};
 use kaliun_proto::fleet::v1 as fleet;
+use kaliun_proto::fleet::v1::authority_service_client::AuthorityServiceClient;
 use kaliun_proto::fleet::v1::claim_service_client::ClaimServiceClient;
 use rcgen::{KeyPair, PublicKeyData};
 use std::time::{Duration, Instant};
@@ -195,5 +196,40 @@ async fn a_claim_goes_on_when_the_box_comes_back() -> Result<()> {
     });
     acted?;
     issued(answer?)?;
+    fixture.stop().await
+}
+
+/// Authorities change while a box waits: what it gets is made by the one that counts after the yes, and noted so.
+#[tokio::test]
+async fn the_certificate_is_made_by_the_authority_that_counts_after_the_yes() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let (public, admin) = (fixture.public().await?, fixture.admin().await?);
+    let mut authorities = AuthorityServiceClient::new(public.clone());
+    let (_key, answer) = while_waiting(&fixture, async |mut waiting| {
+        let code = waiting.next().await?.claim_code;
+        look_up(&public, &code).await?;
+        let right = waiting.next_check(&fixture).await?;
+        authorities.start_rotation(with_token(fleet::StartRotationRequest::default())).await?;
+        let from = fleet::RotationPhase::Trust.into();
+        authorities.advance_rotation(with_token(fleet::AdvanceRotationRequest { from, force: true })).await?;
+        // Other boxes say when the server has taken it over.
+        let began = Instant::now();
+        let taken_over = "SELECT EXISTS (SELECT FROM device WHERE certificate_authority = 2)";
+        while !admin.query_one(taken_over, &[]).await?.get::<_, bool>(0) {
+            anyhow::ensure!(began.elapsed() < PATIENCE, "the server goes on with the old authority");
+            TestBox::enroll(&fixture, "other").await?;
+        }
+        approve(&public, &code, &right).await?;
+        Ok(())
+    })
+    .await?;
+    let issued = issued(answer)?;
+    let second: Vec<u8> = admin.query_one("SELECT certificate FROM authority WHERE number = 2", &[]).await?.get(0);
+    assert_eq!(issued.certificate_chain.last(), Some(&second), "signed by the authority that counts now");
+    let noted =
+        "SELECT d.certificate_authority, c.authority FROM device d JOIN device_certificate c ON c.device_id = d.id
+                 WHERE d.id::text = $1";
+    let row = admin.query_one(noted, &[&issued.device_id]).await?;
+    assert_eq!((row.get::<_, i32>(0), row.get::<_, i32>(1)), (2, 2));
     fixture.stop().await
 }

@@ -9,6 +9,7 @@ mod certificate_life;
 mod certificates;
 mod claiming;
 mod clones;
+mod compromise;
 mod configuration;
 mod devices;
 mod floods;

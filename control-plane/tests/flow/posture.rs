@@ -70,12 +70,12 @@ async fn each_thing_that_is_wrong_is_one_line_with_what_mends_it() -> Result<()>
 
     let found = findings(&fixture, crate::support::TOKEN, 0).await?;
     let keep = format!("fleetctl device readopt device/twice --keep-boot {}", boots[0]);
-    let wipe = "fleetctl device decommission device/stolen --wipe-identity";
+    let wipe = format!("fleetctl device decommission device/{} --wipe-identity", stolen.device_id);
     assert_eq!(
         lines(&found),
         [
             ("device.clone_suspected", "twice", keep.as_str()),
-            ("peer.device_revoked", "stolen", wipe),
+            ("peer.device_revoked", "stolen", wipe.as_str()),
             ("peer.recovery_expired", "over", "fleetctl device extend device/over --for 30d"),
             ("certificate.expired", "expired", ""),
             ("certificate.expiring", "overdue", ""),
@@ -95,6 +95,23 @@ async fn each_thing_that_is_wrong_is_one_line_with_what_mends_it() -> Result<()>
     // Another organization has nothing of it.
     other_organization(&admin).await?;
     ensure!(findings(&fixture, OTHER, 0).await?.is_empty(), "another's findings");
+    fixture.stop().await
+}
+
+#[tokio::test]
+async fn no_command_against_a_deleted_device_meets_the_one_that_has_its_name_now() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let stolen = TestBox::enroll(&fixture, "attic").await?;
+    let mut devices = fixture.devices().await?;
+    devices.revoke_device(with_token(fleet::RevokeDeviceRequest { id: stolen.device_id.clone() })).await?;
+    stolen.refusal().await?;
+    devices.delete_device(with_token(fleet::DeleteDeviceRequest { id: stolen.device_id.clone() })).await?;
+    let namesake = TestBox::enroll(&fixture, "attic").await?;
+    let found = findings(&fixture, crate::support::TOKEN, 0).await?;
+    assert_eq!(lines(&found), [("peer.device_revoked", "attic", "kaliun-edge enroll --new-key")]);
+    ensure!(found[0].device_id == stolen.device_id && found[0].message.contains("deleted device"), "{found:?}");
+    ensure!(found[0].remedies.iter().all(|remedy| remedy.is_on_box), "{found:?}");
+    namesake.open().await?;
     fixture.stop().await
 }
 

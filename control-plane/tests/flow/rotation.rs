@@ -71,7 +71,7 @@ impl Operator {
 }
 
 /// Takes the bundles that the server tells, and says so. Answers the authorities that the newest one names.
-async fn learn(session: &mut Session) -> Result<Vec<CertificateDer<'static>>> {
+pub(crate) async fn learn(session: &mut Session) -> Result<Vec<CertificateDer<'static>>> {
     loop {
         if let ServerWord::TrustBundles(told) = session.next().await? {
             let newest = told.bundles.last().context("a bundle")?;
@@ -83,7 +83,7 @@ async fn learn(session: &mut Session) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 /// Waits to be asked, asks, and takes the next certificate.
-async fn renew(session: &mut Session, known: &mut TestBox) -> Result<()> {
+pub(crate) async fn renew(session: &mut Session, known: &mut TestBox) -> Result<()> {
     while !matches!(session.next().await?, ServerWord::RenewCertificate(_)) {}
     let certificate_request = CertificateParams::default().serialize_request(&known.key)?.der().to_vec();
     session.send(DeviceWord::CertificateRequest(CertificateRequest { certificate_request })).await?;

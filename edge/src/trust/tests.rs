@@ -116,3 +116,27 @@ fn a_newer_bundle_brings_a_box_back_that_was_told_nonsense() {
     chain.store(&state).unwrap();
     assert_eq!(TrustChain::load(&state).unwrap().unwrap().earliest_ms(), right_ms);
 }
+
+/// The thief of a bundle key signs bundles of their own. A box that heard of the fleet's next one first, which the thief's key does not
+/// sign after, takes none of them; one that is behind and is led to the thief follows.
+#[test]
+fn a_stolen_bundle_key_is_worth_nothing_once_the_next_bundle_is_there() {
+    let (stolen, next, thiefs) = (key(), key(), key());
+    let first = signed(1, &stolen, &stolen);
+    let hash = sha256(&first.bundle);
+    let second = signed(2, &next, &stolen);
+    let forged = [signed(2, &thiefs, &stolen), signed(3, &thiefs, &thiefs)];
+    let mut prompt = TrustChain::begin(hash, vec![first.clone(), second.clone()]).unwrap();
+    assert_eq!(prompt.extend_by_newer(forged[..1].to_vec()), Ok(false), "that version is there");
+    assert_eq!(prompt.extend_by_newer(forged.to_vec()), Err(UntrustedChain::Signature(3)));
+    let again = signed(3, &thiefs, &stolen);
+    assert_eq!(prompt.extend(vec![again]), Err(UntrustedChain::Signature(3)));
+    assert_eq!(prompt.version(), 2);
+
+    let mut behind = TrustChain::begin(hash, vec![first.clone()]).unwrap();
+    behind.extend(forged[..1].to_vec()).unwrap();
+    // It comes back by beginning again from what it was given, once it reaches its own server.
+    let third = signed(3, &key(), &next);
+    assert_eq!(behind.extend(vec![third.clone()]), Err(UntrustedChain::Signature(3)));
+    assert_eq!(TrustChain::begin(hash, vec![first, second, third]).unwrap().version(), 3);
+}

@@ -159,6 +159,12 @@ impl Double {
         signed_bundle(2, &self.shared.authority, &self.bundle_key, &self.bundle_key)
     }
 
+    /// The chain that somebody with a stolen bundle key tells: version 2 names an authority of theirs.
+    pub(crate) fn thiefs_chain(&self) -> Vec<SignedTrustBundle> {
+        let first = self.shared.bundles.lock().unwrap()[0].clone();
+        vec![first, signed_bundle(2, &Authority::new(), &key(), &self.bundle_key)]
+    }
+
     /// The next box that opens the link.
     pub(crate) async fn attempt(&mut self) -> Attempt {
         crate::within(self.attempts.recv()).await.unwrap()

@@ -2,7 +2,10 @@ use crate::boxed::{RunningBox, config};
 use crate::double::{Answer, Double};
 use crate::linking::{Session, offline_for, welcome};
 use crate::within;
+use kaliun_edge::agent::{AgentConfig, AgentError};
 use kaliun_edge::agent_state::LinkState;
+use kaliun_edge::state_dir::{Durability, StateDir};
+use kaliun_edge::trust::TrustChain;
 use kaliun_proto::link::v1::server_message::Message as ToBox;
 use kaliun_proto::link::v1::{Acknowledged, Heartbeat, ItemClass, Welcome};
 use std::time::Duration;
@@ -232,4 +235,34 @@ async fn what_a_newer_server_says_is_passed_over() {
     let state = running.state.borrow().clone();
     assert_eq!((state.online_epoch(), state.samples.acknowledged), (Some(1), 0));
     running.stop().await.unwrap();
+}
+
+/// Somebody with a stolen bundle key was between a box and its server, and is gone.
+#[tokio::test]
+async fn a_box_that_was_led_astray_begins_again_from_what_it_was_given() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(&double);
+    let running = RunningBox::start(folder.path(), config.clone());
+    within(double.begun.recv()).await.unwrap();
+    double.attempt().await;
+    running.stop().await.unwrap();
+    let state = StateDir::open(folder.path(), Durability::PageCache).unwrap();
+    TrustChain::begin(double.trust_hash(), double.thiefs_chain()).unwrap().store(&state).unwrap();
+
+    // Its own server is a stranger to it, whatever it asks for.
+    let running = RunningBox::start(folder.path(), config.clone());
+    running.until("a stranger", offline_for("peer.unknown_issuer")).await;
+    running.stop().await.unwrap();
+    assert!(double.attempts.try_recv().is_err() && double.proved.try_recv().is_err());
+
+    // kaliun-edge enroll --new-trust
+    let nothing_given = AgentConfig { join_token: None, trust_hash: None, ..config.clone() };
+    assert!(matches!(nothing_given.forget_trust(&state), Err(AgentError::NoTrustHash)));
+    assert!(TrustChain::load(&state).unwrap().is_some(), "a box that cannot begin again keeps what it has");
+    config.forget_trust(&state).unwrap();
+    let running = RunningBox::start(folder.path(), config);
+    double.attempt().await;
+    running.stop().await.unwrap();
+    assert!(double.begun.try_recv().is_err() && double.proved.try_recv().is_err(), "it had its certificate");
 }

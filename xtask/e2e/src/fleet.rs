@@ -216,6 +216,19 @@ impl Fleet {
         Running::start(built("kaliun-edge")?, arguments, Vec::new(), self.log(name))
     }
 
+    /// Starts an agent that is not part of the fleet's own, with a join token of its own.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_with_token(&self, name: &str, join_token: &str) -> anyhow::Result<Running> {
+        let file = self.folder.join(&format!("{name}.join-token"));
+        std::fs::write(&file, join_token).context("cannot write the join token")?;
+        let mut arguments: Vec<OsString> = vec!["run".into(), "--state-dir".into(), self.folder.join(name).into()];
+        arguments.extend(["--server".into(), format!("https://{}", self.device).into()]);
+        arguments.extend(["--join-token-file".into(), file.into()]);
+        Running::start(built("kaliun-edge")?, arguments, Vec::new(), self.log(name))
+    }
+
     /// The log of a part.
     #[must_use]
     pub fn log(&self, name: &str) -> PathBuf {

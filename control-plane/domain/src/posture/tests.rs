@@ -9,8 +9,11 @@ fn finding(matter: Matter) -> Finding {
     Finding { key: String::new(), device, since: SystemTime::UNIX_EPOCH, last_at: None, matter }
 }
 
+/// In `remedies` ID stands for the device's id.
 fn check(matter: Matter, reason: &str, says: &str, remedies: &[&str]) {
     let finding = finding(matter);
+    let id = finding.device.as_ref().map(|(id, _name)| id.to_string()).unwrap();
+    let remedies: Vec<String> = remedies.iter().map(|remedy| remedy.replace("ID", &id)).collect();
     assert_eq!(finding.reason().code(), reason);
     assert!(finding.message().contains(says), "{}", finding.message());
     assert!(finding.message().ends_with('.') && finding.next_step().ends_with('.'), "{finding:?}");
@@ -37,7 +40,7 @@ fn each_says_what_was_seen_and_what_mends_it() {
         Matter::KeyReused { count: 2, source: "192.0.2.7".to_owned() },
         "device.key_reused",
         "2 times, last from 192.0.2.7",
-        &["fleetctl device revoke device/cellar"],
+        &["fleetctl device revoke device/ID"],
     );
     check(
         Matter::CloneSuspected(boots()),
@@ -68,13 +71,18 @@ fn each_says_what_was_seen_and_what_mends_it() {
         "key a1b2 came from 192.0.2.7",
         &["on the box: kaliun-edge enroll --new-key"],
     );
-    let refused = |reason| Matter::Refused { reason, count: 1 };
-    let wipe = "fleetctl device decommission device/cellar --wipe-identity";
+    let refused = |reason| Matter::Refused { reason, count: 1, is_deleted: false };
+    let wipe = "fleetctl device decommission device/ID --wipe-identity";
     check(refused(ReasonCode::PeerDeviceRevoked), "peer.device_revoked", "refused once", &[wipe]);
     check(refused(ReasonCode::PeerDeviceDecommissioned), "peer.device_decommissioned", "refused once", &[wipe]);
     let new_key = "on the box: kaliun-edge enroll --new-key";
     check(refused(ReasonCode::PeerDeviceDeleted), "peer.device_deleted", "still comes", &[new_key]);
     check(refused(ReasonCode::PeerBootNotKept), "peer.boot_not_kept", "still comes", &[new_key]);
+    // Of a tombstone nobody can end anything any more, and its name may be a healthy device's.
+    for reason in [ReasonCode::PeerDeviceRevoked, ReasonCode::PeerDeviceDecommissioned, ReasonCode::PeerIdentityWipe] {
+        let tombstone = Matter::Refused { reason, count: 3, is_deleted: true };
+        check(tombstone, reason.code(), "deleted device still comes and was refused 3 times", &[new_key]);
+    }
     let flood = |source: &str, reason| Matter::EnrollmentFlood { source: source.to_owned(), count: 900, reason };
     check(
         flood("192.0.2.7", ReasonCode::EnrollmentTokenInvalid),

@@ -76,7 +76,7 @@ pub(crate) async fn reissue(
     actor: &str,
 ) -> Result<(), StoreError> {
     txn.execute(
-        "UPDATE device SET certificate_expires_at = $2, certificate_authority = $3 WHERE id = $1",
+        "UPDATE device SET certificate_expires_at = GREATEST(certificate_expires_at, $2), certificate_authority = $3 WHERE id = $1",
         &[&device, &certificate.expires_at, &certificate.authority],
     )
     .await?;

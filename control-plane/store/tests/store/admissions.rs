@@ -234,3 +234,20 @@ async fn the_list_pages_through_all_that_wait_once() -> Result<()> {
     assert_eq!(seen, waiting, "the oldest first");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_yes_outlasts_the_token() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let id = token(&fixture, 2, "shop-{n}").await?;
+    let waiting = waits(&fixture, 10).await?;
+    let enrolled = admit_plainly(&fixture, waiting.id).await?.expect("it waits");
+    assert!(fixture.store.app.join_token_revoke(&fixture.first, &actor(), id).await?);
+    // The box was switched off meanwhile, and comes for what it was given.
+    let again = waits(&fixture, 10).await?;
+    assert_eq!((again.state, again.device), (EnrollmentState::Approved, Some(enrolled.device)));
+    let collected = fixture.store.system.enrollment_collect(again.id, grant(), SystemTime::now()).await?;
+    assert_eq!(collected.expect("it may have it").device, enrolled.device);
+    // What it has had it does not get by this token again.
+    assert_eq!(come(&fixture, 10).await?.err(), Some(ReasonCode::EnrollmentTokenRevoked));
+    Ok(())
+}

@@ -4,7 +4,7 @@ use crate::support::{Fixture, actor, by_token, grant, hash, new_device};
 use anyhow::{Context, Result};
 use kaliun_domain::name_pattern::NameParts;
 use kaliun_domain::rotation::{Gate, Standing};
-use kaliun_store::{Approval, ClaimChecked, NewJoinToken, NotApproved};
+use kaliun_store::{Approval, CertificateGrant, ClaimChecked, NewJoinToken, NotApproved};
 use kaliun_types::id::DeviceId;
 use kaliun_types::name::DeviceName;
 use kaliun_types::reason::ReasonCode;
@@ -167,5 +167,58 @@ async fn the_history_of_certificates_ends_some_time() -> Result<()> {
     assert_eq!(count, 3);
     let age = SystemTime::now().duration_since(oldest).context("it ended")?;
     assert!(age < 3 * DAY, "the oldest went first");
+    Ok(())
+}
+
+/// Whoever proves its key again and again writes no more than so many rows.
+#[tokio::test]
+async fn a_device_gets_so_many_certificates_for_its_key_and_no_more() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    token(&fixture, 1).await?;
+    let device = enroll(&fixture, 10).await?.expect("a new key");
+    let recover = async || -> Result<_> {
+        let recovered = fixture.store.system.certificate_recover(&hash(10), grant(), SystemTime::now()).await?;
+        Ok(recovered.map(|enrolled| enrolled.device))
+    };
+    // One it has from its enrolment.
+    for _ in 0..12 {
+        assert_eq!(recover().await?, Ok(device));
+    }
+    for _ in 0..11 {
+        assert_eq!(enroll(&fixture, 10).await?, Ok(device));
+    }
+    let rows = async |table: &str| -> Result<i64> {
+        Ok(fixture.admin.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await?.get(0))
+    };
+    let written = (rows("device_certificate").await?, rows("event").await?, rows("audit").await?);
+    assert_eq!(written.0, 24);
+    assert_eq!(recover().await?, Err(ReasonCode::EnrollmentBusy));
+    assert_eq!(enroll(&fixture, 10).await?, Err(ReasonCode::EnrollmentBusy));
+    assert_eq!((rows("device_certificate").await?, rows("event").await?, rows("audit").await?), written);
+    // A day later it may again.
+    fixture.admin.execute("UPDATE device_certificate SET issued_at = issued_at - interval '25 hours'", &[]).await?;
+    assert_eq!(recover().await?, Ok(device));
+    Ok(())
+}
+
+/// A server's clock that was wrong for an hour costs no box its way back.
+#[tokio::test]
+async fn the_allowance_counts_from_the_latest_end_that_was_ever_granted() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    token(&fixture, 1).await?;
+    let device = enroll(&fixture, 10).await?.expect("a new key");
+    let ends_at = async || -> Result<SystemTime> {
+        let row =
+            fixture.admin.query_one("SELECT certificate_expires_at FROM device WHERE id = $1", &[&device]).await?;
+        Ok(row.get(0))
+    };
+    let before = ends_at().await?;
+    let long_ago = SystemTime::now() - 800 * DAY;
+    let of_then = CertificateGrant { authority: 1, issued_at: long_ago, expires_at: long_ago + 30 * DAY };
+    let recovered = fixture.store.system.certificate_recover(&hash(10), of_then, long_ago).await?;
+    assert_eq!(recovered.map(|enrolled| enrolled.device), Ok(device));
+    assert_eq!(ends_at().await?, before);
+    let recovered = fixture.store.system.certificate_recover(&hash(10), grant(), SystemTime::now()).await?;
+    assert_eq!(recovered.map(|enrolled| enrolled.device), Ok(device), "it was never away");
     Ok(())
 }

@@ -4,6 +4,7 @@ mod admissions;
 mod any_sequence;
 mod devices;
 mod doors;
+mod enrollment_refusals;
 mod events;
 mod keys;
 mod page_token_key;

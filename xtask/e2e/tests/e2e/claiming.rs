@@ -1,4 +1,4 @@
-//! A box without a token, taken in by the code on its screen.
+//! Boxes that somebody has to take in: by the code on their screen, or as operators of a join token.
 
 use anyhow::Context as _;
 use kaliun_e2e::browser::Browser;
@@ -51,4 +51,77 @@ async fn a_box_is_claimed_by_its_code() -> anyhow::Result<()> {
     let names: Vec<_> = devices.iter().filter_map(|device| device.get("name").and_then(Value::as_str)).collect();
     assert_eq!(names, ["claimed-by-test"]);
     Ok(())
+}
+
+/// The same from a terminal, and what a script reads of it.
+#[tokio::test]
+async fn a_box_is_claimed_from_a_terminal() -> anyhow::Result<()> {
+    let fleet = Fleet::start(Shape { simulated: 0, sample_interval_ms: 1_000 }).await?;
+    let unclaimed = fleet.start_unclaimed("unclaimed")?;
+    let code = on_screen(&fleet, "Claim code").await?;
+    let fingerprint = on_screen(&fleet, "Key fingerprint").await?;
+    let shown = fleet.fleetctl(&["claim", "show", &code, "-o", "json"]).await?;
+    assert_eq!(shown.get("key_fingerprint").and_then(Value::as_str), Some(fingerprint.as_str()));
+    assert_eq!(shown.get("check_tries_left").and_then(Value::as_u64), Some(5));
+    let check = on_screen(&fleet, "Check characters").await?;
+    let wrong = if check == "AC34" { "AC36" } else { "AC34" };
+    let refused = fleet.fleetctl(&["claim", "approve", &code, "--check", wrong, "-o", "json"]).await;
+    assert!(format!("{:#}", refused.unwrap_err()).contains("check: "), "a wrong check is told as one");
+    let approve =
+        ["claim", "approve", &code, "--check", &check, "--installation", "Home", "--name", "cellar", "-o", "json"];
+    let approved = fleet.fleetctl(&approve).await?;
+    assert_eq!(approved.pointer("/device/name").and_then(Value::as_str), Some("cellar"));
+    let devices = fleet.online(1).await.context(unclaimed.log_tail())?;
+    let home = devices.first().and_then(|device| device.pointer("/installation/name")).and_then(Value::as_str);
+    assert_eq!(home, Some("Home"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn boxes_of_a_token_that_asks_wait_with_a_badge() -> anyhow::Result<()> {
+    let fleet = Fleet::start(Shape { simulated: 1, sample_interval_ms: 1_000 }).await?;
+    let browser = Browser::start(fleet.folder().path(), 390, 844).await?;
+    fleet.sign_in(&browser).await?;
+    assert_eq!(browser.text_of(".badge").await?, None, "nothing waits");
+    let create = [
+        "join-token",
+        "create",
+        "--approval",
+        "--name-pattern",
+        "shop-{n}",
+        "--group",
+        "shops",
+        "--uses",
+        "2",
+        "-o",
+        "json",
+    ];
+    let made = fleet.fleetctl(&create).await?;
+    let secret = made.get("secret").and_then(Value::as_str).context("a secret")?;
+    let taken = fleet.start_with_token("taken", secret)?;
+    let turned_away = fleet.start_with_token("turned-away", secret)?;
+
+    // The badge comes by itself, and leads there.
+    until("the badge", PATIENCE, || async { Ok(browser.text_of(".badge").await?.filter(|badge| badge.trim() == "2")) })
+        .await?;
+    browser.find("a.nav-waiting", PATIENCE).await?.click().await?;
+    browser.wait_for_text("both of them", PATIENCE, |text| text.contains("2 boxes wait for your yes")).await?;
+    browser.wait_for_text("whose words they are", PATIENCE, |text| text.contains("its own words")).await?;
+    browser.find(".waiting-box .button.primary", PATIENCE).await?.click().await?;
+    browser.wait_for_text("the answer", PATIENCE, |text| text.contains("shop-1 is yours")).await?;
+    browser.wait_for_text("the other one", PATIENCE, |text| text.contains("One box waits for your yes")).await?;
+    browser.find(".waiting-box .button.danger", PATIENCE).await?.click().await?;
+    browser.wait_for_text("nothing more", PATIENCE, |text| text.contains("No box waits for you")).await?;
+    assert_eq!(browser.complaints().await?, Vec::<String>::new());
+
+    let devices = fleet.online(2).await.context(taken.log_tail())?;
+    let shop = devices.iter().find(|device| device.get("name").and_then(Value::as_str) == Some("shop-1"));
+    let group = shop.and_then(|device| device.pointer("/labels/group")).and_then(Value::as_str);
+    assert_eq!(group, Some("shops"), "{devices:?}");
+    let told = ["taken", "turned-away"].map(|name| fleet.log(name));
+    until("one of them is told", PATIENCE, || async {
+        Ok(told.iter().any(|log| tail(log).contains("enrollment.denied")).then_some(()))
+    })
+    .await
+    .context(turned_away.log_tail())
 }

@@ -21,6 +21,11 @@ const FLAPPING: std::ops::RangeInclusive<usize> = 11..=20;
 /// How long each phase lasts. Three of them outlast the certificates with which it began.
 const PHASE_DAYS: u64 = 12;
 
+/// How long a rotation that goes by itself waits for those that sleep, and how many days more a phase lasts then. More than two thirds of a
+/// certificate's life together, so that it is renewed in each phase.
+const GRACE_DAYS: u64 = 21;
+const MORE_DAYS: u64 = 10;
+
 /// A fleet in the middle of a rotation.
 struct Rotating {
     inside: Inside,
@@ -131,6 +136,27 @@ impl Rotating {
         Ok(())
     }
 
+    /// Lives through a phase of a rotation that goes by itself: it waits for those that sleep, and then goes on without them.
+    async fn goes_on(&mut self, from: RotationPhase, to: RotationPhase) -> anyhow::Result<()> {
+        self.live_through(from).await?;
+        let waiting = self.rotation().await?;
+        ensure!(waiting.phase() == from, "{waiting:?}");
+        ensure!(waiting.reason.as_ref().is_some_and(|reason| reason.code == "rotation.waiting"), "{waiting:?}");
+        self.inside.advance_days(MORE_DAYS);
+        self.until_renewed().await?;
+        let operator = self.operator.clone();
+        until("it goes on", PATIENCE, || {
+            let mut operator = operator.clone();
+            async move {
+                let answer = operator.get_rotation(with_token(fleet::GetRotationRequest {})).await?;
+                let rotation = answer.into_inner().rotation.context("a rotation")?;
+                ensure!(rotation.phase() == to, "{rotation:?}");
+                Ok(Some(()))
+            }
+        })
+        .await
+    }
+
     async fn roll_back(&mut self, from: RotationPhase) -> anyhow::Result<()> {
         let request = fleet::RollBackRotationRequest { from: from.into(), force: false };
         self.operator.roll_back_rotation(with_token(request)).await?;
@@ -216,5 +242,17 @@ async fn a_rotation_that_is_taken_back_in_the_middle_leaves_none_behind() -> any
     for phase in [RotationPhase::Issue, RotationPhase::Drain] {
         rotating.advance(phase).await?;
     }
+    rotating.end().await
+}
+
+/// Nobody does anything after its start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_by_itself_leaves_none_behind() -> anyhow::Result<()> {
+    let mut rotating = Rotating::begin().await?;
+    let request = fleet::StartRotationRequest { is_automatic: true, grace_ms: GRACE_DAYS * 24 * 3_600_000 };
+    rotating.operator.start_rotation(with_token(request)).await?;
+    rotating.goes_on(RotationPhase::Trust, RotationPhase::Issue).await?;
+    rotating.goes_on(RotationPhase::Issue, RotationPhase::Drain).await?;
+    rotating.goes_on(RotationPhase::Drain, RotationPhase::Steady).await?;
     rotating.end().await
 }
