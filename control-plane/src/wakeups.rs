@@ -1,22 +1,27 @@
 //! What replicas tell each other so that nobody has to wait for a look: hints, and the rows are the truth.
 
 use crate::grpc::enrollment::Waiting;
+use crate::grpc::status;
 use crate::sessions::registry::Registry;
 use crate::tasks::Tasks;
-use kaliun_store::{SystemStore, WakeupSource};
+use kaliun_store::{StoreError, SystemStore, WakeupSource};
 use kaliun_types::id::{DeviceId, EnrollmentId};
 use kaliun_types::reason::ReasonCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tonic::Status;
+use tracing::Instrument;
 
 /// How long a broken connection waits before it is made anew. Meanwhile others are found by looking, within seconds.
 const RETRY: Duration = Duration::from_secs(1);
+/// Longest wait for what the database says of a device whose link is to end: the link ends then without its word.
+const STANDING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One hint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wakeup {
-    /// A device's session is to end, wherever it is.
+    /// A device's session is to end, wherever it is. The reason is for replicas of an older version: others read it.
     Close(DeviceId, ReasonCode),
     /// Somebody decided about a waiting box, or entered its code.
     Enrollment(EnrollmentId),
@@ -56,8 +61,33 @@ impl Waker {
         Self { tasks, store, registry }
     }
 
+    /// Makes a change that ends a device's session when `is_made` says so, and ends it. By itself: whoever asked may hang up at any
+    /// moment, and the change is made and told all the same.
+    ///
+    /// # Errors
+    /// The change failed, as a status.
+    pub(crate) async fn close_after<T: Send + 'static>(
+        &self,
+        device: DeviceId,
+        reason: ReasonCode,
+        change: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+        is_made: impl FnOnce(&T) -> bool + Send + 'static,
+    ) -> Result<T, Status> {
+        let waker = self.clone();
+        let (say, said) = oneshot::channel();
+        let change = async move {
+            let changed = change.await;
+            if changed.as_ref().is_ok_and(is_made) {
+                waker.close(device, reason).await;
+            }
+            let _nobody_waits = say.send(changed);
+        };
+        self.tasks.spawn_small(change.in_current_span());
+        said.await.map_err(|_ended| status::busy(RETRY))?.map_err(status::store)
+    }
+
     /// Ends a device's session, here at once and at the other replicas within a moment.
-    pub(crate) async fn close(&self, device: DeviceId, reason: ReasonCode) {
+    async fn close(&self, device: DeviceId, reason: ReasonCode) {
         self.registry.end(device, reason);
         let store = self.store.clone();
         // By itself: whoever asked for this may hang up, and the others are told all the same.
@@ -73,11 +103,34 @@ impl Waker {
     }
 }
 
-/// Does what a hint says.
-fn heed(registry: &Registry, waiting: &Waiting, wakeup: Wakeup) {
+/// Does what a hint says, and no more than that: a box may delete its identity because of the reason that its link ends with, and
+/// whoever may speak to the database may give a hint.
+async fn heed(store: &SystemStore, registry: &Registry, waiting: &Waiting, wakeup: Wakeup) {
     match wakeup {
-        Wakeup::Close(device, reason) => registry.end(device, reason),
+        Wakeup::Close(device, told) => {
+            tracing::debug!(device.id = %device, told = told.code(), "told to end a session");
+            // Of a device that is not here only its hello may be on its way, and the box of that comes again.
+            let standing = if registry.holds(device) { standing(store, device).await } else { None };
+            registry.end(device, standing.unwrap_or(ReasonCode::LinkDecided));
+        }
         Wakeup::Enrollment(enrollment) => waiting.heard(enrollment),
+    }
+}
+
+/// Why a device may not connect, as its row says. None when it may, and when that cannot be read: the box is told why when it comes
+/// again.
+async fn standing(store: &SystemStore, device: DeviceId) -> Option<ReasonCode> {
+    match tokio::time::timeout(STANDING_TIMEOUT, store.device_refusal(device)).await {
+        Ok(Ok(reason)) => reason,
+        Ok(Err(error)) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(device.id = %device, error, "why a session is to end cannot be read; it ends without");
+            None
+        }
+        Err(_elapsed) => {
+            tracing::warn!(device.id = %device, "the database does not say why a session is to end; it ends without");
+            None
+        }
     }
 }
 
@@ -101,7 +154,13 @@ pub(crate) fn tell_decisions(tasks: &Tasks, store: SystemStore, mut decided: mps
 }
 
 /// Heeds what other replicas tell.
-pub(crate) fn start(tasks: &Tasks, source: WakeupSource, registry: Arc<Registry>, waiting: Waiting) {
+pub(crate) fn start(
+    tasks: &Tasks,
+    source: WakeupSource,
+    store: SystemStore,
+    registry: Arc<Registry>,
+    waiting: Waiting,
+) {
     let stopping = tasks.stopping();
     tasks.spawn("wakeups", async move {
         let listen = async {
@@ -110,7 +169,7 @@ pub(crate) fn start(tasks: &Tasks, source: WakeupSource, registry: Arc<Registry>
                     Ok(mut wakeups) => loop {
                         match wakeups.next().await {
                             Ok(text) => match Wakeup::decode(&text) {
-                                Some(wakeup) => heed(&registry, &waiting, wakeup),
+                                Some(wakeup) => heed(&store, &registry, &waiting, wakeup).await,
                                 None => tracing::debug!(text, "a wake-up that this version does not know"),
                             },
                             Err(error) => break error,

@@ -223,10 +223,11 @@ impl DeviceService for Devices {
     ) -> Result<Response<proto::DeleteDeviceResponse>, Status> {
         let caller = Caller::of(&request)?.clone();
         let id = device_id(&request.into_inner().id)?;
-        if !self.store.device_delete(caller.scope(), &caller.actor(), id).await.map_err(status::store)? {
+        let (store, asks) = (self.store.clone(), caller.clone());
+        let deleting = async move { store.device_delete(asks.scope(), &asks.actor(), id).await };
+        if !self.waker.close_after(id, ReasonCode::PeerDeviceDeleted, deleting, |is_made| *is_made).await? {
             return Err(status::not_found("device"));
         }
-        self.waker.close(id, ReasonCode::PeerDeviceDeleted).await;
         self.changes.tell(caller.scope().organization(), id);
         Ok(Response::new(proto::DeleteDeviceResponse {}))
     }
@@ -237,10 +238,11 @@ impl DeviceService for Devices {
     ) -> Result<Response<proto::RevokeDeviceResponse>, Status> {
         let caller = Caller::of(&request)?.clone();
         let id = device_id(&request.into_inner().id)?;
-        if !self.store.device_revoke(caller.scope(), &caller.actor(), id).await.map_err(status::store)? {
+        let (store, asks) = (self.store.clone(), caller.clone());
+        let revoking = async move { store.device_revoke(asks.scope(), &asks.actor(), id).await };
+        if !self.waker.close_after(id, ReasonCode::PeerDeviceRevoked, revoking, |is_made| *is_made).await? {
             return Err(status::not_found("device"));
         }
-        self.waker.close(id, ReasonCode::PeerDeviceRevoked).await;
         self.changes.tell(caller.scope().organization(), id);
         let device = self.store.device_get(caller.scope(), id).await.map_err(status::store)?;
         let device = device.ok_or_else(|| status::not_found("device"))?;

@@ -23,6 +23,11 @@ pub(crate) struct Lifecycles {
     pub(crate) changes: Changes,
 }
 
+/// The reason with which a device's link is cut, which its box obeys.
+const fn end_of_service(wipe_identity: bool) -> ReasonCode {
+    if wipe_identity { ReasonCode::PeerIdentityWipe } else { ReasonCode::PeerDeviceDecommissioned }
+}
+
 /// The name of a device that is taken back, when nobody gives it one.
 const RETURNED_NAME: &str = "returned";
 
@@ -51,12 +56,6 @@ impl Lifecycles {
         Ok(Response::new(proto::ReadoptDeviceResponse { device: Some(device) }))
     }
 
-    /// Cuts a device's link with the reason that its box obeys.
-    async fn cut(&self, device: DeviceId, wipe_identity: bool) {
-        let reason = if wipe_identity { ReasonCode::PeerIdentityWipe } else { ReasonCode::PeerDeviceDecommissioned };
-        self.waker.close(device, reason).await;
-    }
-
     /// A device as it is now.
     async fn device(&self, caller: &Caller, id: DeviceId) -> Result<proto::Device, Status> {
         let device = self.store.device_get(caller.scope(), id).await.map_err(status::store)?;
@@ -74,11 +73,11 @@ impl LifecycleService for Lifecycles {
         let caller = Caller::of(&request)?.clone();
         let request = request.into_inner();
         let id = device_id(&request.id)?;
-        let ended = self.store.device_decommission(caller.scope(), &caller.actor(), id, request.wipe_identity).await;
-        if !ended.map_err(status::store)? {
+        let (store, asks, wipe) = (self.store.clone(), caller.clone(), request.wipe_identity);
+        let ending = async move { store.device_decommission(asks.scope(), &asks.actor(), id, wipe).await };
+        if !self.waker.close_after(id, end_of_service(wipe), ending, |is_made| *is_made).await? {
             return Err(status::not_found("device"));
         }
-        self.cut(id, request.wipe_identity).await;
         self.changes.tell(caller.scope().organization(), id);
         let device = self.device(&caller, id).await?;
         Ok(Response::new(proto::DecommissionDeviceResponse { device: Some(device) }))
@@ -92,14 +91,14 @@ impl LifecycleService for Lifecycles {
         let request = request.into_inner();
         let old = device_id(&request.id)?;
         let new = request.with_id.parse().map_err(|_| status::invalid("with_id", "is not a device's id"))?;
-        let replaced =
-            self.store.device_replace(caller.scope(), &caller.actor(), old, new, request.wipe_identity).await;
-        match replaced.map_err(status::store)? {
+        let (store, asks, wipe) = (self.store.clone(), caller.clone(), request.wipe_identity);
+        let replacing = async move { store.device_replace(asks.scope(), &asks.actor(), old, new, wipe).await };
+        let is_made = |replaced: &Replaced| *replaced == Replaced::Yes;
+        match self.waker.close_after(old, end_of_service(wipe), replacing, is_made).await? {
             Replaced::Yes => {}
             Replaced::NoSuchDevice => return Err(status::not_found("device")),
             Replaced::No(why) => return Err(Status::failed_precondition(why.sentence())),
         }
-        self.cut(old, request.wipe_identity).await;
         for device in [old, new] {
             self.changes.tell(caller.scope().organization(), device);
         }
@@ -118,13 +117,15 @@ impl LifecycleService for Lifecycles {
             return self.take_back(&caller, id, &request.name).await;
         }
         let boot = request.keep_boot_id.parse().map_err(|error| status::invalid("keep_boot_id", error))?;
-        match self.store.device_keep_boot(caller.scope(), &caller.actor(), id, boot).await.map_err(status::store)? {
+        let (store, asks) = (self.store.clone(), caller.clone());
+        let keeping = async move { store.device_keep_boot(asks.scope(), &asks.actor(), id, boot).await };
+        // Whichever box is there now comes again, and is let in or not.
+        let is_made = |kept: &BootKept| *kept == BootKept::Yes;
+        match self.waker.close_after(id, ReasonCode::LinkDecided, keeping, is_made).await? {
             BootKept::Yes => {}
             BootKept::NoSuchDevice => return Err(status::not_found("device")),
             BootKept::NoSuchBoot => return Err(status::not_found("boot of this device")),
         }
-        // Whichever box is there now comes again, and is let in or not.
-        self.waker.close(id, ReasonCode::LinkDecided).await;
         self.changes.tell(caller.scope().organization(), id);
         let device = self.device(&caller, id).await?;
         Ok(Response::new(proto::ReadoptDeviceResponse { device: Some(device) }))

@@ -139,7 +139,7 @@ pub(super) async fn assemble(
     reconcile::count_refusals(tasks, &store.system, refusals);
     reconcile::keep_journal(tasks, &store.system, &config.state_dir);
     reconcile::start_rotation(tasks, &authority);
-    wakeups::start(tasks, store.wakeups.clone(), Arc::clone(&registry), waiting);
+    wakeups::start(tasks, store.wakeups.clone(), store.system.clone(), Arc::clone(&registry), waiting);
     wakeups::tell_decisions(tasks, store.system.clone(), decided);
     authorities::follow(tasks, &authority, tls, Arc::clone(&registry), renewals);
     device.start(sockets.device);

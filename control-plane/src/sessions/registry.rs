@@ -91,6 +91,11 @@ impl Registry {
         }
     }
 
+    /// Whether a device's session is here.
+    pub(crate) fn holds(&self, device: DeviceId) -> bool {
+        self.inner().sessions.contains_key(&device)
+    }
+
     /// Sessions that are to end because a newer one is there.
     pub(crate) fn leaving(&self) -> Vec<Arc<SessionHandle>> {
         self.inner().leaving.clone()

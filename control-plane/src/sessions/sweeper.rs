@@ -110,15 +110,15 @@ impl Sweeper {
     }
 }
 
-/// Ends sessions that a newer one on another replica has replaced, or whose device was deleted there.
+/// Ends sessions that a newer one on another replica has replaced, or whose device may not connect any more.
 async fn ask_fence(store: &SystemStore, sessions: &[Arc<SessionHandle>]) {
     for batch in sessions.chunks(FENCE_BATCH) {
         let held: Vec<_> = batch.iter().map(|session| (session.device, session.epoch)).collect();
         match store.sessions_fenced(&held).await {
             Ok(fenced) => {
-                for device in fenced {
+                for (device, refusal) in fenced {
                     if let Some(session) = batch.iter().find(|session| session.device == device) {
-                        session.close(ReasonCode::LinkFenced);
+                        session.close(refusal.unwrap_or(ReasonCode::LinkFenced));
                     }
                 }
             }

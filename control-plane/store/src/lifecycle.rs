@@ -2,7 +2,7 @@
 
 use crate::audit::{Actor, AuditEntry, audit_insert_in_txn, event_insert_in_txn};
 use crate::error::StoreError;
-use crate::pool::{AppStore, Txn, column};
+use crate::pool::{AppStore, SystemStore, Txn, column};
 use crate::scope::OrganizationScope;
 use kaliun_domain::lifecycle::{NotReplaced, Replaceable, Replacement, Standing, replace};
 use kaliun_types::id::{DeviceId, InstallationId};
@@ -79,6 +79,28 @@ async fn decommission_in_txn(
     Ok(true)
 }
 
+impl SystemStore {
+    /// Why a device may not connect; none when it may, and for one that is not there.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn device_refusal(&self, device: DeviceId) -> Result<Option<ReasonCode>, StoreError> {
+        const OPERATION: &str = "device_refusal";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let row = txn
+            .row_opt(
+                "SELECT deleted_at IS NOT NULL AS deleted, revoked_at IS NOT NULL AS revoked,
+                        decommissioned_at IS NOT NULL AS decommissioned, wipe_identity
+                 FROM device WHERE id = $1",
+                &[&device],
+            )
+            .await?;
+        txn.commit().await?;
+        Ok(row.as_ref().map(standing_from_row).transpose()?.and_then(Standing::refusal))
+    }
+}
+
 impl AppStore {
     /// Ends a device's service for good. Answers whether there is such a device; harmless to repeat.
     ///
@@ -138,7 +160,12 @@ impl AppStore {
         };
         let home = match replace(from, to) {
             Ok(Replacement::Move(home)) => home,
-            Ok(Replacement::Done) => return Ok(Replaced::Yes),
+            Ok(Replacement::Done) => {
+                // Asked again because an answer was lost, or so that the old box deletes its identity after all.
+                decommission_in_txn(&txn, scope, actor, old, wipe_identity).await?;
+                txn.commit().await?;
+                return Ok(Replaced::Yes);
+            }
             Err(why) => return Ok(Replaced::No(why)),
         };
         let (from_name, to_name): (&str, &str) =

@@ -123,12 +123,17 @@ impl SystemStore {
                 &[&let_in],
             )
             .await?;
-        txn.commit().await?;
         let mut opened = HashMap::with_capacity(rows.len());
+        let mut over = Vec::new();
         for row in &rows {
             let device: DeviceId = column(row, TABLE, "device_id")?;
             let answer = match standing_from_row(row)?.refusal() {
-                Some(reason) => SessionOpened::Refused(reason),
+                // Its right ended since we looked, and nobody will hold the session that has begun.
+                Some(reason) => {
+                    let epoch = SessionEpoch(column(row, TABLE, "session_epoch")?);
+                    over.push(SessionEnd { device, epoch, reason });
+                    SessionOpened::Refused(reason)
+                }
                 None => {
                     let parked = looked.parked.contains(&device);
                     SessionOpened::Started(column(row, TABLE, "organization_id")?, start_from_row(row, parked)?)
@@ -136,6 +141,10 @@ impl SystemStore {
             };
             opened.insert(device, answer);
         }
+        if !over.is_empty() {
+            close_in_txn(&txn, &over).await?;
+        }
+        txn.commit().await?;
         Ok(opens
             .iter()
             .map(|open| {
@@ -152,9 +161,6 @@ impl SystemStore {
     pub async fn sessions_close(&self, ends: &[SessionEnd]) -> Result<Vec<(OrganizationId, DeviceId)>, StoreError> {
         const OPERATION: &str = "sessions_close";
         let devices: Vec<DeviceId> = ends.iter().map(|end| end.device).collect();
-        let epochs: Vec<i64> = ends.iter().map(|end| end.epoch.0).collect();
-        let reasons: Vec<&str> = ends.iter().map(|end| end.reason.code()).collect();
-        let messages: Vec<&str> = ends.iter().map(|end| end_message(end.reason)).collect();
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         txn.rows(
@@ -162,24 +168,7 @@ impl SystemStore {
             &[&devices],
         )
         .await?;
-        let rows = txn
-            .rows(
-                "WITH request AS (
-                     SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[])
-                         AS r (device_id, session_epoch, reason, message)
-                 ), ended AS (
-                     UPDATE device_status s SET online = false, replica_id = NULL, link_since = now(), link_reason = r.reason
-                     FROM request r
-                     WHERE s.device_id = r.device_id AND s.session_epoch = r.session_epoch AND s.online
-                     RETURNING s.organization_id, s.device_id, r.reason, r.message
-                 ), noted AS (
-                     INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
-                     SELECT organization_id, device_id, reason, message, 'control-plane', now() FROM ended
-                 )
-                 SELECT organization_id, device_id FROM ended",
-                &[&devices, &epochs, &reasons, &messages],
-            )
-            .await?;
+        let rows = close_in_txn(&txn, ends).await?;
         txn.commit().await?;
         rows.iter()
             .map(|row| {
@@ -188,11 +177,15 @@ impl SystemStore {
             .collect()
     }
 
-    /// Those of some sessions that are no longer the newest of their device, or whose device is deleted.
+    /// Those of some sessions that are no longer the newest of their device, or whose device may not connect any more, and why it may
+    /// not.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn sessions_fenced(&self, held: &[(DeviceId, SessionEpoch)]) -> Result<Vec<DeviceId>, StoreError> {
+    pub async fn sessions_fenced(
+        &self,
+        held: &[(DeviceId, SessionEpoch)],
+    ) -> Result<Vec<(DeviceId, Option<ReasonCode>)>, StoreError> {
         const OPERATION: &str = "sessions_fenced";
         let devices: Vec<DeviceId> = held.iter().map(|(device, _epoch)| *device).collect();
         let epochs: Vec<i64> = held.iter().map(|(_device, epoch)| epoch.0).collect();
@@ -200,20 +193,49 @@ impl SystemStore {
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         let rows = txn
             .rows(
-                "SELECT h.device_id FROM unnest($1::uuid[], $2::bigint[]) AS h (device_id, session_epoch)
-                 WHERE NOT EXISTS (
-                     SELECT FROM device_status s JOIN device d ON d.id = s.device_id
-                     WHERE s.device_id = h.device_id AND s.session_epoch = h.session_epoch AND s.online
-                       AND d.deleted_at IS NULL AND d.revoked_at IS NULL)",
+                "SELECT h.device_id, d.deleted_at IS NOT NULL AS deleted, d.revoked_at IS NOT NULL AS revoked,
+                        d.decommissioned_at IS NOT NULL AS decommissioned, coalesce(d.wipe_identity, false) AS wipe_identity
+                 FROM unnest($1::uuid[], $2::bigint[]) AS h (device_id, session_epoch)
+                 LEFT JOIN device d ON d.id = h.device_id
+                 LEFT JOIN device_status s ON s.device_id = h.device_id AND s.session_epoch = h.session_epoch AND s.online
+                 WHERE d.id IS NULL OR s.device_id IS NULL OR d.deleted_at IS NOT NULL OR d.revoked_at IS NOT NULL",
                 &[&devices, &epochs],
             )
             .await?;
         txn.commit().await?;
-        rows.iter().map(|row| column(row, "device_status", "device_id")).collect()
+        rows.iter()
+            .map(|row| Ok((column(row, "device_status", "device_id")?, standing_from_row(row)?.refusal())))
+            .collect()
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "any other end is a connection that broke")]
+/// Ends sessions whose devices' status is locked, those that are still the newest of their device, and notes why.
+async fn close_in_txn(txn: &Txn<'_>, ends: &[SessionEnd]) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+    let devices: Vec<DeviceId> = ends.iter().map(|end| end.device).collect();
+    let epochs: Vec<i64> = ends.iter().map(|end| end.epoch.0).collect();
+    let reasons: Vec<&str> = ends.iter().map(|end| end.reason.code()).collect();
+    let messages: Vec<&str> = ends.iter().map(|end| end_message(end.reason)).collect();
+    txn.rows(
+        "WITH request AS (
+             SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[])
+                 AS r (device_id, session_epoch, reason, message)
+         ), ended AS (
+             UPDATE device_status s SET online = false, replica_id = NULL, link_since = now(), link_reason = r.reason
+             FROM request r
+             WHERE s.device_id = r.device_id AND s.session_epoch = r.session_epoch AND s.online
+             RETURNING s.organization_id, s.device_id, r.reason, r.message
+         ), noted AS (
+             INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
+             SELECT organization_id, device_id, reason, message, 'control-plane', now() FROM ended
+         )
+         SELECT organization_id, device_id FROM ended",
+        &[&devices, &epochs, &reasons, &messages],
+    )
+    .await
+}
+
+/// What the event of an end says.
+#[expect(clippy::wildcard_enum_match_arm, reason = "sessions end with no other reasons")]
 fn end_message(reason: ReasonCode) -> &'static str {
     match reason {
         ReasonCode::LinkClosed => "The box ended the connection.",
@@ -223,7 +245,13 @@ fn end_message(reason: ReasonCode) -> &'static str {
         ReasonCode::LinkDecided => "Somebody chose which box goes on under this identity.",
         ReasonCode::LinkSlow => "The box did not read fast enough.",
         ReasonCode::PeerExpired => "The box's certificate ran out.",
+        ReasonCode::LinkSuperseded => "A newer connection of the box took over.",
+        ReasonCode::LinkFenced => "The session was no longer the newest one of its box.",
+        ReasonCode::PeerUnknownIssuer => {
+            "The box's certificate is from an authority that is not believed any more; it gets another one by itself."
+        }
         ReasonCode::PeerDeviceDeleted => "The device was deleted.",
+        ReasonCode::PeerDeviceRevoked => "The device was revoked.",
         ReasonCode::PeerDeviceDecommissioned => "The device was taken out of service.",
         ReasonCode::PeerIdentityWipe => "The device was taken out of service, and told to delete its identity.",
         _ => "The connection broke.",

@@ -95,7 +95,16 @@ async fn move_in(fixture: &Fixture, known: &TestBox, home: Uuid) -> Result<()> {
 }
 
 async fn replace(fixture: &Fixture, old: &str, new: &str) -> Result<fleet::ReplaceDeviceResponse, tonic::Status> {
-    let request = fleet::ReplaceDeviceRequest { id: old.to_owned(), with_id: new.to_owned(), wipe_identity: false };
+    replace_and(fixture, old, new, false).await
+}
+
+async fn replace_and(
+    fixture: &Fixture,
+    old: &str,
+    new: &str,
+    wipe_identity: bool,
+) -> Result<fleet::ReplaceDeviceResponse, tonic::Status> {
+    let request = fleet::ReplaceDeviceRequest { id: old.to_owned(), with_id: new.to_owned(), wipe_identity };
     let mut client = lifecycles(fixture).await.map_err(|error| tonic::Status::unknown(error.to_string()))?;
     client.replace_device(with_token(request)).await.map(tonic::Response::into_inner)
 }
@@ -133,6 +142,14 @@ async fn a_new_box_takes_an_old_one_s_home() -> Result<()> {
     assert_eq!(actions(&fixture, &new.device_id).await?, ["device.replace"]);
     // An answer that was lost is given again, and nothing happens twice.
     replace(&fixture, &old.device_id, &new.device_id).await?;
+    assert_eq!(actions(&fixture, &new.device_id).await?.len(), 1);
+    // The old box may still be told to delete its identity, and then does.
+    for _ in 0..2 {
+        replace_and(&fixture, &old.device_id, &new.device_id, true).await?;
+        ensure!(old.refusal().await?.message().starts_with("peer.identity_wipe"), "it is told");
+    }
+    let of_old = actions(&fixture, &old.device_id).await?;
+    assert_eq!(of_old, ["device.decommission", "device.replace", "device.decommission"]);
     assert_eq!(actions(&fixture, &new.device_id).await?.len(), 1);
     fixture.stop().await
 }

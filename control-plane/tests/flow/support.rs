@@ -26,7 +26,7 @@ use kaliun_proto::link::v1::{
     DeviceMessage, Heartbeat, Hello, ItemClass, SampleBatch, ServerMessage, SpoolPosition, Welcome,
 };
 use kaliun_proto::telemetry::v1::{Facts, Health, HealthVerdict, Metric, Sample, SampleValues};
-use kaliun_store::DatabaseUrl;
+use kaliun_store::{DatabaseAccess, DatabaseUrl, Store, Wakeups};
 use prost::Message;
 use rcgen::{CertificateParams, KeyPair, PublicKeyData};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -164,6 +164,13 @@ impl Fixture {
     /// A connection as the superuser, to act behind the server's back.
     pub(crate) async fn admin(&self) -> Result<Client> {
         connect(&self.database.admin_config()).await
+    }
+
+    /// What replicas tell each other from now on.
+    pub(crate) async fn hints(&self) -> Result<Wakeups> {
+        let url = DatabaseUrl::from(self.database.admin_config());
+        let store = Store::open(&DatabaseAccess::Given { url: url.clone(), direct_url: url, ca: None }).await?;
+        Ok(store.wakeups.connect().await?)
     }
 
     pub(crate) async fn devices(&self) -> Result<fleet::device_service_client::DeviceServiceClient<Channel>> {

@@ -73,7 +73,7 @@ async fn each_session_has_a_higher_epoch_and_fences_the_one_before() -> Result<(
     let facts = |epoch| FactsWrite { device, epoch, facts: b"f".to_vec(), facts_hash: b"h".to_vec() };
     assert_eq!(system.facts_store(&[facts(old.epoch)]).await?, [Stored::Fenced]);
     assert_eq!(system.facts_store(&[facts(new.epoch)]).await?, [Stored::Yes(organization)]);
-    assert!(system.sessions_fenced(&[(device, old.epoch)]).await?.contains(&device));
+    assert_eq!(system.sessions_fenced(&[(device, old.epoch)]).await?, [(device, None)], "a newer one is there");
     assert!(system.sessions_fenced(&[(device, new.epoch)]).await?.is_empty());
     // The old session's end says nothing about the new one.
     let end = SessionEnd { device, epoch: old.epoch, reason: ReasonCode::LinkLost };
@@ -139,7 +139,8 @@ async fn a_deleted_or_unknown_device_may_not_begin() -> Result<()> {
         open(&fixture, DeviceId::new()).await?,
         SessionOpened::Refused(ReasonCode::PeerUnknownAfterRestore)
     ));
-    assert_eq!(fixture.store.system.sessions_fenced(&[(device, epoch)]).await?, [device]);
+    let deleted = [(device, Some(ReasonCode::PeerDeviceDeleted))];
+    assert_eq!(fixture.store.system.sessions_fenced(&[(device, epoch)]).await?, deleted);
     Ok(())
 }
 
@@ -205,5 +206,72 @@ async fn old_partitions_are_dropped_and_new_ones_made() -> Result<()> {
     system.sample_partitions_prepare(long_ago, 0).await?;
     assert_eq!(system.sample_partitions_drop(now - Duration::from_secs(49 * 3600)).await?, 1);
     assert_eq!(system.sample_partitions_drop(now - Duration::from_secs(49 * 3600)).await?, 0);
+    Ok(())
+}
+
+/// Its right to connect ends between the look at its hello and the answer.
+#[tokio::test]
+async fn a_device_that_is_revoked_while_it_connects_is_not_online() -> Result<()> {
+    let mut fixture = Fixture::new().await?;
+    let device = fixture.enroll(&fixture.first, 10, "cellar").await?.device;
+    let request = hello(&fixture, device).await?;
+    // Boots are noted after the session has begun, and noting them waits.
+    let revoking = fixture.admin.transaction().await?;
+    revoking.batch_execute("LOCK TABLE device_identity IN SHARE MODE").await?;
+    let system = fixture.store.system.clone();
+    let opens = [request];
+    let revoke_meanwhile = async move {
+        let waits = "SELECT count(*) FROM pg_locks WHERE relation = 'device_identity'::regclass AND NOT granted";
+        let began = std::time::Instant::now();
+        while revoking.query_one(waits, &[]).await?.get::<_, i64>(0) == 0 {
+            anyhow::ensure!(began.elapsed() < Duration::from_secs(30), "nobody waits");
+        }
+        revoking.execute("UPDATE device SET revoked_at = now() WHERE id = $1", &[&device]).await?;
+        Ok(revoking.commit().await?)
+    };
+    let (opened, revoked) = tokio::join!(system.sessions_open(ReplicaId::new(), &opens), revoke_meanwhile);
+    revoked?;
+    let opened = opened?;
+    assert!(matches!(opened.as_slice(), [SessionOpened::Refused(ReasonCode::PeerDeviceRevoked)]), "{opened:?}");
+    let status = "SELECT online, link_reason, replica_id IS NULL FROM device_status WHERE device_id = $1";
+    let row = fixture.admin.query_one(status, &[&device]).await?;
+    assert_eq!((row.get(0), row.get(1), row.get(2)), (false, Some("peer.device_revoked"), true));
+    let last = "SELECT code, message FROM event WHERE device_id = $1 ORDER BY id DESC LIMIT 1";
+    let row = fixture.admin.query_one(last, &[&device]).await?;
+    assert_eq!((row.get(0), row.get(1)), ("peer.device_revoked", "The device was revoked."));
+    Ok(())
+}
+
+/// Whoever reads the events of a device learns why its link ended.
+#[tokio::test]
+async fn each_end_of_a_session_says_what_it_was() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let device = fixture.enroll(&fixture.first, 10, "cellar").await?.device;
+    let mut said = std::collections::BTreeSet::new();
+    // Those that a session ends with (link.lost is a connection that broke).
+    let reasons = [
+        ReasonCode::LinkClosed,
+        ReasonCode::LinkLost,
+        ReasonCode::LinkTimeout,
+        ReasonCode::LinkSuperseded,
+        ReasonCode::LinkServerStopped,
+        ReasonCode::LinkProtocolError,
+        ReasonCode::LinkSlow,
+        ReasonCode::LinkFenced,
+        ReasonCode::LinkDecided,
+        ReasonCode::PeerExpired,
+        ReasonCode::PeerUnknownIssuer,
+        ReasonCode::PeerDeviceDeleted,
+        ReasonCode::PeerDeviceRevoked,
+        ReasonCode::PeerDeviceDecommissioned,
+        ReasonCode::PeerIdentityWipe,
+    ];
+    for reason in reasons {
+        let epoch = start(&fixture, device).await?.epoch;
+        fixture.store.system.sessions_close(&[SessionEnd { device, epoch, reason }]).await?;
+        let last = "SELECT message FROM event WHERE device_id = $1 AND code = $2 ORDER BY id DESC LIMIT 1";
+        let row = fixture.admin.query_one(last, &[&device, &reason.code()]).await?;
+        assert!(said.insert(row.get::<_, String>(0)), "{reason} says what another one says");
+    }
     Ok(())
 }
