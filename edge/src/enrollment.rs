@@ -82,6 +82,22 @@ pub enum EnrollmentError {
 }
 
 impl EnrollmentError {
+    /// Whether newer trust bundles may help: the server is not one that the box believes, or what the box holds verifies none.
+    #[must_use]
+    pub(crate) fn asks_for_trust(&self) -> bool {
+        match self {
+            Self::Dial(error) => error.is_untrusted_server(),
+            Self::Tls(error) => matches!(error, TlsSetupError::Authorities),
+            Self::Trust(_)
+            | Self::Identity(_)
+            | Self::Certificate(_)
+            | Self::Refused { .. }
+            | Self::Call(_)
+            | Self::Protocol(_)
+            | Self::TimedOut => false,
+        }
+    }
+
     /// One sentence for a person, without the reason code that is shown beside it.
     #[must_use]
     pub fn sentence(&self) -> String {

@@ -7,6 +7,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use kaliun_proto::enrollment::v1::{GetTrustBundleResponse, SignedTrustBundle, TrustBundle};
 use kaliun_types::limits::TRUST_BUNDLES_MAX;
 use prost::Message;
+use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 
@@ -50,6 +51,9 @@ pub enum UntrustedChain {
     /// A bundle cannot be read or breaks a bound.
     #[error("a trust bundle cannot be read")]
     Unreadable,
+    /// It is signed, and this agent knows none of the authorities' kinds.
+    #[error("this agent can use none of the authorities in trust bundle version {0}; update the agent")]
+    Authorities(u64),
 }
 
 impl TrustChain {
@@ -90,7 +94,7 @@ impl TrustChain {
         Ok(has_newer)
     }
 
-    /// Adds newer versions. All or none.
+    /// Adds newer versions. All or none. The newest has to be one that this agent can use; those between only lead to it.
     ///
     /// # Errors
     /// The first thing that does not hold; the chain is unchanged then.
@@ -106,6 +110,9 @@ impl TrustChain {
             }
             verify(signed, &current.bundle_key, next.version)?;
             current = next;
+        }
+        if !is_usable(&current) {
+            return Err(UntrustedChain::Authorities(current.version));
         }
         if !bundles.is_empty() {
             self.known_time.bundle_taken(current.created_at_ms);
@@ -215,6 +222,12 @@ fn read(signed: &SignedTrustBundle) -> Result<TrustBundle, UntrustedChain> {
         return Err(UntrustedChain::Unreadable);
     }
     Ok(bundle)
+}
+
+/// Whether a server can be verified by it. Without that the box would be cut off from the server that it believes now.
+fn is_usable(bundle: &TrustBundle) -> bool {
+    let mut authorities = bundle.certificate_authorities.iter().map(|der| CertificateDer::from(der.as_slice()));
+    authorities.any(|authority| RootCertStore::empty().add(authority.into_owned()).is_ok())
 }
 
 fn verify(signed: &SignedTrustBundle, bundle_key: &[u8], version: u64) -> Result<(), UntrustedChain> {

@@ -3,7 +3,7 @@
 use crate::agent::AgentConfig;
 use crate::agent_state::{EnrollmentState, LinkState};
 use crate::decommission::Decommissioned;
-use crate::dialer::Dialer;
+use crate::dialer::{Dialer, TlsSetupError};
 use crate::enrollment::{Enrollment, EnrollmentError, PendingEnrollment, decide as decide_enrollment, is_about_token};
 use crate::facts::AGENT_VERSION;
 use crate::identity::{DeviceRecord, Identity};
@@ -298,9 +298,7 @@ impl Uplink<'_> {
             }
             Err(error) => error,
         };
-        if let EnrollmentError::Dial(error) = &error
-            && error.is_untrusted_server()
-        {
+        if error.asks_for_trust() {
             // The link comes back here when the newer bundles do not help.
             return Some((Next::RefreshTrust, backoff(attempts, rand::random())));
         }
@@ -344,7 +342,12 @@ impl Uplink<'_> {
         };
         let tls = match self.dialer.identified(trust, &self.config.clock, &self.identity.key, record) {
             Ok(tls) => tls,
-            Err(error) => return Some(Failure::UnusableIdentity { message: with_sources(&error) }),
+            Err(error @ TlsSetupError::Authorities) => {
+                return Some(Failure::UntrustedServer { message: with_sources(&error) });
+            }
+            Err(error @ (TlsSetupError::Certificate(_) | TlsSetupError::Provider(_))) => {
+                return Some(Failure::UnusableIdentity { message: with_sources(&error) });
+            }
         };
         let hello = self.hello();
         let facts_in_hello = self.journal.facts_hash();

@@ -86,6 +86,7 @@ pub(crate) fn is_about_token(error: &EnrollmentError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialer::TlsSetupError;
     use crate::refusal::Refusal;
     use crate::trust::UntrustedChain;
 
@@ -126,6 +127,13 @@ mod tests {
         assert!(
             !is_about_token(&call(Code::PermissionDenied, None, None)) && !is_about_token(&EnrollmentError::TimedOut)
         );
+    }
+
+    #[test]
+    fn newer_bundles_are_asked_for_when_none_of_those_held_helps() {
+        assert!(EnrollmentError::Tls(TlsSetupError::Authorities).asks_for_trust());
+        assert!(!EnrollmentError::Trust(UntrustedChain::OtherHash).asks_for_trust());
+        assert!(!refused(None).asks_for_trust() && !EnrollmentError::TimedOut.asks_for_trust());
     }
 
     #[test]

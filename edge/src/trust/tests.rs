@@ -1,19 +1,28 @@
 use super::*;
 use crate::state_dir::Durability;
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData, SigningKey};
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData, SigningKey};
+use std::sync::LazyLock;
+
+static AUTHORITY: LazyLock<Vec<u8>> =
+    LazyLock::new(|| CertificateParams::default().self_signed(&key()).unwrap().der().to_vec());
 
 fn key() -> KeyPair {
     KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap()
 }
 
 fn signed(version: u64, own: &KeyPair, signer: &KeyPair) -> SignedTrustBundle {
-    let bundle = TrustBundle {
-        version,
-        certificate_authorities: vec![vec![1, 2, 3]],
-        bundle_key: own.der_bytes().to_vec(),
-        created_at_ms: 5,
-    }
-    .encode_to_vec();
+    signed_with(vec![AUTHORITY.clone()], version, own, signer)
+}
+
+fn signed_with(
+    certificate_authorities: Vec<Vec<u8>>,
+    version: u64,
+    own: &KeyPair,
+    signer: &KeyPair,
+) -> SignedTrustBundle {
+    let bundle =
+        TrustBundle { version, certificate_authorities, bundle_key: own.der_bytes().to_vec(), created_at_ms: 5 }
+            .encode_to_vec();
     let signature = signer.sign(&[SIGNATURE_DOMAIN, &bundle].concat()).unwrap();
     SignedTrustBundle { bundle, signature }
 }
@@ -82,6 +91,32 @@ fn what_does_not_hold_is_refused() {
     check(hash, vec![other_domain], UntrustedChain::Signature(1));
     let garbage = SignedTrustBundle { bundle: vec![255; 9], signature: vec![] };
     check(sha256(&garbage.bundle), vec![garbage], UntrustedChain::Unreadable);
+}
+
+/// Authorities of a kind that only newer agents know.
+#[test]
+fn a_bundle_that_this_agent_cannot_use_does_not_cut_it_off() {
+    let (one, two, three) = (key(), key(), key());
+    let first = signed(1, &one, &one);
+    let unusable = signed_with(vec![vec![1, 2, 3]], 2, &two, &one);
+    let hash = sha256(&first.bundle);
+    let mut chain = TrustChain::begin(hash, vec![first.clone()]).unwrap();
+    let before = chain.clone();
+    assert_eq!(chain.extend_by_newer(vec![unusable.clone()]), Err(UntrustedChain::Authorities(2)));
+    assert_eq!(chain, before, "it goes on with the server that it believes");
+    // A later one leads on, whatever was between.
+    assert_eq!(chain.extend_by_newer(vec![unusable.clone(), signed(3, &three, &two)]), Ok(true));
+    assert_eq!(chain.version(), 3);
+    // One that it knows is enough.
+    let both = signed_with(vec![vec![1, 2, 3], AUTHORITY.clone()], 2, &two, &one);
+    assert!(TrustChain::begin(hash, vec![first.clone(), both]).is_ok());
+
+    // A chain that cannot be used, stored by another version of the agent, is asked for again.
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateDir::open(folder.path(), Durability::PageCache).unwrap();
+    let stored = GetTrustBundleResponse { bundles: vec![first, unusable] }.encode_to_vec();
+    state.write(FILE, &stored).unwrap();
+    assert_eq!(TrustChain::load(&state).unwrap(), None);
 }
 
 #[test]
