@@ -38,7 +38,9 @@ enum Act {
         looks_up: bool,
     },
     /// With something else.
-    ApproveWrongly,
+    ApproveWrongly {
+        looks_up: bool,
+    },
     Deny,
 }
 
@@ -71,8 +73,8 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         3 => Just(Act::LookUp),
         6 => (any::<bool>(), proptest::bool::weighted(0.8)).prop_map(|(second, looks_up)| Act::Approve { second, looks_up }),
-        3 => Just(Act::ApproveWrongly),
-        1 => Just(Act::Deny),
+        4 => proptest::bool::weighted(0.8).prop_map(|looks_up| Act::ApproveWrongly { looks_up }),
+        2 => Just(Act::Deny),
     ]
 }
 
@@ -278,11 +280,16 @@ impl<'a> Case<'a> {
                 let outcome = system.enrollment_approve(scope, &actor(), code, &row, self.yes(&row)).await;
                 Ok(outcome?.is_ok())
             }
-            Act::ApproveWrongly => match system.claim_check(scope, &actor(), code, &|_| false).await? {
-                ClaimChecked::Right(_) => anyhow::bail!("a wrong check is right"),
-                ClaimChecked::Wrong { .. } | ClaimChecked::Ended(_) => Ok(true),
-                ClaimChecked::NoSuchCode | ClaimChecked::NotLookedUp => Ok(false),
-            },
+            Act::ApproveWrongly { looks_up } => {
+                if looks_up {
+                    system.claim_look_up(scope, code, &fresh_bytes()).await?;
+                }
+                match system.claim_check(scope, &actor(), code, &|_| false).await? {
+                    ClaimChecked::Right(_) => anyhow::bail!("a wrong check is right"),
+                    ClaimChecked::Wrong { .. } | ClaimChecked::Ended(_) => Ok(true),
+                    ClaimChecked::NoSuchCode | ClaimChecked::NotLookedUp => Ok(false),
+                }
+            }
         }
     }
 
@@ -306,7 +313,7 @@ impl<'a> Case<'a> {
             *approvals += 1;
             ensure!(*approvals == 1, "one code was approved twice");
         }
-        if worked && matches!(act, Act::ApproveWrongly) {
+        if worked && matches!(act, Act::ApproveWrongly { .. }) {
             let misses = self.misses.entry(code.to_owned()).or_default();
             *misses += 1;
             ensure!(*misses <= CHECK_TRIES, "{misses} wrong checks were judged");
@@ -415,9 +422,11 @@ async fn enough_happened(fixture: &Fixture) -> Result<()> {
         ("checks were wrong", "SELECT count(*) FROM audit WHERE action = 'claim.check_failed'"),
         ("boxes were turned away", "SELECT count(*) FROM audit WHERE action IN ('claim.deny', 'enrollment.deny')"),
     ];
+    let mut counts = Vec::new();
     for (what, how_many) in happened {
-        let count: i64 = fixture.admin.query_one(how_many, &[]).await?.get(0);
-        ensure!(count >= 5, "{count} {what}");
+        counts.push((what, fixture.admin.query_one(how_many, &[]).await?.get::<_, i64>(0)));
     }
+    // Each is several times as often on average.
+    ensure!(counts.iter().all(|(_what, count)| *count >= 3), "{counts:?}");
     Ok(())
 }
