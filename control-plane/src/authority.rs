@@ -264,7 +264,7 @@ async fn begin(store: &SystemStore, keys: &KeyFile, first: &First) -> Result<(),
     let authority = AuthorityRow {
         number: 1,
         certificate: certificate.to_vec(),
-        sealed_key: keys.seal(&authority_purpose(1), authority_key)?,
+        sealed_key: Some(keys.seal(&authority_purpose(1), authority_key)?),
         is_retired: false,
     };
     let bundle = TrustBundleRow {

@@ -124,9 +124,10 @@ ALTER TABLE public.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE public.authority (
     number integer NOT NULL,
     certificate bytea NOT NULL,
-    sealed_key bytea NOT NULL,
+    sealed_key bytea,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     retired_at timestamp with time zone,
+    CONSTRAINT authority_key_ends_with_it CHECK (((retired_at IS NULL) = (sealed_key IS NOT NULL))),
     CONSTRAINT authority_number_check CHECK ((number > 0))
 );
 
@@ -878,7 +879,11 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.api_token TO kaliun_system;
 GRANT SELECT,INSERT ON TABLE public.audit TO kaliun_app;
 GRANT SELECT,INSERT ON TABLE public.audit TO kaliun_system;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.authority TO kaliun_system;
+GRANT SELECT,INSERT ON TABLE public.authority TO kaliun_system;
+
+GRANT UPDATE(sealed_key) ON TABLE public.authority TO kaliun_system;
+
+GRANT UPDATE(retired_at) ON TABLE public.authority TO kaliun_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.browser_session TO kaliun_system;
 
@@ -950,6 +955,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.rotation TO kaliun_system;
 GRANT SELECT ON TABLE public.sample_head TO kaliun_app;
 GRANT SELECT,INSERT ON TABLE public.sample_head TO kaliun_system;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.trust_bundle TO kaliun_system;
+GRANT SELECT,INSERT ON TABLE public.trust_bundle TO kaliun_system;
+
+GRANT UPDATE(sealed_key) ON TABLE public.trust_bundle TO kaliun_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.unsigned_bundle TO kaliun_system;

@@ -139,12 +139,14 @@ pub enum Matter {
         /// Whether its link is up.
         online: bool,
     },
-    /// Devices have not come along in a rotation.
+    /// A rotation does not go on.
     RotationWaits {
-        /// How many.
+        /// How many devices have not come along.
         behind: u64,
-        /// Of how many.
-        devices: u64,
+        /// What holds it up.
+        reason: ReasonCode,
+        /// The same as one sentence.
+        message: String,
     },
 }
 
@@ -174,7 +176,7 @@ impl Finding {
             Matter::RecoveryOver => ReasonCode::PeerRecoveryExpired,
             Matter::CertificateExpired => ReasonCode::CertificateExpired,
             Matter::CertificateOverdue { .. } => ReasonCode::CertificateExpiring,
-            Matter::RotationWaits { .. } => ReasonCode::RotationWaits,
+            Matter::RotationWaits { reason, .. } => *reason,
         }
     }
 
@@ -250,9 +252,7 @@ impl Finding {
             Matter::CertificateOverdue { online: false } => {
                 "Its certificate was to be renewed days ago; its box is offline.".to_owned()
             }
-            Matter::RotationWaits { behind, devices } => {
-                format!("{behind} of {devices} devices have not come along in this phase of the rotation.")
-            }
+            Matter::RotationWaits { message, .. } => message.clone(),
         }
     }
 
@@ -298,7 +298,7 @@ impl Finding {
             Matter::Refused { reason, is_deleted: false, .. } => remedies_of_refusal(*reason, &id),
             Matter::EnrollmentFlood { reason, .. } => remedies_of_flood(*reason),
             Matter::RecoveryOver => operator(&format!("device extend device/{name} --for 30d")),
-            Matter::RotationWaits { .. } => operator("ca stragglers"),
+            Matter::RotationWaits { reason, .. } => remedies_of_rotation(*reason),
             // Only somebody who goes to the box, or its network, mends these.
             Matter::CertificateExpired | Matter::CertificateOverdue { .. } => Vec::new(),
         }
@@ -314,6 +314,16 @@ fn remedies_of_refusal(reason: ReasonCode, id: &str) -> Vec<Remedy> {
         }
         _ => vec![Remedy::OnBox(NEW_KEY)],
     }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "in all other cases it waits for devices")]
+fn remedies_of_rotation(reason: ReasonCode) -> Vec<Remedy> {
+    let commands: &[&str] = match reason {
+        ReasonCode::RotationPaused => &["fleetctl ca rotate resume", "fleetctl ca rotate rollback"],
+        ReasonCode::RotationUnsigned => &["fleetctl ca bundle unsigned --to FILE"],
+        _ => &["fleetctl ca stragglers"],
+    };
+    commands.iter().map(|command| Remedy::Operator((*command).to_owned())).collect()
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "what is not about a token is for nobody to mend by a command")]

@@ -36,13 +36,15 @@ pub struct Rotation {
     next: Option<i32>,
 }
 
-/// What a device must have. Either may ask for nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a device must have. Each part may ask for nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Gate {
     /// A trust bundle of at least this version.
     pub trust_version: Option<i64>,
     /// A certificate of this authority.
     pub authority: Option<i32>,
+    /// No certificate of this authority.
+    pub not_authority: Option<i32>,
 }
 
 impl Phase {
@@ -114,17 +116,18 @@ impl Rotation {
     #[must_use]
     pub fn gate(self, bundle_version: i64) -> Gate {
         match self.phase {
-            Phase::Steady | Phase::Trust => Gate { trust_version: Some(bundle_version), authority: None },
-            Phase::Issue => Gate { trust_version: None, authority: self.next },
-            Phase::Drain => Gate { trust_version: Some(bundle_version), authority: self.next },
+            Phase::Steady | Phase::Trust => Gate { trust_version: Some(bundle_version), ..Gate::default() },
+            Phase::Issue => Gate { authority: self.next, ..Gate::default() },
+            Phase::Drain => Gate { trust_version: Some(bundle_version), authority: self.next, ..Gate::default() },
         }
     }
 
-    /// What a device must have before this phase may be left backwards: what is not believed any more must not be needed.
+    /// What a device must have before this phase may be left backwards: what is not believed any more must not be needed. Whoever has a
+    /// certificate of another authority, or of one that was, holds nothing up: for them nothing changes.
     #[must_use]
     pub fn gate_back(self) -> Gate {
-        let authority = (self.phase == Phase::Trust).then_some(self.current);
-        Gate { trust_version: None, authority }
+        let not_authority = self.next.filter(|_| self.phase == Phase::Trust);
+        Gate { not_authority, ..Gate::default() }
     }
 
     /// The authority that counts when no rotation is under way.
@@ -206,6 +209,16 @@ mod tests {
         assert_eq!(drain.retired_by(drain.advance().unwrap()), Some(1));
         assert_eq!(trust.retired_by(steady), Some(2));
         assert_eq!((steady.retired_by(trust), trust.retired_by(issue), drain.retired_by(issue)), (None, None, None));
+    }
+
+    #[test]
+    fn only_the_way_back_from_trust_asks_for_something_and_that_is_not_to_have_what_goes() {
+        let trust = Rotation::new(Phase::Trust, 2, Some(3)).unwrap();
+        assert_eq!(trust.gate_back(), Gate { not_authority: Some(3), ..Gate::default() });
+        for phase in [Phase::Issue, Phase::Drain] {
+            assert_eq!(Rotation::new(phase, 2, Some(3)).unwrap().gate_back(), Gate::default());
+        }
+        assert_eq!(Rotation::new(Phase::Steady, 2, None).unwrap().gate_back(), Gate::default());
     }
 
     #[test]

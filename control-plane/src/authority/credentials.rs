@@ -154,7 +154,8 @@ impl Credentials {
 /// The key file is another one, or what is kept is damaged.
 pub(super) fn open(row: &AuthorityRow, keys: &KeyFile) -> Result<CertificateAuthority, AuthorityError> {
     let purpose = authority_purpose(row.number);
-    let signer = MemorySigner::new(&keys.unseal(&purpose, &row.sealed_key)?)?;
+    let Some(sealed) = &row.sealed_key else { return Err(AuthorityError::Damaged { what: purpose }) };
+    let signer = MemorySigner::new(&keys.unseal(&purpose, sealed)?)?;
     let certificate = CertificateDer::from(row.certificate.clone());
     if !is_key_of(&signer, &certificate) {
         return Err(AuthorityError::Damaged { what: purpose });

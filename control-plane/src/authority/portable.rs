@@ -40,7 +40,7 @@ struct PortableAuthority {
     number: i32,
     #[prost(bytes = "vec", tag = "2")]
     certificate: Vec<u8>,
-    /// PKCS#8.
+    /// PKCS#8; empty, or of no use, when it is retired.
     #[prost(bytes = "vec", tag = "3")]
     key: Vec<u8>,
     #[prost(bool, tag = "4")]
@@ -95,9 +95,11 @@ impl Portable {
             grace_seconds: rows.steering.grace.map_or(0, |grace| grace.as_secs()),
         };
         for row in &rows.authorities {
-            let mut key = keys.unseal(&authority_purpose(row.number), &row.sealed_key)?;
+            let key = match &row.sealed_key {
+                Some(sealed) => std::mem::take(&mut *keys.unseal(&authority_purpose(row.number), sealed)?),
+                None => Vec::new(),
+            };
             let (certificate, is_retired) = (row.certificate.clone(), row.is_retired);
-            let key = std::mem::take(&mut *key);
             portable.authorities.push(PortableAuthority { number: row.number, certificate, key, is_retired });
         }
         for row in &rows.bundles {
@@ -123,10 +125,13 @@ impl Portable {
             rotation.ok_or_else(|| AuthorityError::Damaged { what: "the state of the rotation".to_owned() })?;
         let grace = Some(self.grace_seconds).filter(|seconds| *seconds > 0).map(Duration::from_secs);
         let authorities = self.authorities.iter().map(|authority| {
+            let purpose = authority_purpose(authority.number);
+            // Files of older programs hold the keys of retired ones, too.
+            let sealed_key = if authority.is_retired { None } else { Some(keys.seal(&purpose, &authority.key)?) };
             Ok(AuthorityRow {
                 number: authority.number,
                 certificate: authority.certificate.clone(),
-                sealed_key: keys.seal(&authority_purpose(authority.number), &authority.key)?,
+                sealed_key,
                 is_retired: authority.is_retired,
             })
         });
@@ -169,7 +174,7 @@ impl Portable {
 /// The first thing that does not fit.
 pub(crate) fn check(rows: &AuthorityRows, keys: &KeyFile) -> Result<(), AuthorityError> {
     let damaged = |what: String| AuthorityError::Damaged { what };
-    for row in &rows.authorities {
+    for row in rows.authorities.iter().filter(|row| !row.is_retired) {
         credentials::open(row, keys)?;
     }
     let mut signer: Option<Vec<u8>> = None;

@@ -23,6 +23,11 @@ pub(crate) enum RotationError {
     /// Devices have not come along.
     #[error("{} of {} devices have not come along; see them with `fleetctl ca stragglers`, wait for them, or force it", .0.devices - .0.ready, .0.devices)]
     NotReady(Standing),
+    /// Devices have what would not be believed any more.
+    #[error(
+        "{} of {} devices have a certificate of the next authority, which nobody would believe; see them with `fleetctl ca stragglers --backwards`, wait until they have another one, or force it", .0.devices - .0.ready, .0.devices
+    )]
+    NotBack(Standing),
     /// Somebody told it to stand still.
     #[error("the rotation is paused by {}: {}; go on with `fleetctl ca rotate resume` first", .0.by, .0.reason)]
     Paused(Pause),
@@ -123,7 +128,8 @@ impl Authority {
         let (signer, key) = MemorySigner::generate()?;
         let certificate = certificate::authority(number, Arc::new(signer), self.now())?;
         let sealed_key = self.keys().seal(&authority_purpose(number), &key)?;
-        let made = AuthorityRow { number, certificate: certificate.to_vec(), sealed_key, is_retired: false };
+        let made =
+            AuthorityRow { number, certificate: certificate.to_vec(), sealed_key: Some(sealed_key), is_retired: false };
         let step = self.start_step(after, made, grace);
         self.change(Author::Somebody(scope, actor), &rows, step).await
     }
@@ -152,7 +158,10 @@ impl Authority {
         if !force {
             let standing = self.store().rotation_count(gate).await?;
             if standing.ready < standing.devices {
-                return Err(RotationError::NotReady(standing));
+                return Err(match direction {
+                    Direction::Forwards => RotationError::NotReady(standing),
+                    Direction::Backwards => RotationError::NotBack(standing),
+                });
             }
         }
         let reason = force.then_some("forced");

@@ -11,7 +11,8 @@ use kaliun_proto::enrollment::v1::SignedTrustBundle;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::authority_service_server::AuthorityService;
 use kaliun_proto::telemetry::v1::Reason;
-use kaliun_store::{AppStore, StragglerRow, SystemStore};
+use kaliun_store::{StragglerRow, SystemStore};
+use kaliun_types::id::OrganizationId;
 use kaliun_types::reason::ReasonCode;
 use std::time::{Duration, SystemTime};
 use tonic::{Request, Response, Status};
@@ -22,7 +23,6 @@ const GRACE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Shows and changes the authorities.
 pub(crate) struct Authorities {
     pub(crate) authority: Authority,
-    pub(crate) store: AppStore,
     pub(crate) system: SystemStore,
     pub(crate) seal: PageSeal,
 }
@@ -51,6 +51,7 @@ pub(super) fn refused(error: RotationError) -> Status {
     match error {
         RotationError::OtherPhase(_)
         | RotationError::NotReady(_)
+        | RotationError::NotBack(_)
         | RotationError::Paused(_)
         | RotationError::NotPaused
         | RotationError::ChainFull
@@ -65,10 +66,13 @@ pub(super) fn refused(error: RotationError) -> Status {
     }
 }
 
-fn straggler_to_proto(row: StragglerRow) -> proto::Straggler {
+/// For somebody of an organization. What others call their boxes is theirs.
+fn straggler_to_proto(row: StragglerRow, own: OrganizationId) -> proto::Straggler {
     proto::Straggler {
+        organization_id: row.organization.to_string(),
+        organization_name: row.organization_name,
         device_id: row.device.to_string(),
-        device_name: row.name,
+        device_name: if row.organization == own { row.name } else { String::new() },
         is_online: row.online,
         link_since_ms: clock::to_ms(row.link_since),
         trust_bundle_version: row.trust_version.unsigned_abs(),
@@ -98,11 +102,16 @@ fn pause_reason(text: &str) -> Result<&str, Status> {
     }
 }
 
-/// What holds it up.
-fn held_up(now: &RotationNow, course: Course, standing: Standing) -> Option<Reason> {
-    let reason = |code: ReasonCode, message: String, since: SystemTime| {
-        Some(Reason { code: code.code().to_owned(), message, since_ms: clock::to_ms(since) })
-    };
+/// Why a rotation does not go on, in words, and since when.
+pub(super) struct HeldUp {
+    pub(super) code: ReasonCode,
+    pub(super) message: String,
+    pub(super) since: SystemTime,
+}
+
+/// What holds it up; none for one that somebody takes each step of.
+pub(super) fn held_up(now: &RotationNow, course: Course, standing: Standing) -> Option<HeldUp> {
+    let reason = |code, message, since| Some(HeldUp { code, message, since });
     if let Some(pause) = &now.steering.pause {
         return reason(ReasonCode::RotationPaused, pause.reason.clone(), pause.since);
     }
@@ -149,7 +158,11 @@ impl Authorities {
             is_automatic: steering.grace.is_some(),
             grace_ms: steering.grace.map_or(0, |grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
             waits_until_ms: waits_until,
-            reason: held_up(&now, course, standing),
+            reason: held_up(&now, course, standing).map(|HeldUp { code, message, since }| Reason {
+                code: code.code().to_owned(),
+                message,
+                since_ms: clock::to_ms(since),
+            }),
             paused_by: now.steering.pause.map(|pause| pause.by).unwrap_or_default(),
         })
     }
@@ -260,17 +273,17 @@ impl AuthorityService for Authorities {
         let request = request.into_inner();
         let size = page::size(request.page_size, page::DEFAULT)?;
         let now = self.authority.rotation_now().await.map_err(refused)?;
-        let gate = now.rotation.gate(now.bundle_version);
-        let list = self.seal.list(caller.scope().organization(), &format!("stragglers {gate:?}"));
+        let gate = if request.backwards { now.rotation.gate_back() } else { now.rotation.gate(now.bundle_version) };
+        let own = caller.scope().organization();
+        let list = self.seal.list(own, &format!("stragglers {gate:?}"));
         let after = list.position(&request.page_token)?;
         let after = after
             .map(|id| id.parse())
             .transpose()
             .map_err(|_| status::invalid("page_token", "is not one of this list"))?;
-        let mut rows =
-            self.store.straggler_list_page(caller.scope(), gate, after, size + 1).await.map_err(status::store)?;
+        let mut rows = self.system.straggler_list_page(gate, after, size + 1).await.map_err(status::store)?;
         let next_page_token = page::cut(&mut rows, size, |row| list.token(&row.device.to_string()));
-        let stragglers = rows.into_iter().map(straggler_to_proto).collect();
+        let stragglers = rows.into_iter().map(|row| straggler_to_proto(row, own)).collect();
         Ok(Response::new(proto::ListStragglersResponse { stragglers, next_page_token }))
     }
 }

@@ -1,6 +1,7 @@
 //! What is wrong with what devices are known by, for people.
 
 use super::auth::Caller;
+use super::authority::{HeldUp, held_up};
 use super::page::{self, PageSeal};
 use super::status;
 use crate::authority::Authority;
@@ -10,6 +11,7 @@ use kaliun_domain::rotation::Phase;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::posture_service_server::PostureService;
 use kaliun_store::{AppStore, FindingPage, OrganizationScope, SystemStore};
+use kaliun_types::reason::ReasonCode;
 use tonic::{Request, Response, Status};
 
 /// Answers for what is wrong.
@@ -135,7 +137,7 @@ impl Postures {
         }
     }
 
-    /// A rotation that is under way and waits for devices.
+    /// A rotation that is under way and does not go on.
     async fn rotation_waits(&self) -> Result<Option<Finding>, Status> {
         // Most of the time there is none, and then nothing is asked.
         if self.authority.current().rotation().phase() == Phase::Steady {
@@ -145,11 +147,24 @@ impl Postures {
         let gate = now.rotation.gate(now.bundle_version);
         let counted = self.system.rotation_count(gate).await.map_err(status::store)?;
         let behind = (counted.devices - counted.ready).unsigned_abs();
-        if behind == 0 {
-            return Ok(None);
-        }
-        let since = now.steering.phase_since;
-        let matter = Matter::RotationWaits { behind, devices: counted.devices.unsigned_abs() };
+        let course = now.steering.course(now.rotation.phase(), counted, self.authority.now());
+        let held = held_up(&now, course, counted);
+        let (reason, message, since) = match held {
+            // Replicas are given a moment: nothing is wrong.
+            Some(HeldUp { code: ReasonCode::RotationWaiting, .. }) | None if behind == 0 => return Ok(None),
+            Some(HeldUp { code, message, since }) => {
+                let by = now.steering.pause.as_ref().map(|pause| &pause.by);
+                let message = by.map_or(message.clone(), |by| format!("The rotation is paused by {by}: {message}."));
+                (code, message, since)
+            }
+            None => {
+                let devices = counted.devices;
+                let message =
+                    format!("{behind} of {devices} devices have not come along in this phase of the rotation.");
+                (ReasonCode::RotationWaits, message, now.steering.phase_since)
+            }
+        };
+        let matter = Matter::RotationWaits { behind, reason, message };
         Ok(Some(Finding { key: "rotation".to_owned(), device: None, since, last_at: None, matter }))
     }
 }

@@ -294,7 +294,6 @@ fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Ac
         }))
         .add_service(fleet::authority_service_server::AuthorityServiceServer::new(grpc::authority::Authorities {
             authority: parts.authority.clone(),
-            store: app.clone(),
             system: system.clone(),
             seal: parts.seal.clone(),
         }))

@@ -13,8 +13,8 @@ pub struct AuthorityRow {
     pub number: i32,
     /// X.509, DER.
     pub certificate: Vec<u8>,
-    /// Its key, sealed.
-    pub sealed_key: Vec<u8>,
+    /// Its key, sealed; none once it is retired.
+    pub sealed_key: Option<Vec<u8>>,
     /// Whether nothing that it signed is believed any more.
     pub is_retired: bool,
 }

@@ -114,6 +114,13 @@ impl SystemStore {
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         // A key may have tombstones before the device that lives.
+        // Whoever recovers verified this server by a chain of bundles. Before the device's row, in the order in which sessions take both.
+        txn.execute(
+            "UPDATE device_status s SET trust_version = 1 FROM device d
+             WHERE d.key_hash = $1 AND s.device_id = d.id AND s.trust_version = 0",
+            &[&key_hash],
+        )
+        .await?;
         let row = txn
             .row_opt(
                 "SELECT id, name, organization_id, certificate_expires_at, recoverable_until, deleted_at IS NOT NULL AS deleted,

@@ -3,10 +3,10 @@
 use crate::audit::{Actor, AuditEntry, audit_insert_in_txn, platform_audit_in_txn};
 use crate::authorities::{AuthorityRow, TrustBundleRow};
 use crate::error::StoreError;
-use crate::pool::{AppStore, SystemStore, Txn, column};
+use crate::pool::{SystemStore, Txn, column};
 use crate::scope::OrganizationScope;
 use kaliun_domain::rotation::{Gate, Pause, Rotation, Standing, Steering};
-use kaliun_types::id::DeviceId;
+use kaliun_types::id::{DeviceId, OrganizationId};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 use tokio_postgres::Row;
@@ -43,6 +43,10 @@ pub struct RotationChange<'a> {
 /// A device that does not fulfil a gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StragglerRow {
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// What its organization is called.
+    pub organization_name: String,
     /// Which.
     pub device: DeviceId,
     /// Its name.
@@ -57,10 +61,12 @@ pub struct StragglerRow {
     pub shown_authority: i32,
 }
 
-/// What a device must have to fulfil a gate, as SQL over `device d` and `device_status s` with the bundle's version as `$1` and the
-/// authority as `$2`. Either may be null, which asks for nothing.
+/// What a device must have to fulfil a gate, as SQL over `device d` and `device_status s` with the bundle's version as `$1`, the
+/// authority as `$2` and the one that it must not have as `$3`. Each may be null, which asks for nothing. What a box showed counts; one
+/// that never showed any has no other certificate than the one it was granted.
 const FULFILS: &str =
-    "($1::bigint IS NULL OR s.trust_version >= $1) AND ($2::integer IS NULL OR s.shown_authority = $2)";
+    "($1::bigint IS NULL OR s.trust_version >= $1) AND ($2::integer IS NULL OR s.shown_authority = $2)
+     AND ($3::integer IS NULL OR coalesce(nullif(s.shown_authority, 0), d.certificate_authority) <> $3)";
 
 impl SystemStore {
     /// Counts who fulfils a gate. Of all organizations, without those that are deleted or may not connect any more.
@@ -78,7 +84,7 @@ impl SystemStore {
                             count(*) FILTER (WHERE NOT ({FULFILS}) AND s.trust_version = 0) AS lost
                      FROM device d JOIN device_status s ON s.device_id = d.id WHERE d.deleted_at IS NULL AND d.revoked_at IS NULL"
                 ),
-                &[&gate.trust_version, &gate.authority],
+                &[&gate.trust_version, &gate.authority, &gate.not_authority],
             )
             .await?;
         txn.commit().await?;
@@ -118,7 +124,9 @@ impl SystemStore {
             txn.execute("UPDATE trust_bundle SET sealed_key = NULL WHERE version < $1", &[&bundle.version]).await?;
         }
         if let Some(retired) = change.retired {
-            txn.execute("UPDATE authority SET retired_at = now() WHERE number = $1", &[&retired]).await?;
+            // Boxes that slept through still believe what it signs: nobody shall be able to sign with it any more.
+            let retire = "UPDATE authority SET retired_at = now(), sealed_key = NULL WHERE number = $1";
+            txn.execute(retire, &[&retired]).await?;
         }
         state_write_in_txn(&txn, change.after, change.steering).await?;
         // What waited for a signature began from the state before.
@@ -193,14 +201,13 @@ pub(crate) async fn audit_in_txn(
     }
 }
 
-impl AppStore {
-    /// A page of the organization's devices that do not fulfil a gate, by id.
+impl SystemStore {
+    /// A page of the devices that do not fulfil a gate, of all organizations as in [`Self::rotation_count`], by id.
     ///
     /// # Errors
     /// The database failed.
     pub async fn straggler_list_page(
         &self,
-        scope: &OrganizationScope,
         gate: Gate,
         after: Option<DeviceId>,
         limit: i64,
@@ -208,23 +215,28 @@ impl AppStore {
         const OPERATION: &str = "straggler_list_page";
         const TABLE: &str = "device";
         let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        // Along the primary key, and past those that fulfil it: no index would be smaller when a phase begins, for then it is nearly all.
         let rows = txn
             .rows(
                 &format!(
-                    "SELECT d.id, d.name, s.online, s.link_since, s.trust_version, s.shown_authority
-                     FROM device d JOIN device_status s ON s.device_id = d.id
-                     WHERE d.organization_id = $3 AND d.deleted_at IS NULL AND d.revoked_at IS NULL AND NOT ({FULFILS})
-                       AND ($4::uuid IS NULL OR d.id > $4)
+                    "SELECT d.id, d.organization_id, o.name AS organization_name, d.name, s.online, s.link_since, s.trust_version,
+                            s.shown_authority
+                     FROM device d
+                     JOIN device_status s ON s.device_id = d.id
+                     JOIN organization o ON o.id = d.organization_id
+                     WHERE d.deleted_at IS NULL AND d.revoked_at IS NULL AND NOT ({FULFILS}) AND ($4::uuid IS NULL OR d.id > $4)
                      ORDER BY d.id LIMIT $5"
                 ),
-                &[&gate.trust_version, &gate.authority, &scope.organization(), &after, &limit],
+                &[&gate.trust_version, &gate.authority, &gate.not_authority, &after, &limit],
             )
             .await?;
         txn.commit().await?;
         rows.iter()
             .map(|row| {
                 Ok(StragglerRow {
+                    organization: column(row, TABLE, "organization_id")?,
+                    organization_name: column(row, "organization", "organization_name")?,
                     device: column(row, TABLE, "id")?,
                     name: column(row, TABLE, "name")?,
                     online: column(row, "device_status", "online")?,

@@ -60,7 +60,7 @@ fn from_row(row: &Row) -> Result<UnsignedBundle, StoreError> {
             made: AuthorityRow {
                 number: column(row, TABLE, "authority_number")?,
                 certificate: column(row, TABLE, "authority_certificate")?,
-                sealed_key: column(row, TABLE, "authority_sealed_key")?,
+                sealed_key: Some(column(row, TABLE, "authority_sealed_key")?),
                 is_retired: false,
             },
             grace: column::<Option<i64>>(row, TABLE, "grace_seconds")?

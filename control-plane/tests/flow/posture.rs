@@ -168,5 +168,11 @@ async fn a_rotation_that_waits_is_one_line() -> Result<()> {
     };
     assert_eq!(lines(&found), [("rotation.waits", "", "fleetctl ca stragglers")]);
     assert_eq!(found[0].message, "1 of 1 devices have not come along in this phase of the rotation.");
+    // While it is paused it would not go on by force either.
+    let pause = fleet::PauseRotationRequest { reason: "the van is late".to_owned() };
+    authorities.pause_rotation(with_token(pause)).await?;
+    let found = platform_findings(&fixture).await?;
+    assert_eq!(lines(&found), [("rotation.paused", "", "fleetctl ca rotate resume")]);
+    ensure!(found[0].message.ends_with(": the van is late.") && found[0].remedies.len() == 2, "{:?}", found[0]);
     fixture.stop().await
 }

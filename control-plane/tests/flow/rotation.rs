@@ -4,6 +4,7 @@ mod by_itself;
 mod paused;
 mod signed_elsewhere;
 
+use crate::floods::{other_join_token, other_organization};
 use crate::support::{Fixture, PATIENCE, Session, TestBox, refusal, with_token};
 use anyhow::{Context, Result, ensure};
 use kaliun_proto::enrollment::v1::TrustBundle;
@@ -53,7 +54,12 @@ impl Operator {
     }
 
     async fn stragglers(&mut self) -> Result<Vec<String>> {
-        let list = self.0.list_stragglers(with_token(fleet::ListStragglersRequest::default())).await?.into_inner();
+        self.listed(false).await
+    }
+
+    async fn listed(&mut self, backwards: bool) -> Result<Vec<String>> {
+        let request = fleet::ListStragglersRequest { backwards, ..fleet::ListStragglersRequest::default() };
+        let list = self.0.list_stragglers(with_token(request)).await?.into_inner();
         Ok(list.stragglers.into_iter().map(|one| one.device_name).collect())
     }
 
@@ -199,12 +205,16 @@ async fn a_rotation_is_taken_back_while_a_box_has_the_next_certificate() -> Resu
     assert_eq!(operator.roll_back(RotationPhase::Issue).await?.phase(), RotationPhase::Trust);
     let refused = operator.roll_back(RotationPhase::Trust).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition, "its certificate would be believed by nobody");
+    ensure!(refused.message().starts_with("1 of 1 devices have a certificate of the next authority"), "{refused:?}");
+    ensure!(refused.message().contains("fleetctl ca stragglers --backwards"), "{refused:?}");
+    assert_eq!(operator.listed(true).await?, ["cellar"]);
     renew(&mut session, &mut known).await?;
     assert_eq!(known.chain[1], old_root);
     let refused = operator.roll_back(RotationPhase::Trust).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition, "it has not shown that it has the other one");
     let mut session = known.open().await?;
     assert_eq!(learn(&mut session).await?.len(), 2);
+    assert_eq!(operator.listed(true).await?, Vec::<String>::new());
     let back = operator.roll_back(RotationPhase::Trust).await?;
     assert_eq!((back.phase(), back.current_authority, back.trust_bundle_version), (RotationPhase::Steady, 1, 3));
     assert_eq!(learn(&mut session).await?, [old_root]);
@@ -212,6 +222,52 @@ async fn a_rotation_is_taken_back_while_a_box_has_the_next_certificate() -> Resu
 
     // The next one has a number of its own: what was taken back is never used again.
     assert_eq!(operator.start().await?.next_authority, 3);
+    fixture.stop().await
+}
+
+/// A box that sleeps since another authority, or was never connected, has nothing to lose.
+#[tokio::test]
+async fn a_rotation_is_taken_back_at_once_though_a_box_sleeps() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let mut operator = Operator::new(&fixture).await?;
+    let asleep = TestBox::enroll(&fixture, "asleep").await?;
+    let mut session = asleep.open().await?;
+    learn(&mut session).await?;
+    operator.until_ready(1).await?;
+    drop(session);
+    operator.start().await?;
+    for phase in [RotationPhase::Trust, RotationPhase::Issue, RotationPhase::Drain] {
+        operator.advance_by(phase, true).await?;
+    }
+    TestBox::enroll(&fixture, "never seen").await?;
+    assert_eq!(operator.start().await?.next_authority, 3);
+    assert_eq!(operator.listed(true).await?, Vec::<String>::new());
+    assert_eq!(operator.roll_back(RotationPhase::Trust).await?.phase(), RotationPhase::Steady);
+    fixture.stop().await
+}
+
+/// Whoever runs the control plane waits for the boxes of all organizations, and sees whom to ask. What they call their boxes is theirs.
+#[tokio::test]
+async fn a_rotation_waits_for_other_organizations_too_and_names_them() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let mut operator = Operator::new(&fixture).await?;
+    TestBox::enroll(&fixture, "cellar").await?;
+    let admin = fixture.admin().await?;
+    let other = other_organization(&admin).await?;
+    let (_id, join_token) = other_join_token(&fixture).await?;
+    let theirs = TestBox::enroll_by(&fixture, &join_token, "attic").await?;
+    operator.start().await?;
+    let request = with_token(fleet::ListStragglersRequest::default());
+    let listed = operator.0.list_stragglers(request).await?.into_inner().stragglers;
+    let mut listed: Vec<_> = listed
+        .into_iter()
+        .map(|one| (one.organization_name, one.device_name, one.device_id == theirs.device_id))
+        .collect();
+    listed.sort();
+    let ours: String = admin.query_one("SELECT name FROM organization WHERE id <> $1", &[&other]).await?.get(0);
+    let mut expected = vec![(ours, "cellar".to_owned(), false), ("Other".to_owned(), String::new(), true)];
+    expected.sort();
+    assert_eq!(listed, expected);
     fixture.stop().await
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub(crate) enum CaCommand {
     /// Show which authority counts, and how far a rotation has come.
     Status(Output),
-    /// List devices that have not come along in this phase.
+    /// List devices of all organizations that have not come along in this phase.
     Stragglers(CaStragglers),
     /// Change from one authority to the next, phase by phase.
     #[command(subcommand)]
@@ -50,6 +50,9 @@ pub(crate) struct CaBundleSubmit {
 /// List devices that have not come along.
 #[derive(Debug, Args)]
 pub(crate) struct CaStragglers {
+    /// List devices that hold up the way back instead: those that have a certificate of the next authority.
+    #[arg(long)]
+    pub(crate) backwards: bool,
     /// Longest list.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u32>,

@@ -84,10 +84,10 @@ impl Client {
         answer.rotation.ok_or_else(|| missing("rotation"))
     }
 
-    /// Lists devices that have not come along.
-    pub(crate) async fn straggler_list(&self, paging: &Paging) -> Result<Listing<Straggler>, Failure> {
+    /// Lists devices that have not come along, or those that hold up the way back.
+    pub(crate) async fn straggler_list(&self, paging: &Paging, backwards: bool) -> Result<Listing<Straggler>, Failure> {
         collect(paging, async |page_size, page_token| {
-            let message = ListStragglersRequest { page_size, page_token };
+            let message = ListStragglersRequest { page_size, page_token, backwards };
             let mut client = self.authorities();
             let answer = self.call("list stragglers", message, |request| client.list_stragglers(request)).await?;
             Ok((answer.stragglers, answer.next_page_token))

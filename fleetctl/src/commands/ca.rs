@@ -24,7 +24,8 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: CaComma
             show(program, output.output, rotation)
         }
         CaCommand::Stragglers(arguments) => {
-            let list = client.straggler_list(&Paging { limit: arguments.limit, ..Paging::ALL }).await?;
+            let paging = Paging { limit: arguments.limit, ..Paging::ALL };
+            let list = client.straggler_list(&paging, arguments.backwards).await?;
             print_list(program, arguments.output.output, &convert::<_, Straggler>(list))
         }
         CaCommand::Rotate(step) => rotate(program, &client, step).await,

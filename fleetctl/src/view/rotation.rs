@@ -4,6 +4,7 @@ use crate::output::listed::{Listed, Moment};
 use crate::output::style::Tone;
 use crate::output::table::{Cell, Column};
 use crate::output::time::{Time, duration};
+use crate::view::identity::Organization;
 use crate::view::sample::Reason;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_types::reason::ReasonCode;
@@ -35,7 +36,9 @@ pub(crate) struct Rotation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Straggler {
     pub(crate) device_id: String,
-    pub(crate) device_name: String,
+    /// Null for one of another organization: what others call their boxes is theirs.
+    pub(crate) device_name: Option<String>,
+    pub(crate) organization: Organization,
     pub(crate) online: bool,
     pub(crate) link_since: Option<Time>,
     pub(crate) trust_bundle_version: u64,
@@ -120,7 +123,8 @@ impl From<proto::Straggler> for Straggler {
     fn from(straggler: proto::Straggler) -> Self {
         Self {
             device_id: straggler.device_id,
-            device_name: straggler.device_name,
+            device_name: Some(straggler.device_name).filter(|name| !name.is_empty()),
+            organization: Organization { id: straggler.organization_id, name: straggler.organization_name },
             online: straggler.is_online,
             link_since: Time::from_ms(straggler.link_since_ms),
             trust_bundle_version: straggler.trust_bundle_version,
@@ -138,21 +142,23 @@ impl Listed for Straggler {
         Column::new("SINCE"),
         Column::new("BUNDLE").right(),
         Column::new("AUTHORITY").right(),
+        Column::new("ORGANIZATION"),
         Column::new("ID").wide(),
     ];
 
     fn reference(&self) -> &str {
-        &self.device_name
+        self.device_name.as_deref().unwrap_or(&self.device_id)
     }
 
     fn row(&self, moment: Moment) -> Vec<Cell> {
         let link = if self.online { Cell::toned("online", Tone::Good) } else { Cell::toned("offline", Tone::Bad) };
         vec![
-            Cell::new(&self.device_name),
+            Cell::new(self.reference()),
             link,
             moment.cell(self.link_since),
             Cell::new(self.trust_bundle_version.to_string()),
             Cell::new(self.certificate_authority.to_string()),
+            Cell::new(&self.organization.name),
             Cell::new(&self.device_id),
         ]
     }

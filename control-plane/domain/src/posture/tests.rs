@@ -101,8 +101,15 @@ fn each_says_what_was_seen_and_what_mends_it() {
     check(Matter::CertificateExpired, "certificate.expired", "has run out", &[]);
     check(Matter::CertificateOverdue { online: true }, "certificate.expiring", "is online", &[]);
     check(Matter::CertificateOverdue { online: false }, "certificate.expiring", "is offline", &[]);
-    let waits = Matter::RotationWaits { behind: 3, devices: 200 };
-    check(waits, "rotation.waits", "3 of 200 devices", &["fleetctl ca stragglers"]);
+    let rotation = |reason| Matter::RotationWaits { behind: 3, reason, message: "3 of 200 devices.".to_owned() };
+    let list = "fleetctl ca stragglers";
+    check(rotation(ReasonCode::RotationWaits), "rotation.waits", "3 of 200 devices", &[list]);
+    check(rotation(ReasonCode::RotationWaiting), "rotation.waiting", "3 of 200 devices", &[list]);
+    check(rotation(ReasonCode::RotationWouldStrand), "rotation.would_strand", "3 of 200 devices", &[list]);
+    let resume = ["fleetctl ca rotate resume", "fleetctl ca rotate rollback"];
+    check(rotation(ReasonCode::RotationPaused), "rotation.paused", "3 of 200 devices", &resume);
+    let sign = "fleetctl ca bundle unsigned --to FILE";
+    check(rotation(ReasonCode::RotationUnsigned), "rotation.unsigned", "3 of 200 devices", &[sign]);
 }
 
 #[test]

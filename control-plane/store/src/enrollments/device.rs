@@ -125,8 +125,12 @@ pub(crate) async fn device_insert(
         ],
     )
     .await?;
-    txn.execute("INSERT INTO device_status (device_id, organization_id) VALUES ($1, $2)", &[&device, &organization])
-        .await?;
+    // It verified this server by a chain of bundles before it told who it is, and keeps that chain.
+    txn.execute(
+        "INSERT INTO device_status (device_id, organization_id, trust_version) VALUES ($1, $2, 1)",
+        &[&device, &organization],
+    )
+    .await?;
     txn.execute(
         "INSERT INTO device_facts (device_id, organization_id, facts, facts_hash, reported_at) VALUES ($1, $2, $3, $4, now())",
         &[&device, &organization, &new.facts, &new.facts_hash],

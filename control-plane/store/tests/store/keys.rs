@@ -138,15 +138,61 @@ async fn an_old_approval_is_no_way_around_the_allowance() -> Result<()> {
 #[tokio::test]
 async fn a_rotation_waits_for_nobody_who_may_not_connect() -> Result<()> {
     let fixture = Fixture::new().await?;
-    let gate = Gate { trust_version: Some(2), authority: None };
+    let gate = Gate { trust_version: Some(2), ..Gate::default() };
     let device = fixture.enroll(&fixture.first, 10, "cellar").await?.device;
     let stolen = fixture.enroll(&fixture.first, 11, "attic").await?.device;
     let count = async || fixture.store.system.rotation_count(gate).await;
+    assert_eq!(
+        count().await?,
+        Standing { devices: 2, ready: 0, lost: 0 },
+        "each kept the chain that it verified us by"
+    );
+    // Boxes from before it was asked for.
+    assert_eq!(fixture.admin.execute("UPDATE device_status SET trust_version = 0", &[]).await?, 2);
     assert_eq!(count().await?, Standing { devices: 2, ready: 0, lost: 2 });
     fixture.store.app.device_revoke(&fixture.first, &actor(), stolen).await?;
     assert_eq!(count().await?, Standing { devices: 1, ready: 0, lost: 1 });
-    let stragglers = fixture.store.app.straggler_list_page(&fixture.first, gate, None, 10).await?;
+    let stragglers = fixture.store.system.straggler_list_page(gate, None, 10).await?;
     assert_eq!(stragglers.iter().map(|row| row.device).collect::<Vec<_>>(), [device]);
+    Ok(())
+}
+
+/// Authority 2 counts and 3 is to take its place: what must not be when that is taken back is a box with a certificate of 3.
+#[tokio::test]
+async fn only_a_box_with_a_certificate_of_the_next_authority_holds_up_the_way_back() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let gate = Gate { not_authority: Some(3), ..Gate::default() };
+    // Granted, and shown: 0 for never.
+    for (number, granted, shown) in [(10, 2, 0), (11, 1, 1), (12, 3, 2), (13, 2, 2), (14, 2, 3), (15, 3, 3), (16, 3, 0)]
+    {
+        let device = fixture.enroll(&fixture.first, number, &format!("box-{number}")).await?.device;
+        let update = "UPDATE device SET certificate_authority = $2 WHERE id = $1";
+        fixture.admin.execute(update, &[&device, &granted]).await?;
+        let update = "UPDATE device_status SET shown_authority = $2 WHERE device_id = $1";
+        fixture.admin.execute(update, &[&device, &shown]).await?;
+    }
+    assert_eq!(fixture.store.system.rotation_count(gate).await?, Standing { devices: 7, ready: 4, lost: 0 });
+    let mut held: Vec<String> =
+        fixture.store.system.straggler_list_page(gate, None, 10).await?.into_iter().map(|row| row.name).collect();
+    held.sort();
+    assert_eq!(held, ["box-14", "box-15", "box-16"]);
+    Ok(())
+}
+
+/// What is counted over all organizations is listed over all, page by page.
+#[tokio::test]
+async fn those_who_have_not_come_along_are_listed_with_whose_they_are() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let gate = Gate { trust_version: Some(2), ..Gate::default() };
+    let ours = fixture.enroll(&fixture.first, 10, "cellar").await?.device;
+    let theirs = fixture.enroll(&fixture.second, 11, "attic").await?.device;
+    let first = fixture.store.system.straggler_list_page(gate, None, 1).await?;
+    let rest = fixture.store.system.straggler_list_page(gate, first.last().map(|row| row.device), 10).await?;
+    let mut listed: Vec<_> = first.iter().chain(&rest).map(|row| (row.organization, row.device)).collect();
+    listed.sort();
+    let mut expected = vec![(fixture.first.organization(), ours), (fixture.second.organization(), theirs)];
+    expected.sort();
+    assert_eq!(listed, expected);
     Ok(())
 }
 

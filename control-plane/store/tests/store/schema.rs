@@ -111,6 +111,17 @@ async fn roles_have_no_more_than_they_need() -> Result<()> {
         .await?
         .get(0);
     assert_eq!(app_may_delete, 0);
+    let may_rewrite = fixture
+        .admin
+        .query(
+            "SELECT attrelid::regclass::text || '.' || attname AS name FROM pg_attribute
+             WHERE attrelid IN ('authority'::regclass, 'trust_bundle'::regclass) AND attnum > 0 AND NOT attisdropped
+                   AND has_column_privilege('kaliun_system', attrelid, attnum, 'UPDATE') ORDER BY name",
+            &[],
+        )
+        .await?;
+    let may_rewrite: Vec<String> = may_rewrite.iter().map(|row| row.get("name")).collect();
+    assert_eq!(may_rewrite, ["authority.retired_at", "authority.sealed_key", "trust_bundle.sealed_key"]);
     Ok(())
 }
 

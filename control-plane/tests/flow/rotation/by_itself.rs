@@ -96,6 +96,9 @@ async fn a_rotation_by_itself_waits_for_those_who_sleep_and_ends_without_anybody
     let query = "SELECT version FROM trust_bundle WHERE sealed_key IS NOT NULL";
     let kept: Vec<i64> = fixture.admin().await?.query(query, &[]).await?.iter().map(|row| row.get(0)).collect();
     assert_eq!(kept, [3]);
+    let query = "SELECT number FROM authority WHERE sealed_key IS NOT NULL";
+    let kept: Vec<i32> = fixture.admin().await?.query(query, &[]).await?.iter().map(|row| row.get(0)).collect();
+    assert_eq!(kept, [2], "of two authorities' keys the one that counts");
     other.stop().await;
     fixture.stop().await
 }
@@ -119,12 +122,29 @@ async fn a_rotation_by_itself_goes_on_when_all_have_come_along() -> Result<()> {
     fixture.stop().await
 }
 
+/// Boxes are enrolled in a factory and stored: what they verified the server by they keep.
+#[tokio::test]
+async fn a_rotation_by_itself_goes_on_without_boxes_on_a_shelf() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let mut operator = Operator::new(&fixture).await?;
+    TestBox::enroll(&fixture, "shelved").await?;
+    operator.start_by_itself(GRACE).await?;
+    for phase in [RotationPhase::Issue, RotationPhase::Drain, RotationPhase::Steady] {
+        fixture.advance(GRACE + A_WHILE);
+        operator.until_phase(phase).await?;
+    }
+    fixture.stop().await
+}
+
 /// A device that never said whom it trusts might not find a server that shows another authority's certificate.
 #[tokio::test]
 async fn a_rotation_by_itself_stops_before_it_strands_a_box() -> Result<()> {
     let fixture = Fixture::start().await?;
     let mut operator = Operator::new(&fixture).await?;
     let silent = TestBox::enroll(&fixture, "silent").await?;
+    // As one that was enrolled before boxes kept a chain.
+    let forget = "UPDATE device_status SET trust_version = 0";
+    assert_eq!(fixture.admin().await?.execute(forget, &[]).await?, 1);
     operator.start_by_itself(GRACE).await?;
     fixture.advance(GRACE + A_WHILE);
     // Nothing is taken from it yet.

@@ -122,7 +122,7 @@ impl AuthorityService for Services {
         &self,
         request: Request<ListStragglersRequest>,
     ) -> Result<Response<ListStragglersResponse>, Status> {
-        self.enter(&request, "list_stragglers").await?;
+        self.enter(&request, format!("list_stragglers: backwards {}", request.get_ref().backwards)).await?;
         let list = request.into_inner();
         let (stragglers, next_page_token) = page(&self.world().stragglers, list.page_size, &list.page_token)?;
         Ok(Response::new(ListStragglersResponse { stragglers, next_page_token }))

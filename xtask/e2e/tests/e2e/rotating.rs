@@ -101,7 +101,7 @@ impl Rotating {
         })
         .await?;
         ensure!(reached.phase() == phase && reached.device_count == BOXES as u64, "{reached:?}");
-        let list = fleet::ListStragglersRequest { page_size: 500, page_token: String::new() };
+        let list = fleet::ListStragglersRequest { page_size: 500, ..fleet::ListStragglersRequest::default() };
         let list = self.operator.list_stragglers(with_token(list)).await?.into_inner();
         let listed: BTreeSet<String> = list.stragglers.iter().map(|one| one.device_name.clone()).collect();
         ensure!(listed == self.asleep, "listed: {listed:?}");

@@ -67,7 +67,10 @@ impl Caller<'_> {
     pub(super) async fn list_stragglers(&self, handles: &Handles) -> Vec<Answer> {
         let mut answers = Vec::new();
         for (question, page_token) in [("all", ""), ("a place of another list", handles.pages.installations.as_str())] {
-            let request = fleet::ListStragglersRequest { page_size: 0, page_token: page_token.to_owned() };
+            let request = fleet::ListStragglersRequest {
+                page_token: page_token.to_owned(),
+                ..fleet::ListStragglersRequest::default()
+            };
             let outcome = self.authorities().list_stragglers(self.request(request)).await;
             let essence =
                 |list: &fleet::ListStragglersResponse| listed(list.stragglers.iter().map(|one| &one.device_name));
