@@ -20,17 +20,18 @@ impl Standing {
     /// Why the device may not connect; none when it may.
     ///
     /// The end of service counts before the tombstone: whoever takes a device off the list did not take its order back, and the box
-    /// hears it only now.
+    /// hears it only now. A revocation counts before it, too: a box that was deleted may enrol again with its key, one that was revoked
+    /// may not.
     #[must_use]
     pub const fn refusal(self) -> Option<ReasonCode> {
         if self.decommissioned && self.wipe_identity {
             Some(ReasonCode::PeerIdentityWipe)
         } else if self.decommissioned {
             Some(ReasonCode::PeerDeviceDecommissioned)
-        } else if self.deleted {
-            Some(ReasonCode::PeerDeviceDeleted)
         } else if self.revoked {
             Some(ReasonCode::PeerDeviceRevoked)
+        } else if self.deleted {
+            Some(ReasonCode::PeerDeviceDeleted)
         } else {
             None
         }
@@ -128,7 +129,7 @@ mod tests {
         check(false, false, false, false, None);
         check(false, true, false, false, Some(ReasonCode::PeerDeviceRevoked));
         check(true, false, false, false, Some(ReasonCode::PeerDeviceDeleted));
-        check(true, true, false, false, Some(ReasonCode::PeerDeviceDeleted));
+        check(true, true, false, false, Some(ReasonCode::PeerDeviceRevoked));
         check(false, true, true, false, Some(ReasonCode::PeerDeviceDecommissioned));
         check(false, true, true, true, Some(ReasonCode::PeerIdentityWipe));
         check(true, true, true, true, Some(ReasonCode::PeerIdentityWipe));

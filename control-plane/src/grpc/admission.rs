@@ -106,7 +106,7 @@ impl EnrollmentService for Admissions {
                 "{}: the join token that this box came with lets no box in any more; make another and enrol the box with it",
                 reason.code()
             )),
-            NotApproved::KeyRefused(reason) => status::refusal(reason),
+            NotApproved::KeyRefused(reason) => status::not_taken_in(reason),
         })?;
         self.waiting.decided(id);
         self.changes.tell(enrolled.organization, enrolled.device);

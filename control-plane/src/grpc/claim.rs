@@ -171,7 +171,7 @@ impl ClaimService for Claims {
                     no_such_code()
                 }
                 NotApproved::NoSuchInstallation => status::not_found("installation"),
-                NotApproved::KeyRefused(reason) => status::refusal(reason),
+                NotApproved::KeyRefused(reason) => status::not_taken_in(reason),
             })?;
         self.waiting.decided(enrollment);
         self.changes.tell(enrolled.organization, enrolled.device);

@@ -228,7 +228,8 @@ impl Inner {
     }
 
     /// Counts a refusal, by source and, where a real join token was shown, for whose token it was. A key that asks for a second
-    /// identity is noted on the device that it belongs to.
+    /// identity by another organization's token is noted on the device that it belongs to. Without a token it is most often the box
+    /// itself, which forgot who it is: it proved its key, is given nothing, and comes back by it.
     async fn note_refusal(&self, source: IpAddr, reason: ReasonCode, tried: &Tried) {
         // Most floods show tokens that nobody has: those are not looked up.
         let token_hash = tried.token_hash.filter(|_| reason != ReasonCode::EnrollmentTokenInvalid);
@@ -240,7 +241,7 @@ impl Inner {
             None => None,
         };
         self.refusals.count(source, organization, reason);
-        let reused = tried.key_hash.filter(|_| reason == ReasonCode::EnrollmentKeyInUse);
+        let reused = tried.key_hash.filter(|_| reason == ReasonCode::EnrollmentKeyInUse && token_hash.is_some());
         let Some(key_hash) = reused else { return };
         let reuse = KeyReuse { key_hash: key_hash.to_vec(), device: None, source: source.to_string(), count: 1 };
         if let Err(error) = self.store.key_reuses_note(&[reuse]).await {

@@ -30,6 +30,11 @@ pub(crate) fn refusal(reason: ReasonCode) -> Status {
     Status::new(code, format!("{}: {}", reason.code(), reason.next_step()))
 }
 
+/// Why a box cannot be taken in, for the person who wants to: the reason code, and what to do.
+pub(crate) fn not_taken_in(reason: ReasonCode) -> Status {
+    Status::failed_precondition(format!("{}: {}", reason.code(), reason.next_step()))
+}
+
 /// A refusal with the earliest time for the next try.
 pub(crate) fn refusal_retry_after(reason: ReasonCode, after: Duration) -> Status {
     with_hint(refusal(reason), after)
@@ -87,5 +92,20 @@ pub(crate) fn store(error: StoreError) -> Status {
     } else {
         tracing::error!(error = &error as &dyn std::error::Error, "store failed");
         Status::internal("something is wrong on the server; the operator finds the cause in its log by the request id")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_takes_a_box_in_is_not_told_that_the_server_is_down_or_a_right_is_missing() {
+        let reasons = [ReasonCode::EnrollmentKeyInUse, ReasonCode::PeerDeviceRevoked, ReasonCode::PeerRecoveryExpired];
+        for reason in reasons {
+            let status = not_taken_in(reason);
+            assert_eq!(status.code(), Code::FailedPrecondition, "{reason}");
+            assert_eq!(status.message(), format!("{reason}: {}", reason.next_step()));
+        }
     }
 }

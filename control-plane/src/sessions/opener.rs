@@ -147,21 +147,40 @@ impl Worker {
         let (now, later): (Vec<Open>, Vec<Open>) = batch.into_iter().partition(|open| seen.insert(open.request.device));
         let requests: Vec<SessionOpen> = now.iter().map(|open| open.request.clone()).collect();
         match self.store.sessions_open(self.replica, &requests).await {
-            Ok(answers) => {
-                for (open, opened) in now.into_iter().zip(answers) {
-                    let mut unclaimed = None;
-                    if let SessionOpened::Started(organization, start) = &opened {
-                        self.changes.tell(*organization, open.request.device);
-                        unclaimed = Some((open.request.device, start.epoch));
+            Ok(answers) => now.into_iter().zip(answers).for_each(|(open, opened)| self.answer(open, opened)),
+            // Dropping the senders tells the boxes to come back.
+            Err(error) if error.is_transient() => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "sessions could not be opened");
+            }
+            // Time does not heal it, so it lies in one of them: each by itself, and only that one has to come back.
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "sessions could not be opened together");
+                for open in now {
+                    match self.store.sessions_open(self.replica, std::slice::from_ref(&open.request)).await {
+                        Ok(mut answers) => {
+                            if let Some(opened) = answers.pop() {
+                                self.answer(open, opened);
+                            }
+                        }
+                        Err(error) => {
+                            let error = &error as &dyn std::error::Error;
+                            tracing::error!(device.id = %open.request.device, error, "session could not be opened");
+                        }
                     }
-                    // When the box went away meanwhile, the answer's end is the session's.
-                    let _box_gone = open.answer.send(Answer { opened, unclaimed, ends: Arc::clone(&self.ends) });
                 }
             }
-            // Dropping the senders tells the boxes to come back.
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "sessions could not be opened"),
         }
         later
+    }
+
+    fn answer(&self, open: Open, opened: SessionOpened) {
+        let mut unclaimed = None;
+        if let SessionOpened::Started(organization, start) = &opened {
+            self.changes.tell(*organization, open.request.device);
+            unclaimed = Some((open.request.device, start.epoch));
+        }
+        // When the box went away meanwhile, the answer's end is the session's.
+        let _box_gone = open.answer.send(Answer { opened, unclaimed, ends: Arc::clone(&self.ends) });
     }
 
     fn tell(&self, ended: Vec<(OrganizationId, DeviceId)>) {

@@ -85,7 +85,8 @@ fn boots_to_json(history: &BootHistory) -> Value {
     history.boots().iter().map(boot).collect()
 }
 
-fn boots_from_json(value: &Value, device: DeviceId) -> Result<BootHistory, StoreError> {
+/// None for what another version wrote and this one does not know.
+fn boots_from_json(value: &Value) -> Option<BootHistory> {
     let at = |value: &Value| Some(SystemTime::UNIX_EPOCH + Duration::from_millis(value.as_u64()?));
     let boot = |value: &Value| {
         Some(Boot {
@@ -96,15 +97,17 @@ fn boots_from_json(value: &Value, device: DeviceId) -> Result<BootHistory, Store
             is_refused: value.get("is_refused")?.as_bool()?,
         })
     };
-    let boots = value.as_array().and_then(|boots| boots.iter().map(boot).collect::<Option<Vec<_>>>());
-    let boots =
-        boots.ok_or_else(|| StoreError::Inconsistent { table: TABLE, column: "boots", id: device.to_string() })?;
-    Ok(BootHistory::from_boots(boots))
+    let boots = value.as_array()?.iter().map(boot).collect::<Option<Vec<_>>>()?;
+    Some(BootHistory::from_boots(boots))
 }
 
-/// The boots of a row with the column `boots`.
+/// The boots of a row with the column `boots`. What cannot be read counts as none: devices are looked at many at once, and one row
+/// must not keep the others out, nor its own box. Two boxes that use one identity are noticed again.
 pub(crate) fn history_from_row(row: &Row, device: DeviceId) -> Result<BootHistory, StoreError> {
-    boots_from_json(&column(row, TABLE, "boots")?, device)
+    Ok(boots_from_json(&column(row, TABLE, "boots")?).unwrap_or_else(|| {
+        tracing::warn!(device.id = %device, "the boots of a device cannot be read and count as none");
+        BootHistory::default()
+    }))
 }
 
 /// Looks at hellos whose devices' status is locked: who may have a session, and whose identity comes from two boxes.
@@ -380,5 +383,49 @@ impl AppStore {
         event_insert_in_txn(&txn, scope, actor, device, ReasonCode::DeviceReadopted, &message).await?;
         txn.commit().await?;
         Ok(BootKept::Yes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What stands in databases: it is read for ever.
+    const BOOTS_V1: &str = include_str!("device_identity/boots_v1.json");
+
+    fn history() -> BootHistory {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let boot = |id: &str, source: &str, last_at, returned_at, is_refused| Boot {
+            id: id.parse().unwrap(),
+            source: source.to_owned(),
+            last_at,
+            returned_at,
+            is_refused,
+        };
+        BootHistory::from_boots(vec![
+            boot("11111111-1111-4111-8111-111111111111", "192.0.2.7", at(1_900_000_000), vec![], true),
+            boot(
+                "22222222-2222-4222-8222-222222222222",
+                "2001:db8::7",
+                at(1_900_000_060),
+                vec![at(1_900_000_030)],
+                false,
+            ),
+        ])
+    }
+
+    #[test]
+    fn boots_of_every_version_read_back() {
+        let kept: Value = serde_json::from_str(BOOTS_V1).unwrap();
+        assert_eq!(boots_to_json(&history()), kept);
+        assert_eq!(boots_from_json(&kept), Some(history()));
+        assert_eq!(boots_from_json(&json!([])), Some(BootHistory::default()), "of a device that never came");
+    }
+
+    #[test]
+    fn what_is_not_known_is_told_apart_from_nothing() {
+        for unknown in [json!({}), json!([{}]), json!([1]), json!([{ "id": "x" }])] {
+            assert_eq!(boots_from_json(&unknown), None, "{unknown}");
+        }
     }
 }

@@ -97,8 +97,8 @@ reasons! {
     RemoteAccessNotConfigured "remote.not_configured" "Nothing to do.";
 
     DeviceEnrolled "device.enrolled" "Nothing to do.";
-    DeviceReissued "device.reissued" "Nothing to do, if the box was enrolled again just now; delete the device if it was not.";
-    DeviceRecovered "device.recovered" "Nothing to do, if the box was away; delete the device if it was not.";
+    DeviceReissued "device.reissued" "Nothing to do, if the box was enrolled again just now; if it was not, somebody else has its key: `fleetctl device revoke device/NAME`.";
+    DeviceRecovered "device.recovered" "Nothing to do, if the box was away; if it was not, somebody else has its key: `fleetctl device revoke device/NAME`.";
     CertificateRenewed "certificate.renewed" "Nothing to do.";
     DeviceRevoked "device.revoked" "Nothing to do.";
     DeviceCloneSuspected "device.clone_suspected" "Two boxes use one identity: choose one with `fleetctl device readopt device/NAME --keep-boot BOOT`, and give the other one a key of its own.";

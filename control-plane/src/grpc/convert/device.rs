@@ -4,6 +4,7 @@ use crate::clock;
 use crate::digest::fingerprint;
 use kaliun_domain::device::{Device, Report, Summary, effective_verdict};
 use kaliun_domain::enrollment::{CERTIFICATE_LIFETIME, recoverable_until};
+use kaliun_domain::posture::CERTIFICATE_OVERDUE;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::telemetry::v1::{Facts, Health, HealthVerdict, Reason, Sample, SampleValues};
 use kaliun_types::health::{Verdict, certificate_finding};
@@ -93,8 +94,9 @@ fn tell_of_certificate(health: &mut Health, expires_at: SystemTime, now: SystemT
     let left =
         expires_at.duration_since(now).map_or_else(|past| -past.duration().as_secs_f64(), |left| left.as_secs_f64());
     let Some(finding) = certificate_finding(left, CERTIFICATE_LIFETIME.as_secs_f64()) else { return };
-    let since_ms = if left > 0.0 { 0 } else { clock::to_ms(expires_at) };
-    health.reasons.push(Reason { code: finding.reason.code().to_owned(), message: finding.message, since_ms });
+    let since = if left > 0.0 { expires_at - CERTIFICATE_OVERDUE } else { expires_at };
+    let (code, since_ms) = (finding.reason.code().to_owned(), clock::to_ms(since));
+    health.reasons.push(Reason { code, message: finding.message, since_ms });
 }
 
 /// Counts over devices.
@@ -108,5 +110,27 @@ pub(crate) fn summary_to_proto(summary: Summary) -> proto::DeviceSummary {
         critical: count(summary.critical),
         stale: count(summary.stale),
         unknown: count(summary.unknown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn what_is_wrong_with_a_silent_box_s_certificate_says_since_when() {
+        let days = |days: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(days * 24 * 3_600);
+        let check = |now, expected: Option<(ReasonCode, SystemTime)>| {
+            let mut health = Health { verdict: HealthVerdict::Unknown.into(), reasons: Vec::new() };
+            tell_of_certificate(&mut health, days(30), now);
+            let told: Vec<_> = health.reasons.iter().map(|reason| (reason.code.as_str(), reason.since_ms)).collect();
+            let expected: Vec<_> =
+                expected.iter().map(|(reason, since)| (reason.code(), clock::to_ms(*since))).collect();
+            assert_eq!(told, expected);
+        };
+        check(days(23), None);
+        check(days(25), Some((ReasonCode::CertificateExpiring, days(24))));
+        check(days(33), Some((ReasonCode::CertificateExpired, days(30))));
     }
 }

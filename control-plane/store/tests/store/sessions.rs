@@ -275,3 +275,18 @@ async fn each_end_of_a_session_says_what_it_was() -> Result<()> {
     }
     Ok(())
 }
+
+/// Written by a newer version, or by nobody.
+#[tokio::test]
+async fn boots_that_cannot_be_read_keep_nobody_out() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let device = fixture.enroll(&fixture.first, 10, "cellar").await?.device;
+    let neighbour = fixture.enroll(&fixture.first, 11, "attic").await?.device;
+    start(&fixture, device).await?;
+    let change = r#"UPDATE device_identity SET boots = '[{"boot": 7}]' WHERE device_id = $1"#;
+    assert_eq!(fixture.admin.execute(change, &[&device]).await?, 1);
+    let opens = [hello(&fixture, device).await?, hello(&fixture, neighbour).await?];
+    let opened = fixture.store.system.sessions_open(ReplicaId::new(), &opens).await?;
+    assert!(matches!(opened.as_slice(), [SessionOpened::Started(..), SessionOpened::Started(..)]), "{opened:?}");
+    Ok(())
+}

@@ -183,7 +183,7 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
                 </div>
                 <p class="field-problem">{homes_problem}</p>
             </div>
-            <p class="quiet">"Approving gives this box a certificate of your organization. You can delete the box later; then its certificate is refused. Denying tells the box; it can ask again with a new code."</p>
+            <p class="quiet">"Approving gives this box a certificate of your organization. You can revoke the device later; then nothing that the box's key proves counts any more. Denying tells the box; it can ask again with a new code."</p>
             <p class="field-problem reserve" role="alert">{problem}</p>
             <div class="actions">
                 <button class="button primary" type="submit" disabled=flag(move || is_busy.get() || has_expired.get())>"Approve this box"</button>
