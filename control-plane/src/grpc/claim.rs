@@ -69,7 +69,7 @@ impl Claims {
             a_try.was_right();
         }
         match checked {
-            ClaimChecked::Right(row) => Ok(row),
+            ClaimChecked::Right(row) => Ok(*row),
             ClaimChecked::NoSuchCode => Err(no_such_code()),
             ClaimChecked::NotLookedUp => Err(Status::failed_precondition(
                 "check: the box shows its check characters only after its code was looked up; look it up, then read them off its screen",
@@ -174,9 +174,10 @@ impl ClaimService for Claims {
             .await
             .map_err(status::store)?
             .map_err(|refused| match refused {
-                NotApproved::NoSuchCode | NotApproved::NoSuchEnrollment | NotApproved::TokenRefused(_) => {
-                    no_such_code()
-                }
+                NotApproved::NoSuchCode
+                | NotApproved::NoSuchEnrollment
+                | NotApproved::HasChanged
+                | NotApproved::TokenRefused(_) => no_such_code(),
                 NotApproved::NoSuchInstallation => status::not_found("installation"),
                 NotApproved::KeyRefused(reason) => status::refusal(reason),
             })?;

@@ -229,13 +229,17 @@ impl SystemStore {
         let waiting = txn
             .row_opt(
                 "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, check_bytes,
-                    begun_count, extract(epoch FROM code_expires_at - now())::float8 AS left_s
+                    begun_count, extract(epoch FROM code_expires_at - now())::float8 AS left_s,
+                     sha256(facts) = $4 AS is_as_seen
                  FROM enrollment
                  WHERE id = $1 AND organization_id = $2 AND join_token_id = $3 AND state = 1 AND code_expires_at > now() FOR UPDATE",
-                &[&id, &scope.organization(), &token.id],
+                &[&id, &scope.organization(), &token.id, &approval.facts_hash],
             )
             .await?;
         let Some(waiting) = waiting else { return Ok(Err(NotApproved::NoSuchEnrollment)) };
+        if !column::<bool>(&waiting, "enrollment", "is_as_seen")? {
+            return Ok(Err(NotApproved::HasChanged));
+        }
         let waiting = from_row(&waiting)?;
         if let Err(reason) = join_token_admits(Some(&token), now) {
             return Ok(Err(NotApproved::TokenRefused(reason)));

@@ -45,7 +45,7 @@ pub struct ClaimRow {
 #[derive(Debug, Clone)]
 pub enum ClaimChecked {
     /// They are right.
-    Right(EnrollmentRow),
+    Right(Box<EnrollmentRow>),
     /// No box waits under the code.
     NoSuchCode,
     /// Nobody has looked the code up, so the box shows no check characters.
@@ -246,7 +246,7 @@ impl SystemStore {
             return Ok(ClaimChecked::NotRevealed);
         }
         if is_right(&waiting) {
-            return Ok(ClaimChecked::Right(waiting));
+            return Ok(ClaimChecked::Right(Box::new(waiting)));
         }
         let misses: i16 = column(&row, "enrollment", "check_misses")?;
         let tries_left = tries_left(misses.saturating_add(1));

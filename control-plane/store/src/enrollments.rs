@@ -101,6 +101,8 @@ pub enum NotApproved {
     NoSuchEnrollment,
     /// The join token that the box came with lets no box in any more.
     TokenRefused(ReasonCode),
+    /// The box came again meanwhile and says something else of itself.
+    HasChanged,
     /// The organization has no such home.
     NoSuchInstallation,
     /// The box's key counts for nothing any more, or is a live device's already.
@@ -117,7 +119,7 @@ pub struct Approval<'a> {
     pub parts: NameParts<'a>,
     /// Its labels.
     pub labels: &'a Labels,
-    /// SHA-256 of the facts.
+    /// SHA-256 of the facts that somebody said yes to.
     pub facts_hash: &'a [u8],
     /// The certificate that it gets now.
     pub certificate: CertificateGrant,

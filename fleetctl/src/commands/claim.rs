@@ -60,7 +60,7 @@ async fn approve(program: &mut Program, global: &Global, arguments: ClaimApprove
         None if !claim.shows_check => {
             return Err(Failure::new(
                 Kind::Conflict,
-                "the box has not answered yet, so its screen shows no check characters".to_owned(),
+                "the box has not answered yet, so its screen shows no check characters",
                 "see whether it is switched on and online, and run the command again",
             ));
         }

@@ -1,6 +1,6 @@
 //! Join tokens with names and approval: who sees the boxes that wait, what a yes and a no do, and what a token is worth then.
 
-use crate::support::{Fixture, actor, claim, grant, hash, new_device};
+use crate::support::{FACTS_HASH, Fixture, actor, claim, grant, hash, new_device};
 use anyhow::{Context, Result};
 use kaliun_domain::certificate::CertificateCause;
 use kaliun_domain::enrollment::EnrollmentState;
@@ -55,7 +55,7 @@ async fn admit(
         name,
         parts: NameParts { hostname: "homeassistant", model: "", serial: "", key_hash: &[] },
         labels,
-        facts_hash: b"hash",
+        facts_hash: &FACTS_HASH,
         certificate: grant(),
     };
     fixture.store.system.enrollment_admit(scope, &actor(), id, approval, SystemTime::now()).await

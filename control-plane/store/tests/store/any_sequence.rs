@@ -5,7 +5,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use crate::support::{Fixture, actor, grant, new_device};
+use crate::support::{FACTS_HASH, Fixture, actor, grant, new_device};
 use anyhow::{Context, Result, ensure};
 use kaliun_domain::enrollment::EnrollmentState;
 use kaliun_domain::name_pattern::NameParts;
@@ -332,7 +332,7 @@ impl<'a> Case<'a> {
             name: None,
             parts: NameParts { hostname: "box", model: "", serial: "", key_hash: &[] },
             labels: &NONE,
-            facts_hash: b"hash",
+            facts_hash: &FACTS_HASH,
             certificate: grant(),
         }
     }

@@ -216,7 +216,7 @@ async fn check(system: &SystemStore, scope: &OrganizationScope, code: &str) -> R
     assert!(!system.enrollment_reveal(waiting.id, waiting.begun_count, &BOX_BYTES).await?, "once");
     let checked = system.claim_check(scope, &actor(), code, &|_| true).await?;
     let ClaimChecked::Right(row) = checked else { anyhow::bail!("{checked:?}") };
-    Ok(row)
+    Ok(*row)
 }
 
 #[tokio::test]
@@ -229,6 +229,7 @@ async fn a_claim_code_works_once() -> Result<()> {
         system.enrollment_wait(&new_device(&key, &name), &claim("AC3467DX", MINUTE), SystemTime::now()).await?;
     let waiting = waiting.expect("it may wait");
     assert_eq!(waiting.state, EnrollmentState::Pending);
+    assert_eq!(waiting.expires_in, MINUTE, "by the clock that judges the code");
     let checked = check(system, &fixture.first, "AC3467DX").await?;
     let approve = async |scope| {
         let approval = Approval {
@@ -356,7 +357,7 @@ async fn a_waiting_box_does_not_print_its_secrets() -> Result<()> {
         system.enrollment_wait(&new_device(&key, &name), &claim("AC3467DX", MINUTE), SystemTime::now()).await?;
     assert!(waiting.is_ok());
     let found = system.claim_look_up(&fixture.first, "AC3467DX", &[77; 32]).await?.context("it waits")?;
-    let printed = format!("{found:?} {:?}", ClaimChecked::Right(found.enrollment.clone()));
+    let printed = format!("{found:?} {:?}", ClaimChecked::Right(Box::new(found.enrollment.clone())));
     for secret in ["AC3467DX", "77, 77"] {
         assert!(!printed.contains(secret), "{printed}");
     }
