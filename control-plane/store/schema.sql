@@ -285,11 +285,16 @@ CREATE TABLE public.enrollment (
     begun_count bigint DEFAULT 1 NOT NULL,
     collected_at timestamp with time zone,
     join_token_id uuid,
+    check_commitment bytea,
+    check_bytes bytea,
     CONSTRAINT enrollment_approved_has_a_device CHECK (((state <> 2) OR (device_id IS NOT NULL))),
     CONSTRAINT enrollment_by_code_is_nobodys CHECK (((claim_code IS NULL) OR ((state = 1) AND (organization_id IS NULL)))),
     CONSTRAINT enrollment_by_token_has_an_organization CHECK (((join_token_id IS NULL) OR (organization_id IS NOT NULL))),
+    CONSTRAINT enrollment_check_bytes_check CHECK ((octet_length(check_bytes) = 32)),
+    CONSTRAINT enrollment_check_commitment_check CHECK ((octet_length(check_commitment) = 32)),
     CONSTRAINT enrollment_check_misses_check CHECK (((check_misses >= 0) AND (check_misses <= 5))),
     CONSTRAINT enrollment_check_nonce_check CHECK ((octet_length(check_nonce) = 32)),
+    CONSTRAINT enrollment_reveals_what_was_committed CHECK (((check_bytes IS NULL) OR ((check_nonce IS NOT NULL) AND (check_commitment IS NOT NULL) AND (sha256(check_bytes) = check_commitment)))),
     CONSTRAINT enrollment_state_check CHECK (((state >= 1) AND (state <= 4)))
 );
 

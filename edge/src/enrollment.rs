@@ -16,12 +16,12 @@ use crate::refusal::Refusal;
 use crate::server_address::ServerAddress;
 use crate::shown::Shown;
 use crate::trust::{TrustChain, UntrustedChain};
-use kaliun_proto::enrollment::v1::enroll_request::{Begin, Proof, Step as Request};
+use kaliun_proto::enrollment::v1::enroll_request::{Begin, Proof, Reveal, Step as Request};
 use kaliun_proto::enrollment::v1::enroll_response::{Issued, Pending, Refused, Step as Response};
 use kaliun_proto::enrollment::v1::enrollment_service_client::EnrollmentServiceClient;
 use kaliun_proto::enrollment::v1::{EnrollRequest, EnrollResponse, GetTrustBundleRequest};
 use kaliun_proto::telemetry::v1::Facts;
-use kaliun_types::claim_check::{self, CheckCharacters};
+use kaliun_types::claim_check::{self, CheckCharacters, CheckParts};
 use kaliun_types::secret::SecretText;
 use std::time::Duration;
 use thiserror::Error;
@@ -32,8 +32,8 @@ use tonic::{Status, Streaming};
 const SIGNATURE_DOMAIN: &[u8] = b"kaliun enrollment v1\0";
 /// Bytes of a challenge.
 pub(crate) const NONCE_BYTES: usize = 32;
-/// Requests on an enrolment stream: Begin and Proof are all there are.
-const REQUESTS_MAX: usize = 2;
+/// Requests on an enrolment stream: Begin, Proof and Reveal are all there are.
+const REQUESTS_MAX: usize = 3;
 /// Longest wait for an answer that needs no person.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A stream that waits for a person is begun again after this time: the connection under it may be dead without a word,
@@ -191,13 +191,18 @@ impl Enrollment<'_> {
         let Response::Challenge(challenge) = next(&mut responses, ANSWER_TIMEOUT).await? else {
             return Err(EnrollmentError::Protocol("the first answer is no challenge"));
         };
-        send(&requests, Request::Proof(self.prove(&challenge.nonce)?))?;
+        let mut check = Check::new();
+        send(&requests, Request::Proof(self.prove(&challenge.nonce, &check)?))?;
         let mut timeout = ANSWER_TIMEOUT;
         loop {
             match next(&mut responses, timeout).await? {
                 Response::Pending(pending) => {
                     timeout = PENDING_TIMEOUT;
-                    on_pending(self.shows(pending, trust)?);
+                    let (reveal, shown) = self.shows(pending, trust, &mut check)?;
+                    if let Some(reveal) = reveal {
+                        send(&requests, Request::Reveal(reveal))?;
+                    }
+                    on_pending(shown);
                 }
                 Response::Issued(issued) => return self.accept(issued),
                 Response::Refused(refused) => return Err(refusal(refused)),
@@ -206,30 +211,70 @@ impl Enrollment<'_> {
         }
     }
 
-    fn prove(&self, nonce: &[u8]) -> Result<Proof, EnrollmentError> {
+    fn prove(&self, nonce: &[u8], check: &Check) -> Result<Proof, EnrollmentError> {
         if nonce.len() != NONCE_BYTES {
             return Err(EnrollmentError::Protocol("a challenge that is not 32 bytes"));
         }
         let message = [SIGNATURE_DOMAIN, nonce, &self.key.public_key_hash()].concat();
-        Ok(Proof { signature: self.key.sign(&message)? })
+        Ok(Proof { signature: self.key.sign(&message)?, check_commitment: sha256(&check.bytes).to_vec() })
     }
 
-    /// What to show. The check characters are made of what this box knows itself: its key, and the server that it trusts.
-    fn shows(&self, pending: Pending, trust: &TrustChain) -> Result<PendingEnrollment, EnrollmentError> {
+    /// What to show, and what to reveal for it. The check characters are made of what this box knows itself: its key, the server that it
+    /// trusts, and bytes that nobody else knew before the server's nonce came. Those are used once: a server that could ask twice would
+    /// look for a nonce or a code that gives the characters it wants.
+    fn shows(
+        &self,
+        pending: Pending,
+        trust: &TrustChain,
+        check: &mut Check,
+    ) -> Result<(Option<Reveal>, PendingEnrollment), EnrollmentError> {
         let Pending { claim_code, claim_url, expires_at_ms, check_nonce } = pending;
-        let check = if check_nonce.is_empty() {
-            None
-        } else {
-            let nonce = <&[u8; claim_check::NONCE_BYTES]>::try_from(check_nonce.as_slice())
-                .map_err(|_| EnrollmentError::Protocol("a nonce for check characters that is not 32 bytes"))?;
-            let message = claim_check::message(&self.key.public_key_hash(), &trust.first_hash(), nonce, &claim_code);
-            Some(CheckCharacters::from_hash(&sha256(&message)))
+        if check_nonce.is_empty() {
+            let (claim_code, claim_url) = (claim_code.into(), claim_url.into());
+            return Ok((None, PendingEnrollment { claim_code, claim_url, expires_at_ms, check: None }));
+        }
+        let nonce = <[u8; claim_check::NONCE_BYTES]>::try_from(check_nonce.as_slice())
+            .map_err(|_| EnrollmentError::Protocol("a nonce for check characters that is not 32 bytes"))?;
+        let is_first = check.used_for.is_none();
+        let used_for = check.used_for.get_or_insert_with(|| (nonce, claim_code.clone()));
+        if *used_for != (nonce, claim_code.clone()) {
+            return Err(EnrollmentError::Protocol("a second nonce or code for check characters on one stream"));
+        }
+        let parts = CheckParts {
+            key_hash: &self.key.public_key_hash(),
+            trust_hash: &trust.first_hash(),
+            server_nonce: &nonce,
+            box_nonce: &check.bytes,
+            code: &claim_code,
         };
-        Ok(PendingEnrollment { claim_code: claim_code.into(), claim_url: claim_url.into(), expires_at_ms, check })
+        let characters = CheckCharacters::from_hash(&sha256(&parts.message()));
+        let reveal = is_first.then(|| Reveal { check_bytes: check.bytes.to_vec() });
+        let shown = PendingEnrollment {
+            claim_code: claim_code.into(),
+            claim_url: claim_url.into(),
+            expires_at_ms,
+            check: Some(characters),
+        };
+        Ok((reveal, shown))
     }
 
     fn accept(&self, issued: Issued) -> Result<DeviceRecord, EnrollmentError> {
         Ok(DeviceRecord::check(self.key, &issued.device_id, &issued.device_name, issued.certificate_chain)?)
+    }
+}
+
+/// The box's part of its check characters, for one stream.
+struct Check {
+    bytes: [u8; claim_check::NONCE_BYTES],
+    /// The nonce and the code that it was revealed for.
+    used_for: Option<([u8; claim_check::NONCE_BYTES], String)>,
+}
+
+impl Check {
+    fn new() -> Self {
+        let mut bytes = [0; claim_check::NONCE_BYTES];
+        aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
+        Self { bytes, used_for: None }
     }
 }
 
@@ -241,7 +286,7 @@ fn client(connection: &Connection) -> EnrollmentServiceClient<crate::connection:
 fn send(requests: &mpsc::Sender<EnrollRequest>, step: Request) -> Result<(), EnrollmentError> {
     requests
         .try_send(EnrollRequest { step: Some(step) })
-        .map_err(|_| EnrollmentError::Protocol("the stream ended before the proof"))
+        .map_err(|_| EnrollmentError::Protocol("the stream ended before the box had said all"))
 }
 
 async fn next(responses: &mut Streaming<EnrollResponse>, timeout: Duration) -> Result<Response, EnrollmentError> {

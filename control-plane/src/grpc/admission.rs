@@ -43,6 +43,7 @@ fn to_proto(row: WaitingRow) -> proto::Enrollment {
         name: row.name(&name_parts(&facts, &row.key_hash)).to_string(),
         join_token_description: row.join_token_description,
         source_address: row.source_address,
+        facts_hash: sha256(&row.facts).to_vec(),
         facts: Some(facts),
     }
 }
@@ -89,18 +90,23 @@ impl EnrollmentService for Admissions {
         let row = self.store.enrollment_waiting(caller.scope(), id).await.map_err(status::store)?;
         let row = row.ok_or_else(nobody_waits)?;
         let facts = facts_of(&row);
+        let facts_hash = sha256(&row.facts);
+        if !request.facts_hash.is_empty() && request.facts_hash != facts_hash {
+            return Err(came_again());
+        }
         let now = self.authority.now();
         let approval = Approval {
             installation,
             name: name.as_ref(),
             parts: name_parts(&facts, &row.key_hash),
             labels: &labels,
-            facts_hash: &sha256(&row.facts),
+            facts_hash: &facts_hash,
             certificate: self.authority.current().grant(now),
         };
         let admitted = self.system.enrollment_admit(caller.scope(), &caller.actor(), id, approval, now).await;
         let enrolled = admitted.map_err(status::store)?.map_err(|refused| match refused {
             NotApproved::NoSuchCode | NotApproved::NoSuchEnrollment => nobody_waits(),
+            NotApproved::HasChanged => came_again(),
             NotApproved::NoSuchInstallation => status::not_found("installation"),
             NotApproved::TokenRefused(reason) => Status::failed_precondition(format!(
                 "{}: the join token that this box came with lets no box in any more; make another and enrol the box with it",
@@ -129,6 +135,10 @@ impl EnrollmentService for Admissions {
         self.waiting.decided(id);
         Ok(Response::new(proto::DenyEnrollmentResponse {}))
     }
+}
+
+fn came_again() -> Status {
+    Status::aborted("facts_hash: the box came again meanwhile and says something else of itself; look at it once more")
 }
 
 fn nobody_waits() -> Status {

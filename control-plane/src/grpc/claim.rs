@@ -69,10 +69,14 @@ impl Claims {
             a_try.was_right();
         }
         match checked {
-            ClaimChecked::Right(row) => Ok(row),
+            ClaimChecked::Right(row) => Ok(*row),
             ClaimChecked::NoSuchCode => Err(no_such_code()),
             ClaimChecked::NotLookedUp => Err(Status::failed_precondition(
                 "check: the box shows its check characters only after its code was looked up; look it up, then read them off its screen",
+            )),
+            ClaimChecked::NotRevealed => Err(Status::failed_precondition(
+                "check: the box has not answered yet, so its screen shows no check characters; look the code up again in a moment, and \
+                 see whether the box is switched on and online if that goes on",
             )),
             ClaimChecked::Wrong { tries_left } => Err(status::invalid(
                 "check",
@@ -123,14 +127,17 @@ impl ClaimService for Claims {
         let found = found.ok_or_else(no_such_code)?;
         a_try.was_right();
         let row = found.enrollment;
-        // Its screen shows the check characters from now on.
-        self.waiting.decided(row.id);
+        // Its screen shows the check characters as soon as it has answered.
+        if found.is_first {
+            self.waiting.decided(row.id);
+        }
         let claim = proto::Claim {
             facts: Some(facts_of(&row)),
             key_fingerprint: fingerprint(&row.key_hash),
             expires_at_ms: clock::to_ms(row.code_expires_at),
             source_address: row.source_address,
             check_tries_left: found.check_tries_left,
+            shows_check: row.check_bytes.is_some(),
         };
         Ok(Response::new(proto::LookUpClaimResponse { claim: Some(claim) }))
     }
@@ -167,9 +174,10 @@ impl ClaimService for Claims {
             .await
             .map_err(status::store)?
             .map_err(|refused| match refused {
-                NotApproved::NoSuchCode | NotApproved::NoSuchEnrollment | NotApproved::TokenRefused(_) => {
-                    no_such_code()
-                }
+                NotApproved::NoSuchCode
+                | NotApproved::NoSuchEnrollment
+                | NotApproved::HasChanged
+                | NotApproved::TokenRefused(_) => no_such_code(),
                 NotApproved::NoSuchInstallation => status::not_found("installation"),
                 NotApproved::KeyRefused(reason) => status::not_taken_in(reason),
             })?;

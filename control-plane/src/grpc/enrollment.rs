@@ -22,8 +22,8 @@ use kaliun_proto::enrollment::v1 as proto;
 use kaliun_proto::enrollment::v1::enrollment_service_server::EnrollmentService;
 use kaliun_proto::enrollment::v1::{enroll_request, enroll_response};
 use kaliun_proto::telemetry::v1::Facts;
-use kaliun_store::{ByToken, Enrolled, EnrollmentRow, KeyReuse, NewDevice, StoreError, SystemStore};
-use kaliun_types::claim_check::{self, CheckCharacters};
+use kaliun_store::{ByToken, Enrolled, EnrollmentRow, KeyReuse, NewClaim, NewDevice, StoreError, SystemStore};
+use kaliun_types::claim_check::{CheckCharacters, CheckParts, NONCE_BYTES};
 use kaliun_types::id::EnrollmentId;
 use kaliun_types::join_token::JoinTokenText;
 use kaliun_types::reason::ReasonCode;
@@ -116,6 +116,16 @@ struct Proved {
     request: CheckedRequest,
     join_token: String,
     facts: Facts,
+    /// SHA-256 of the bytes that it keeps to itself until somebody has entered its code.
+    check_commitment: [u8; NONCE_BYTES],
+}
+
+/// A box's stream, from its proof on.
+struct Dialogue<'a> {
+    inbound: &'a mut Streaming<proto::EnrollRequest>,
+    steps: &'a Steps,
+    /// Whether the box was told a nonce. Its commitment is used up then.
+    has_revealed: bool,
 }
 
 impl Enrollments {
@@ -186,7 +196,7 @@ async fn hear(inbound: &mut Streaming<proto::EnrollRequest>) -> Result<enroll_re
         .map_err(|_elapsed| Status::deadline_exceeded("the next step did not come within 15 s"))??;
     Ok(message
         .and_then(|message| message.step)
-        .ok_or_else(|| Status::invalid_argument("step: expected begin, then proof"))?)
+        .ok_or_else(|| Status::invalid_argument("step: expected begin, then proof, and reveal when it is asked for"))?)
 }
 
 impl Inner {
@@ -275,7 +285,8 @@ impl Inner {
             Some(sha256(token.secret().expose().as_bytes()))
         };
         tried.token_hash = secret_hash;
-        let (credentials, enrolled) = self.admit(source, &proved, secret_hash.as_ref(), steps, shown).await?;
+        let mut dialogue = Dialogue { inbound, steps, has_revealed: false };
+        let (credentials, enrolled) = self.admit(source, &proved, secret_hash.as_ref(), &mut dialogue, shown).await?;
         self.issue(&credentials, &proved.request, enrolled, steps).await
     }
 
@@ -286,7 +297,7 @@ impl Inner {
         source: IpAddr,
         proved: &Proved,
         secret_hash: Option<&[u8; 32]>,
-        steps: &Steps,
+        dialogue: &mut Dialogue<'_>,
         shown: &mut Shown,
     ) -> Result<(Arc<Credentials>, Enrolled), Ended> {
         let facts = proved.facts.encode_to_vec();
@@ -306,7 +317,7 @@ impl Inner {
                 certificate: credentials.grant(now),
             };
             let row = match secret_hash {
-                None => self.show_code(source, &new).await?,
+                None => self.show_code(source, &new, &proved.check_commitment).await?,
                 Some(secret_hash) => {
                     let admitted = self.store.enroll_by_token(secret_hash, &new, &source.to_string(), now).await?;
                     match admitted.map_err(Ended::Refused)? {
@@ -321,10 +332,15 @@ impl Inner {
                 // It waits without a stream, too: its row is there.
                 place = Some(self.room.by_token(*secret_hash).ok_or(Ended::Later(WITHOUT_A_STREAM))?);
             }
-            if let Some(approved) = self.wait_for_yes(row, &mut decisions, steps, shown).await? {
+            let waited = self.wait_for_yes(row, &proved.check_commitment, &mut decisions, dialogue, shown).await?;
+            if let Some(approved) = waited {
                 let (credentials, now) = (self.authority.current(), self.authority.now());
                 let enrolled = self.store.enrollment_collect(approved, credentials.grant(now), now).await?;
                 return Ok((credentials, enrolled.map_err(Ended::Refused)?));
+            }
+            // Its commitment is used up, so the next code takes another stream.
+            if dialogue.has_revealed {
+                return Err(Ended::Refused(ReasonCode::EnrollmentCodeExpired));
             }
             if secret_hash.is_none() {
                 self.refusals.count(source, None, ReasonCode::EnrollmentCodeExpired);
@@ -363,13 +379,15 @@ impl Inner {
     async fn wait_for_yes(
         &self,
         mut row: EnrollmentRow,
+        commitment: &[u8; NONCE_BYTES],
         decisions: &mut Decisions,
-        steps: &Steps,
+        dialogue: &mut Dialogue<'_>,
         shown: &mut Shown,
     ) -> Result<Option<EnrollmentId>, Ended> {
         let mut waiter = decisions.wait_as(row.id);
         // Of this stream, whatever begins to wait as the same box meanwhile.
         let begun_count = row.begun_count;
+        let mut ends_at = Instant::now() + row.expires_in;
         loop {
             match row.state {
                 EnrollmentState::Pending => {}
@@ -377,35 +395,57 @@ impl Inner {
                 EnrollmentState::CheckFailed => return Err(Ended::Refused(ReasonCode::EnrollmentCheckFailed)),
                 EnrollmentState::Approved => return Ok(Some(row.id)),
             }
-            say(steps, self.pending(&row)).await?;
             if row.check_nonce.is_some() {
                 waiter.told();
             }
+            // The nonce is for the stream whose commitment came before it.
+            if row.begun_count != begun_count {
+                row.check_nonce = None;
+            }
+            say(dialogue.steps, self.pending(&row)).await?;
             *shown = row.claim_code.is_some().then(|| EnrollmentRow { begun_count, ..row.clone() });
-            let Ok(left) = row.code_expires_at.duration_since(clock::now()) else { return Ok(None) };
+            if row.check_nonce.is_some() && !dialogue.has_revealed {
+                dialogue.has_revealed = true;
+                let bytes = reveal(dialogue.inbound, commitment).await?;
+                // Where that does not count any more, the box is told so by what comes next.
+                self.store.enrollment_reveal(row.id, begun_count, &bytes).await?;
+            }
+            let left = ends_at.saturating_duration_since(Instant::now());
             let is_over = left <= PENDING_AGAIN;
             match tokio::time::timeout(left.min(PENDING_AGAIN), waiter.decided()).await {
                 Err(_elapsed) if is_over => return Ok(None),
-                Err(_elapsed) => continue,
-                Ok(()) => {}
+                Ok(()) | Err(_) => {}
             }
             row = match self.store.enrollment_get(row.id).await {
-                Ok(Some(row)) => row,
+                Ok(Some(row)) => {
+                    ends_at = Instant::now() + row.expires_in;
+                    row
+                }
                 // Somebody cleaned up: begin again.
                 Ok(None) => return Ok(None),
                 // The decision stands; whoever looks for all of them tells of it again.
-                Err(error) if error.is_transient() => continue,
+                Err(error) if error.is_transient() => row,
                 Err(error) => return Err(error.into()),
             };
         }
     }
 
-    async fn show_code(&self, source: IpAddr, new: &NewDevice<'_>) -> Result<EnrollmentRow, Ended> {
+    async fn show_code(
+        &self,
+        source: IpAddr,
+        new: &NewDevice<'_>,
+        commitment: &[u8; NONCE_BYTES],
+    ) -> Result<EnrollmentRow, Ended> {
         for _ in 0..CODE_TRIES {
             let Some(code) = ClaimCode::from_random(&random::<32>()) else { continue };
-            let expires_at = clock::now() + CODE_LIFETIME;
-            let now = self.authority.now();
-            match self.store.enrollment_wait(new, code.as_str(), expires_at, &source.to_string(), now).await {
+            let claim = NewClaim {
+                code: code.as_str(),
+                lifetime: CODE_LIFETIME,
+                source_address: &source.to_string(),
+                commitment,
+                nonce: &random(),
+            };
+            match self.store.enrollment_wait(new, &claim, self.authority.now()).await {
                 Ok(Ok(row)) => return Ok(row),
                 Ok(Err(reason)) => return Err(Ended::Refused(reason)),
                 Err(StoreError::AlreadyExists { .. }) => {}
@@ -438,11 +478,25 @@ pub(crate) fn name_parts<'a>(facts: &'a Facts, key_hash: &'a [u8]) -> NameParts<
     NameParts { hostname: &facts.hostname, model: &facts.model, serial: &facts.serial, key_hash }
 }
 
-/// The check characters that a box shows now; none while nobody has entered its code.
+/// The check characters that a box shows now; none while nobody has entered its code, or the box has not answered.
 pub(crate) fn check_characters(row: &EnrollmentRow, trust_hash: &[u8; 32], code: &str) -> Option<CheckCharacters> {
     let key_hash = <&[u8; 32]>::try_from(row.key_hash.as_slice()).ok()?;
-    let message = claim_check::message(key_hash, trust_hash, row.check_nonce.as_ref()?, code);
-    Some(CheckCharacters::from_hash(&sha256(&message)))
+    let (server_nonce, box_nonce) = (row.check_nonce.as_ref()?, row.check_bytes.as_ref()?);
+    let parts = CheckParts { key_hash, trust_hash, server_nonce, box_nonce, code };
+    Some(CheckCharacters::from_hash(&sha256(&parts.message())))
+}
+
+/// What the box had committed itself to.
+async fn reveal(
+    inbound: &mut Streaming<proto::EnrollRequest>,
+    commitment: &[u8; NONCE_BYTES],
+) -> Result<[u8; NONCE_BYTES], Ended> {
+    let enroll_request::Step::Reveal(reveal) = hear(inbound).await? else {
+        return Err(Status::invalid_argument("step: expected reveal after pending with a check_nonce").into());
+    };
+    let bytes = <[u8; NONCE_BYTES]>::try_from(reveal.check_bytes.as_slice()).ok();
+    // No secret is compared: the commitment was sent in the clear, and so are the bytes.
+    bytes.filter(|bytes| sha256(bytes) == *commitment).ok_or(Ended::Refused(ReasonCode::EnrollmentProofInvalid))
 }
 
 /// The first half of the dialogue: who it is, and that it holds the key now.
@@ -465,14 +519,18 @@ async fn prove(inbound: &mut Streaming<proto::EnrollRequest>, steps: &Steps) -> 
     if !request.proves(&nonce, &proof.signature) {
         return Err(Ended::Refused(ReasonCode::EnrollmentProofInvalid));
     }
-    Ok(Proved { request, join_token: begin.join_token, facts })
+    let check_commitment = <[u8; NONCE_BYTES]>::try_from(proof.check_commitment.as_slice())
+        .map_err(|_| Ended::Refused(ReasonCode::EnrollmentRequestInvalid))?;
+    Ok(Proved { request, join_token: begin.join_token, facts, check_commitment })
 }
 
 /// What a refused box is told.
 #[expect(clippy::wildcard_enum_match_arm, reason = "a refusal that time does not heal is not repeated")]
 pub(super) fn refused(reason: ReasonCode) -> enroll_response::Refused {
     let (retryable, retry_after) = match reason {
-        ReasonCode::EnrollmentBusy | ReasonCode::EnrollmentCheckFailed => (true, Duration::from_secs(5)),
+        ReasonCode::EnrollmentBusy | ReasonCode::EnrollmentCheckFailed | ReasonCode::EnrollmentCodeExpired => {
+            (true, Duration::from_secs(5))
+        }
         ReasonCode::EnrollmentProofInvalid => (true, Duration::from_secs(60)),
         _ => (false, Duration::ZERO),
     };

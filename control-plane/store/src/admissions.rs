@@ -6,7 +6,7 @@
 use crate::audit::Actor;
 use crate::certificates::{CertificateCause, certificate_insert_in_txn, may_have_another_in_txn};
 use crate::enrollments::{
-    Approval, Enrolled, EnrollmentRow, NewDevice, NotApproved, approve_in_txn, device_insert, from_row,
+    Approval, Enrolled, EnrolledBy, EnrollmentRow, NewDevice, NotApproved, approve_in_txn, device_insert, from_row,
     live_device_by_key, reissue,
 };
 use crate::error::StoreError;
@@ -124,7 +124,8 @@ impl SystemStore {
         let token = token_from_row(&row)?;
         let known = txn
             .row_opt(
-                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, begun_count,
+                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, check_bytes,
+                    begun_count, extract(epoch FROM code_expires_at - now())::float8 AS left_s,
                      collected_at IS NOT NULL AS is_collected, join_token_id, code_expires_at > now() AS is_current
                  FROM enrollment WHERE key_hash = $1 FOR UPDATE",
                 &[&new.parts.key_hash],
@@ -189,8 +190,8 @@ impl SystemStore {
         use_token(&txn, &token).await?;
         let name = made_name(token.name_pattern.as_ref(), &new.parts, token.uses);
         let actor = actor_of(&token);
-        let by = (actor.as_str(), "enrollment");
-        let enrolled = device_insert(&txn, organization, None, &token.labels, new, &name, by).await?;
+        let by = EnrolledBy { actor: &actor, request_id: "enrollment", way: "token", enrollment: None };
+        let enrolled = device_insert(&txn, organization, None, &token.labels, new, &name, &by).await?;
         certificate_insert_in_txn(&txn, organization, enrolled.device, new.certificate, CertificateCause::Enrolled)
             .await?;
         // Whatever it waited for before is over.
@@ -231,13 +232,18 @@ impl SystemStore {
         let token = token_from_row(&row)?;
         let waiting = txn
             .row_opt(
-                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, begun_count
+                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, check_bytes,
+                    begun_count, extract(epoch FROM code_expires_at - now())::float8 AS left_s,
+                     sha256(facts) = $4 AS is_as_seen
                  FROM enrollment
                  WHERE id = $1 AND organization_id = $2 AND join_token_id = $3 AND state = 1 AND code_expires_at > now() FOR UPDATE",
-                &[&id, &scope.organization(), &token.id],
+                &[&id, &scope.organization(), &token.id, &approval.facts_hash],
             )
             .await?;
         let Some(waiting) = waiting else { return Ok(Err(NotApproved::NoSuchEnrollment)) };
+        if !column::<bool>(&waiting, "enrollment", "is_as_seen")? {
+            return Ok(Err(NotApproved::HasChanged));
+        }
         let waiting = from_row(&waiting)?;
         if let Err(reason) = join_token_admits(Some(&token), now) {
             return Ok(Err(NotApproved::TokenRefused(reason)));
@@ -396,9 +402,11 @@ async fn wait_for_operator(
              ON CONFLICT (key_hash) DO UPDATE SET
                  organization_id = EXCLUDED.organization_id, join_token_id = EXCLUDED.join_token_id,
                  code_expires_at = EXCLUDED.code_expires_at, facts = EXCLUDED.facts, source_address = EXCLUDED.source_address,
-                 state = 1, claim_code = NULL, check_nonce = NULL, check_misses = 0, device_id = NULL, collected_at = NULL,
+                 state = 1, claim_code = NULL, check_nonce = NULL, check_commitment = NULL, check_bytes = NULL, check_misses = 0,
+                 device_id = NULL, collected_at = NULL,
                  begun_count = e.begun_count + 1
-             RETURNING id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, begun_count",
+             RETURNING id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, check_bytes,
+                 begun_count, extract(epoch FROM code_expires_at - now())::float8 AS left_s",
             &[
                 &EnrollmentId::new(),
                 &new.parts.key_hash,

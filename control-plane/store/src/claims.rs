@@ -14,7 +14,21 @@ use kaliun_domain::name_pattern::own_name;
 use kaliun_types::claim_check::{CHECK_TRIES, NONCE_BYTES};
 use kaliun_types::id::EnrollmentId;
 use kaliun_types::reason::ReasonCode;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+/// How a box waits by code.
+pub struct NewClaim<'a> {
+    /// The code that it gets, unless somebody has entered the one that it has.
+    pub code: &'a str,
+    /// How long that works.
+    pub lifetime: Duration,
+    /// Where it came from, as the server saw it.
+    pub source_address: &'a str,
+    /// SHA-256 of the bytes that its stream keeps to itself.
+    pub commitment: &'a [u8; NONCE_BYTES],
+    /// Random bytes for check characters, made after the commitment came; used where somebody has entered the code already.
+    pub nonce: &'a [u8; NONCE_BYTES],
+}
 
 /// A box that somebody looked up by its code.
 #[derive(Debug, Clone)]
@@ -23,17 +37,21 @@ pub struct ClaimRow {
     pub enrollment: EnrollmentRow,
     /// How many more wrong check characters the claim bears.
     pub check_tries_left: u32,
+    /// Whether this was the first look-up: the box is to be told.
+    pub is_first: bool,
 }
 
 /// What came of check characters.
 #[derive(Debug, Clone)]
 pub enum ClaimChecked {
     /// They are right.
-    Right(EnrollmentRow),
+    Right(Box<EnrollmentRow>),
     /// No box waits under the code.
     NoSuchCode,
     /// Nobody has looked the code up, so the box shows no check characters.
     NotLookedUp,
+    /// The box has not revealed its bytes yet, so it shows no check characters.
+    NotRevealed,
     /// They are wrong.
     Wrong {
         /// How many more wrong ones the claim bears.
@@ -47,14 +65,16 @@ impl SystemStore {
     /// Lets a box wait under a claim code; the same key always has the same row. One that somebody is just claiming keeps its code and
     /// what it said of itself, and an approved one its approval.
     ///
+    /// A stream has its own commitment, so check characters that were made with an older one are dead, and so is the nonce that an
+    /// older stream was told: whoever knows it could choose a commitment by it. Coming again costs the claim one of its tries, for it
+    /// gives whoever stands between box and server another throw; with the last one the box has a new code.
+    ///
     /// # Errors
     /// The code is taken (`AlreadyExists`: make another), or the database failed.
     pub async fn enrollment_wait(
         &self,
         new: &NewDevice<'_>,
-        claim_code: &str,
-        code_expires_at: SystemTime,
-        source_address: &str,
+        claim: &NewClaim<'_>,
         now: SystemTime,
     ) -> Result<Result<EnrollmentRow, ReasonCode>, StoreError> {
         const OPERATION: &str = "enrollment_wait";
@@ -62,13 +82,14 @@ impl SystemStore {
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         txn.execute(
             "INSERT INTO enrollment (id, key_hash, code_expires_at, facts, source_address, begun_count)
-             VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (key_hash) DO NOTHING",
-            &[&EnrollmentId::new(), &new.parts.key_hash, &code_expires_at, &new.facts, &source_address],
+             VALUES ($1, $2, now(), $3, $4, 0) ON CONFLICT (key_hash) DO NOTHING",
+            &[&EnrollmentId::new(), &new.parts.key_hash, &new.facts, &claim.source_address],
         )
         .await?;
         let known = txn
             .row_opt(
-                "SELECT state, check_nonce IS NOT NULL AND claim_code IS NOT NULL AND code_expires_at > now() AS is_being_claimed
+                "SELECT state, check_misses,
+                     check_nonce IS NOT NULL AND claim_code IS NOT NULL AND code_expires_at > now() AS is_being_claimed
                  FROM enrollment WHERE key_hash = $1 FOR UPDATE",
                 &[&new.parts.key_hash],
             )
@@ -85,22 +106,45 @@ impl SystemStore {
             Some(live) if !live.may_return(now) => return Ok(Err(ReasonCode::PeerRecoveryExpired)),
             Some(_) | None => {}
         }
-        let keeps_its_place = live.is_some() || (!is_approved && column(&known, "enrollment", "is_being_claimed")?);
-        let row = if keeps_its_place {
+        let misses: i16 = column(&known, "enrollment", "check_misses")?;
+        let goes_on = !is_approved
+            && column(&known, "enrollment", "is_being_claimed")?
+            && tries_left(misses.saturating_add(1)) > 0;
+        let row = if live.is_some() {
             txn.row_opt(
                 "UPDATE enrollment SET source_address = $2, begun_count = begun_count + 1 WHERE key_hash = $1
-                 RETURNING id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, begun_count",
-                &[&new.parts.key_hash, &source_address],
+                 RETURNING id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, check_bytes,
+                     begun_count, extract(epoch FROM code_expires_at - now())::float8 AS left_s",
+                &[&new.parts.key_hash, &claim.source_address],
+            )
+            .await?
+        } else if goes_on {
+            txn.row_opt(
+                "UPDATE enrollment SET source_address = $2, begun_count = begun_count + 1, check_commitment = $3, check_nonce = $4,
+                     check_bytes = NULL, check_misses = check_misses + 1
+                 WHERE key_hash = $1
+                 RETURNING id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, check_bytes,
+                     begun_count, extract(epoch FROM code_expires_at - now())::float8 AS left_s",
+                &[&new.parts.key_hash, &claim.source_address, &claim.commitment.as_slice(), &claim.nonce.as_slice()],
             )
             .await?
         } else {
             txn.row_opt(
-                "UPDATE enrollment SET state = 1, claim_code = $2, code_expires_at = $3, check_nonce = NULL, check_misses = 0,
+                "UPDATE enrollment SET state = 1, claim_code = $2, code_expires_at = now() + make_interval(secs => $3),
+                     check_commitment = $6, check_nonce = NULL, check_bytes = NULL, check_misses = 0,
                      organization_id = NULL, join_token_id = NULL, device_id = NULL, collected_at = NULL, facts = $4,
                      source_address = $5, begun_count = begun_count + 1
                  WHERE key_hash = $1
-                 RETURNING id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, begun_count",
-                &[&new.parts.key_hash, &claim_code, &code_expires_at, &new.facts, &source_address],
+                 RETURNING id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, check_bytes,
+                     begun_count, extract(epoch FROM code_expires_at - now())::float8 AS left_s",
+                &[
+                    &new.parts.key_hash,
+                    &claim.code,
+                    &claim.lifetime.as_secs_f64(),
+                    &new.facts,
+                    &claim.source_address,
+                    &claim.commitment.as_slice(),
+                ],
             )
             .await
             .map_err(|error| error.unless_duplicate("this claim code"))?
@@ -110,7 +154,34 @@ impl SystemStore {
         Ok(Ok(row))
     }
 
-    /// The box that waits under a code. The first look-up gives the claim its nonce, and the box shows its check characters.
+    /// Keeps what a box revealed after it was told its nonce, for the stream that began to wait last. The caller has compared it with
+    /// that stream's commitment, and the database does again. Answers whether it counts: not when another stream took the place, or
+    /// somebody has decided.
+    ///
+    /// # Errors
+    /// The database failed, or the bytes are not those of the commitment.
+    pub async fn enrollment_reveal(
+        &self,
+        id: EnrollmentId,
+        begun_count: i64,
+        bytes: &[u8; NONCE_BYTES],
+    ) -> Result<bool, StoreError> {
+        const OPERATION: &str = "enrollment_reveal";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let changed = txn
+            .execute(
+                "UPDATE enrollment SET check_bytes = $3
+                 WHERE id = $1 AND begun_count = $2 AND state = 1 AND check_nonce IS NOT NULL AND check_bytes IS NULL",
+                &[&id, &begun_count, &bytes.as_slice()],
+            )
+            .await?;
+        txn.commit().await?;
+        Ok(changed > 0)
+    }
+
+    /// The box that waits under a code. The first look-up gives the claim its nonce; the box reveals its bytes when it
+    /// is told, and shows its check characters.
     ///
     /// # Errors
     /// The database failed.
@@ -127,8 +198,9 @@ impl SystemStore {
             .row_opt(
                 "UPDATE enrollment SET check_nonce = coalesce(check_nonce, $2)
                  WHERE claim_code = $1 AND state = 1 AND code_expires_at > now()
-                 RETURNING id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce,
-                     begun_count, check_misses",
+                 RETURNING id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, check_bytes,
+                     begun_count, extract(epoch FROM code_expires_at - now())::float8 AS left_s, check_misses,
+                     check_nonce = $2 AS is_first",
                 &[&code, &nonce.as_slice()],
             )
             .await?;
@@ -137,6 +209,7 @@ impl SystemStore {
         Ok(Some(ClaimRow {
             enrollment: from_row(&row)?,
             check_tries_left: tries_left(column(&row, "enrollment", "check_misses")?),
+            is_first: column(&row, "enrollment", "is_first")?,
         }))
     }
 
@@ -156,8 +229,8 @@ impl SystemStore {
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         let Some(row) = txn
             .row_opt(
-                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce,
-                     begun_count, check_misses
+                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, check_bytes,
+                    begun_count, extract(epoch FROM code_expires_at - now())::float8 AS left_s, check_misses
                  FROM enrollment WHERE claim_code = $1 AND state = 1 AND code_expires_at > now() FOR UPDATE",
                 &[&code],
             )
@@ -169,8 +242,11 @@ impl SystemStore {
         if waiting.check_nonce.is_none() {
             return Ok(ClaimChecked::NotLookedUp);
         }
+        if waiting.check_bytes.is_none() {
+            return Ok(ClaimChecked::NotRevealed);
+        }
         if is_right(&waiting) {
-            return Ok(ClaimChecked::Right(waiting));
+            return Ok(ClaimChecked::Right(Box::new(waiting)));
         }
         let misses: i16 = column(&row, "enrollment", "check_misses")?;
         let tries_left = tries_left(misses.saturating_add(1));
@@ -216,10 +292,17 @@ impl SystemStore {
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         let Some(row) = txn
             .row_opt(
-                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, begun_count
+                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, check_bytes,
+                    begun_count, extract(epoch FROM code_expires_at - now())::float8 AS left_s
                  FROM enrollment
-                 WHERE claim_code = $1 AND state = 1 AND code_expires_at > now() AND id = $2 AND check_nonce = $3 FOR UPDATE",
-                &[&code, &checked.id, &checked.check_nonce.as_ref().map(<[u8; NONCE_BYTES]>::as_slice)],
+                 WHERE claim_code = $1 AND state = 1 AND code_expires_at > now() AND id = $2 AND check_nonce = $3 AND check_bytes = $4
+                 FOR UPDATE",
+                &[
+                    &code,
+                    &checked.id,
+                    &checked.check_nonce.as_ref().map(<[u8; NONCE_BYTES]>::as_slice),
+                    &checked.check_bytes.as_ref().map(<[u8; NONCE_BYTES]>::as_slice),
+                ],
             )
             .await?
         else {

@@ -10,7 +10,7 @@ use crate::certificates::{CertificateCause, CertificateGrant, certificate_insert
 use crate::error::StoreError;
 use crate::pool::{SystemStore, Txn, column};
 use crate::scope::OrganizationScope;
-pub(crate) use device::{device_insert, free_name, live_device_by_key, reissue};
+pub(crate) use device::{EnrolledBy, device_insert, free_name, live_device_by_key, reissue};
 use kaliun_domain::enrollment::EnrollmentState;
 use kaliun_domain::name_pattern::NameParts;
 use kaliun_types::claim_check::NONCE_BYTES;
@@ -18,7 +18,8 @@ use kaliun_types::id::{DeviceId, EnrollmentId, InstallationId, OrganizationId};
 use kaliun_types::label::Labels;
 use kaliun_types::name::DeviceName;
 use kaliun_types::reason::ReasonCode;
-use std::time::SystemTime;
+use std::fmt;
+use std::time::{Duration, SystemTime};
 use tokio_postgres::Row;
 
 /// What is known of a box that proved its key.
@@ -46,8 +47,8 @@ pub struct Enrolled {
     pub is_new: bool,
 }
 
-/// A box that waits for somebody's yes.
-#[derive(Debug, Clone)]
+/// A box that waits for somebody's yes. What opens a claim does not print itself.
+#[derive(Clone)]
 pub struct EnrollmentRow {
     /// Its number among the waiting.
     pub id: EnrollmentId,
@@ -61,14 +62,34 @@ pub struct EnrollmentRow {
     pub source_address: String,
     /// When its code ends.
     pub code_expires_at: SystemTime,
+    /// How long that was from when this was read, by the database's clock, which alone judges codes.
+    pub expires_in: Duration,
     /// The device that it became.
     pub device: Option<DeviceId>,
     /// The code that it waits under; none when an operator decides, or when it does not wait any more.
     pub claim_code: Option<String>,
-    /// Made when somebody first entered the code.
+    /// Made when somebody first entered the code, and made anew for each stream of the box that comes after that.
     pub check_nonce: Option<[u8; NONCE_BYTES]>,
+    /// What the box revealed after it was told the nonce.
+    pub check_bytes: Option<[u8; NONCE_BYTES]>,
     /// How often it began to wait.
     pub begun_count: i64,
+}
+
+impl fmt::Debug for EnrollmentRow {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("EnrollmentRow")
+            .field("id", &self.id)
+            .field("state", &self.state)
+            .field("code_expires_at", &self.code_expires_at)
+            .field("device", &self.device)
+            .field("has_code", &self.claim_code.is_some())
+            .field("is_looked_up", &self.check_nonce.is_some())
+            .field("has_revealed", &self.check_bytes.is_some())
+            .field("begun_count", &self.begun_count)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a yes came to nothing.
@@ -80,6 +101,8 @@ pub enum NotApproved {
     NoSuchEnrollment,
     /// The join token that the box came with lets no box in any more.
     TokenRefused(ReasonCode),
+    /// The box came again meanwhile and says something else of itself.
+    HasChanged,
     /// The organization has no such home.
     NoSuchInstallation,
     /// The box's key counts for nothing any more, or is a live device's already.
@@ -96,7 +119,7 @@ pub struct Approval<'a> {
     pub parts: NameParts<'a>,
     /// Its labels.
     pub labels: &'a Labels,
-    /// SHA-256 of the facts.
+    /// SHA-256 of the facts that somebody said yes to.
     pub facts_hash: &'a [u8],
     /// The certificate that it gets now.
     pub certificate: CertificateGrant,
@@ -146,8 +169,13 @@ pub(crate) async fn approve_in_txn(
         certificate: approval.certificate,
     };
     let (name, organization) = (approval.name.unwrap_or(made_name), scope.organization());
-    let by = (actor.name.as_str(), actor.request_id.as_str());
-    let enrolled = device_insert(txn, organization, approval.installation, approval.labels, &new, name, by).await?;
+    let by = EnrolledBy {
+        actor: &actor.name,
+        request_id: &actor.request_id,
+        way: if waiting.claim_code.is_some() { "code" } else { "approval" },
+        enrollment: Some(waiting.id),
+    };
+    let enrolled = device_insert(txn, organization, approval.installation, approval.labels, &new, name, &by).await?;
     txn.execute(
         "UPDATE enrollment SET state = 2, organization_id = $2, device_id = $3, claim_code = NULL WHERE id = $1",
         &[&waiting.id, &organization, &enrolled.device],
@@ -160,8 +188,12 @@ pub(crate) fn from_row(row: &Row) -> Result<EnrollmentRow, StoreError> {
     const TABLE: &str = "enrollment";
     let id: EnrollmentId = column(row, TABLE, "id")?;
     let state: i16 = column(row, TABLE, "state")?;
-    let nonce: Option<Vec<u8>> = column(row, TABLE, "check_nonce")?;
-    let bad_nonce = |_| StoreError::Inconsistent { table: TABLE, column: "check_nonce", id: id.to_string() };
+    let left_s: f64 = column(row, TABLE, "left_s")?;
+    let bytes = |name: &'static str| {
+        let bytes: Option<Vec<u8>> = column(row, TABLE, name)?;
+        let wrong = |_| StoreError::Inconsistent { table: TABLE, column: name, id: id.to_string() };
+        bytes.map(|bytes| bytes.try_into().map_err(wrong)).transpose()
+    };
     Ok(EnrollmentRow {
         id,
         state: EnrollmentState::from_number(state).ok_or_else(|| StoreError::Inconsistent {
@@ -175,7 +207,9 @@ pub(crate) fn from_row(row: &Row) -> Result<EnrollmentRow, StoreError> {
         code_expires_at: column(row, TABLE, "code_expires_at")?,
         device: column(row, TABLE, "device_id")?,
         claim_code: column(row, TABLE, "claim_code")?,
-        check_nonce: nonce.map(|nonce| nonce.try_into().map_err(bad_nonce)).transpose()?,
+        expires_in: Duration::try_from_secs_f64(left_s).unwrap_or_default(),
+        check_nonce: bytes("check_nonce")?,
+        check_bytes: bytes("check_bytes")?,
         begun_count: column(row, TABLE, "begun_count")?,
     })
 }
@@ -250,7 +284,8 @@ impl SystemStore {
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         let row = txn
             .row_opt(
-                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, begun_count
+                "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, check_bytes,
+                    begun_count, extract(epoch FROM code_expires_at - now())::float8 AS left_s
                  FROM enrollment WHERE id = $1",
                 &[&id],
             )

@@ -48,7 +48,7 @@ pub use audit::Actor;
 pub use authorities::{AuthorityRow, AuthorityRows, TrustBundleRow};
 pub use authority_keys::KeysKept;
 pub use certificates::CertificateGrant;
-pub use claims::{ClaimChecked, ClaimRow};
+pub use claims::{ClaimChecked, ClaimRow, NewClaim};
 pub use device_identity::{BootKept, KeyReuse};
 pub use devices::{DeviceChange, DeviceFilter, DeviceOrder, DevicePosition};
 pub use ended_devices::{DatabaseRestored, EndedDevice};

@@ -36,6 +36,13 @@ async fn waiting(public: &Channel) -> Result<Vec<fleet::Enrollment>> {
     Ok(page.enrollments)
 }
 
+/// Says yes to what was looked at.
+async fn approve_seen(public: &Channel, seen: &fleet::Enrollment) -> Result<(), tonic::Status> {
+    let (id, facts_hash) = (seen.id.clone(), seen.facts_hash.clone());
+    let request = fleet::ApproveEnrollmentRequest { id, facts_hash, ..Default::default() };
+    EnrollmentServiceClient::new(public.clone()).approve_enrollment(with_token(request)).await.map(|_| ())
+}
+
 async fn approve(public: &Channel, id: &str) -> Result<fleet::ApproveEnrollmentResponse, tonic::Status> {
     let request = fleet::ApproveEnrollmentRequest { id: id.to_owned(), ..Default::default() };
     Ok(EnrollmentServiceClient::new(public.clone()).approve_enrollment(with_token(request)).await?.into_inner())
@@ -139,5 +146,30 @@ async fn what_waits_for_nobody_in_particular_is_on_no_list() -> Result<()> {
     leave_waiting(&fixture, &token(&fixture, "", true).await?, "by-token").await?;
     let names: Vec<String> = waiting(&public).await?.into_iter().map(|waiting| waiting.name).collect();
     assert_eq!(names, ["by-token"]);
+    fixture.stop().await
+}
+
+/// A box that comes again before the yes may say something else of itself, and be called something else.
+#[tokio::test]
+async fn a_yes_is_for_what_was_looked_at() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let public = fixture.public().await?;
+    let secret = token(&fixture, "{hostname}", true).await?;
+    let (roots, key) = (learn_roots(&fixture).await?, KeyPair::generate()?);
+    let come = async |hostname: &str| -> Result<fleet::Enrollment> {
+        let (tell, mut told) = mpsc::unbounded_channel();
+        tokio::select! {
+            ended = enroll_telling(&fixture, &roots, &key, &secret, hostname, &tell) => bail!("nobody has decided: {ended:?}"),
+            pending = told.recv() => pending.context("it waits")?,
+        };
+        waiting(&public).await?.pop().context("it waits")
+    };
+    let seen = come("shop-graz").await?;
+    assert_eq!(come("shop-graz").await?.facts_hash, seen.facts_hash, "a box that only comes again is the same");
+    let other = come("gateway-1").await?;
+    assert_eq!((other.id.as_str(), other.name.as_str()), (seen.id.as_str(), "gateway-1"));
+    let refused = approve_seen(&public, &seen).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Aborted, "{refused:?}");
+    approve_seen(&public, &other).await?;
     fixture.stop().await
 }

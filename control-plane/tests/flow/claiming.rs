@@ -1,6 +1,6 @@
 //! Claims: what only the box's screen shows has to be typed, few wrong ones end a claim, and every replica takes part.
 
-use crate::support::claims::{check, check_characters};
+use crate::support::claims::{Dialogue, box_bytes, check, check_characters, sha256};
 use crate::support::{Fixture, PATIENCE, TestBox, enroll, learn_roots, public_channel, with_token};
 use anyhow::{Context, Result, bail};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -25,6 +25,19 @@ async fn look_up(public: &Channel, code: &str) -> Result<fleet::Claim> {
     let request = with_token(fleet::LookUpClaimRequest { code: code.to_owned() });
     let answer = ClaimServiceClient::new(public.clone()).look_up_claim(request).await?;
     answer.into_inner().claim.context("a claim")
+}
+
+/// Waits until the box has answered, as a page does.
+async fn answered(public: &Channel, code: &str) -> Result<fleet::Claim> {
+    tokio::time::timeout(PATIENCE, async {
+        loop {
+            let claim = look_up(public, code).await?;
+            if claim.shows_check {
+                return Ok(claim);
+            }
+        }
+    })
+    .await?
 }
 
 async fn approve(public: &Channel, code: &str, check: &str) -> Result<fleet::ApproveClaimResponse, Status> {
@@ -93,6 +106,7 @@ async fn what_the_screen_shows_has_to_be_typed() -> Result<()> {
 
         assert_eq!(look_up(&public, &code).await?.check_tries_left, 5);
         let right = waiting.next_check(&fixture).await?;
+        answered(&public, &code).await?;
         // Who looks once more sees the same.
         assert_eq!(check(&fixture, &code).await?, right);
         for missing in ["", "  ", "AC3", "AC30", "AC34AC34"] {
@@ -124,6 +138,7 @@ async fn wrong_check_characters_end_a_claim() -> Result<()> {
         let code = waiting.next().await?.claim_code;
         look_up(&public, &code).await?;
         let right = waiting.next_check(&fixture).await?;
+        answered(&public, &code).await?;
         // All at once: none of them may pass on the place of another.
         let tries = (0..8).map(|_| approve(&public, &code, wrong(&right)));
         let refused: Vec<Code> = futures_util::future::join_all(tries)
@@ -161,6 +176,7 @@ async fn a_box_is_claimed_at_another_replica() -> Result<()> {
         let code = waiting.next().await?.claim_code;
         look_up(&public, &code).await?;
         let right = waiting.next_check(&fixture).await?;
+        answered(&public, &code).await?;
         approve(&public, &code, &right).await?;
         Ok(())
     })
@@ -170,7 +186,7 @@ async fn a_box_is_claimed_at_another_replica() -> Result<()> {
     fixture.stop().await
 }
 
-/// A box whose stream breaks while somebody claims it goes on where it was.
+/// A box whose stream breaks while somebody claims it goes on under its code, with other check characters.
 #[tokio::test]
 async fn a_claim_goes_on_when_the_box_comes_back() -> Result<()> {
     let fixture = Fixture::start().await?;
@@ -183,15 +199,25 @@ async fn a_claim_goes_on_when_the_box_comes_back() -> Result<()> {
         ended = enroll(&fixture, &roots, &key, "", "cellar", leave) => bail!("nobody has decided: {ended:?}"),
         code = told.recv() => code.context("a code")?,
     };
+    assert!(!look_up(&public, &code).await?.shows_check, "it has gone");
+    let unanswered = approve(&public, &code, "AC34").await.unwrap_err();
+    assert_eq!(unanswered.code(), Code::FailedPrecondition, "{unanswered:?}");
+    assert!(unanswered.message().contains("has not answered yet"), "{unanswered:?}");
     let before = check(&fixture, &code).await?;
     let (tell, mut told) = mpsc::unbounded_channel();
     let come_back = crate::support::enroll_telling(&fixture, &roots, &key, "", "renamed-meanwhile", &tell);
     let (answer, acted) = tokio::join!(come_back, async {
         let shown = tokio::time::timeout(PATIENCE, told.recv()).await?.context("it waits")?;
         assert_eq!(shown.claim_code, code, "the code is being used");
-        let facts = look_up(&public, &code).await?.facts.context("facts")?;
+        let claim = answered(&public, &code).await?;
+        assert_eq!(claim.check_tries_left, 4, "each return shows other characters, and costs a try");
+        let facts = claim.facts.context("facts")?;
         assert_eq!(facts.hostname, "cellar", "what somebody has seen does not change before the yes");
-        approve(&public, &code, &before).await?;
+        let dead = approve(&public, &code, &before).await.unwrap_err();
+        assert!(dead.message().contains("tries left: 3"), "{dead:?}");
+        let key_hash = digest(&SHA256, &key.subject_public_key_info());
+        let right = check_characters(&fixture, key_hash.as_ref(), &shown.check_nonce, &code)?;
+        approve(&public, &code, &right).await?;
         anyhow::Ok(())
     });
     acted?;
@@ -219,6 +245,7 @@ async fn the_certificate_is_made_by_the_authority_that_counts_after_the_yes() ->
             anyhow::ensure!(began.elapsed() < PATIENCE, "the server goes on with the old authority");
             TestBox::enroll(&fixture, "other").await?;
         }
+        answered(&public, &code).await?;
         approve(&public, &code, &right).await?;
         Ok(())
     })
@@ -231,5 +258,39 @@ async fn the_certificate_is_made_by_the_authority_that_counts_after_the_yes() ->
                  WHERE d.id::text = $1";
     let row = admin.query_one(noted, &[&issued.device_id]).await?;
     assert_eq!((row.get::<_, i32>(0), row.get::<_, i32>(1)), (2, 2));
+    fixture.stop().await
+}
+
+/// Whoever claims somebody's code with a key of their own has chosen their bytes before they know the server's.
+#[tokio::test]
+async fn a_box_reveals_what_it_committed_itself_to() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let public = fixture.public().await?;
+    let roots = learn_roots(&fixture).await?;
+    let key = KeyPair::generate()?;
+    let key_hash: [u8; 32] = digest(&SHA256, &key.subject_public_key_info()).as_ref().try_into()?;
+    let committed = sha256(&box_bytes(&key_hash)).to_vec();
+
+    let mut short = Dialogue::begin(&fixture, &roots, &key).await?;
+    short.prove(&key, committed[1..].to_vec()).await?;
+    assert_eq!(short.refused().await?, "enrollment.request_invalid");
+
+    let mut other = Dialogue::begin(&fixture, &roots, &key).await?;
+    other.prove(&key, committed.clone()).await?;
+    let code = other.pending().await?.claim_code;
+    look_up(&public, &code).await?;
+    let told = other.pending().await?;
+    assert_eq!(told.check_nonce.len(), 32);
+    other.reveal(vec![7; 32]).await?;
+    assert_eq!(other.refused().await?, "enrollment.proof_invalid");
+    assert!(!look_up(&public, &code).await?.shows_check, "nothing was revealed");
+
+    let mut again = Dialogue::begin(&fixture, &roots, &key).await?;
+    again.prove(&key, committed).await?;
+    let asked = again.pending().await?;
+    assert_eq!(asked.claim_code, code);
+    assert!(!asked.check_nonce.is_empty() && asked.check_nonce != told.check_nonce, "made after the commitment");
+    again.reveal(box_bytes(&key_hash).to_vec()).await?;
+    assert_eq!(answered(&public, &code).await?.check_tries_left, 4);
     fixture.stop().await
 }

@@ -14,7 +14,7 @@ use kaliun_control_plane::authority::KeyFile;
 use kaliun_control_plane::clock::Clock;
 use kaliun_control_plane::config::{Config, Database};
 use kaliun_control_plane::server::Server;
-use kaliun_proto::enrollment::v1::enroll_request::{Begin, Proof, Step};
+use kaliun_proto::enrollment::v1::enroll_request::{Begin, Proof, Reveal, Step};
 use kaliun_proto::enrollment::v1::enroll_response::{Issued, Pending, Step as Answer};
 use kaliun_proto::enrollment::v1::enrollment_service_client::EnrollmentServiceClient;
 use kaliun_proto::enrollment::v1::{EnrollRequest, GetTrustBundleRequest, SignedTrustBundle, TrustBundle};
@@ -456,6 +456,8 @@ async fn dialogue(
     mut on_pending: impl AsyncFnMut(Pending),
 ) -> Result<Answer> {
     let (steps, outbound) = mpsc::channel(4);
+    let check_bytes = claims::box_bytes(digest(&SHA256, &key.subject_public_key_info()).as_ref());
+    let mut has_revealed = false;
     let request = CertificateParams::default().serialize_request(key)?;
     let facts = Facts { hostname: hostname.to_owned(), ..Facts::default() };
     let begin =
@@ -465,10 +467,18 @@ async fn dialogue(
     while let Some(answer) = tokio::time::timeout(PATIENCE, answers.message()).await?? {
         match answer.step.context("a step")? {
             Answer::Challenge(challenge) => {
-                let proof = Proof { signature: prove(prover, key, &challenge.nonce)? };
+                let check_commitment = claims::sha256(&check_bytes).to_vec();
+                let proof = Proof { signature: prove(prover, key, &challenge.nonce)?, check_commitment };
                 steps.send(EnrollRequest { step: Some(Step::Proof(proof)) }).await?;
             }
-            Answer::Pending(pending) => on_pending(pending).await,
+            Answer::Pending(pending) => {
+                if !pending.check_nonce.is_empty() && !has_revealed {
+                    has_revealed = true;
+                    let reveal = Reveal { check_bytes: check_bytes.to_vec() };
+                    steps.send(EnrollRequest { step: Some(Step::Reveal(reveal)) }).await?;
+                }
+                on_pending(pending).await;
+            }
             last @ (Answer::Issued(_) | Answer::Refused(_)) => return Ok(last),
         }
     }

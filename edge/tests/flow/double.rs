@@ -38,7 +38,7 @@ const ATTEMPTS_MAX: usize = 64;
 pub(crate) enum Answer {
     Issue,
     Pend(String),
-    /// Somebody has entered this code; the nonce for its check characters.
+    /// Somebody has entered this code; the nonce for its check characters. The box is heard once on a stream.
     Entered(String, Vec<u8>),
     Refuse {
         reason: String,
@@ -64,6 +64,13 @@ pub(crate) struct Begun {
     pub(crate) public_key_info: Vec<u8>,
 }
 
+/// What a box committed itself to with its proof, and what it revealed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Revealed {
+    pub(crate) commitment: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
+}
+
 pub(crate) struct Double {
     pub(crate) url: String,
     pub(crate) answer: watch::Sender<Answer>,
@@ -73,6 +80,8 @@ pub(crate) struct Double {
     pub(crate) begun: mpsc::Receiver<Begun>,
     /// Boxes that proved their key once more, by its SubjectPublicKeyInfo.
     pub(crate) proved: mpsc::Receiver<Vec<u8>>,
+    /// What boxes committed themselves to and then revealed.
+    pub(crate) revealed: mpsc::Receiver<Revealed>,
     shared: Arc<Shared>,
     bundle_key: KeyPair,
     _tasks: Tasks,
@@ -87,6 +96,7 @@ struct Shared {
     attempts: mpsc::Sender<Attempt>,
     begun: mpsc::Sender<Begun>,
     proved: mpsc::Sender<Vec<u8>>,
+    revealed: mpsc::Sender<Revealed>,
     spawner: Spawner,
 }
 
@@ -110,6 +120,7 @@ impl Double {
         let (attempts_sender, attempts) = mpsc::channel(ATTEMPTS_MAX);
         let (begun_sender, begun) = mpsc::channel(ATTEMPTS_MAX);
         let (proved_sender, proved) = mpsc::channel(ATTEMPTS_MAX);
+        let (revealed_sender, revealed) = mpsc::channel(ATTEMPTS_MAX);
         let tasks = Tasks::new();
         let shared = Arc::new(Shared {
             bundles: Mutex::new(vec![first]),
@@ -120,10 +131,11 @@ impl Double {
             attempts: attempts_sender,
             begun: begun_sender,
             proved: proved_sender,
+            revealed: revealed_sender,
             spawner: tasks.spawner(),
         });
         tasks.spawner().spawn(accept(listener, shared.clone()));
-        Self { url, answer, recovery, attempts, begun, proved, shared, bundle_key, _tasks: tasks }
+        Self { url, answer, recovery, attempts, begun, proved, revealed, shared, bundle_key, _tasks: tasks }
     }
 
     /// SHA-256 of trust bundle version 1.
@@ -318,6 +330,7 @@ impl Shared {
             .map_err(|_| Status::unauthenticated("enrollment.proof_invalid: No."))?;
 
         let mut answer = self.answer.clone();
+        let mut has_revealed = false;
         loop {
             let now = answer.borrow_and_update().clone();
             match now {
@@ -329,6 +342,16 @@ impl Shared {
                 Answer::Entered(code, check_nonce) => {
                     let claim_url = format!("http://127.0.0.1/claim?code={code}");
                     say(Step::Pending(Pending { claim_code: code, claim_url, expires_at_ms: 1, check_nonce })).await?;
+                    if !has_revealed {
+                        let step = inbound.message().await?.and_then(|message| message.step);
+                        let Some(EnrollStep::Reveal(reveal)) = step else {
+                            return Err(Status::invalid_argument("expected reveal"));
+                        };
+                        has_revealed = true;
+                        let commitment = proof.check_commitment.clone();
+                        let revealed = Revealed { commitment, bytes: reveal.check_bytes };
+                        self.revealed.send(revealed).await.unwrap();
+                    }
                 }
                 Answer::Refuse { reason, retry_after_ms } => {
                     let message = "No.".to_owned();

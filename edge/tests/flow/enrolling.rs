@@ -2,8 +2,8 @@ use crate::boxed::{RunningBox, config};
 use crate::double::{Answer, Double, sha256};
 use crate::within;
 use kaliun_edge::agent::AgentError;
-use kaliun_edge::agent_state::EnrollmentState;
-use kaliun_types::claim_check::{self, CheckCharacters};
+use kaliun_edge::agent_state::{AgentState, EnrollmentState};
+use kaliun_types::claim_check::{CheckCharacters, CheckParts};
 
 #[tokio::test]
 async fn a_join_token_is_enough() {
@@ -36,7 +36,7 @@ async fn a_code_is_shown_until_somebody_says_yes() {
     by_code.trust_hash = Some(double.trust_hash());
     by_code.join_token = None;
     let running = RunningBox::start(folder.path(), by_code);
-    let shows = |code: &'static str| move |state: &kaliun_edge::agent_state::AgentState| matches!(&state.enrollment, EnrollmentState::Pending { claim_code, .. } if claim_code.as_str() == code);
+    let shows = |code: &'static str| move |state: &AgentState| matches!(&state.enrollment, EnrollmentState::Pending { claim_code, .. } if claim_code.as_str() == code);
     let state = running.until("pending", shows("ABCD2345")).await;
     let begun = double.begun.recv().await.unwrap();
     assert_eq!(begun.join_token, "");
@@ -47,20 +47,106 @@ async fn a_code_is_shown_until_somebody_says_yes() {
     double.answer.send_replace(Answer::Pend("WXYZ6789".to_owned()));
     running.until("a new code", shows("WXYZ6789")).await;
     double.answer.send_replace(Answer::Entered("WXYZ6789".to_owned(), vec![9; 32]));
-    let shown = |state: &kaliun_edge::agent_state::AgentState| {
-        if let EnrollmentState::Pending { check, .. } = &state.enrollment {
-            check.as_str().to_owned()
-        } else {
-            String::new()
-        }
-    };
     let state = running.until("check characters", |state| !shown(state).is_empty()).await;
     let key_hash = sha256(&begun.public_key_info);
-    let message = claim_check::message(&key_hash, &double.trust_hash(), &[9; 32], "WXYZ6789");
-    assert_eq!(shown(&state), CheckCharacters::from_hash(&sha256(&message)).as_str());
+    let revealed = within(double.revealed.recv()).await.unwrap();
+    assert_eq!(revealed.commitment, sha256(&revealed.bytes), "what it named with its proof");
+    let parts = CheckParts {
+        key_hash: &key_hash,
+        trust_hash: &double.trust_hash(),
+        server_nonce: &[9; 32],
+        box_nonce: &revealed.bytes.try_into().unwrap(),
+        code: "WXYZ6789",
+    };
+    assert_eq!(shown(&state), CheckCharacters::from_hash(&sha256(&parts.message())).as_str());
     double.answer.send_replace(Answer::Issue);
     running.until("enrolled", |state| state.is_enrolled()).await;
     double.attempt().await;
+    running.stop().await.unwrap();
+}
+
+/// The check characters on the box's screen; empty while it shows none.
+fn shown(state: &AgentState) -> String {
+    if let EnrollmentState::Pending { check, .. } = &state.enrollment {
+        check.as_str().to_owned()
+    } else {
+        String::new()
+    }
+}
+
+/// A server in the middle has had its own key entered at ours, so it knows the characters that we expect, and wants this box to show the
+/// same. It may choose the nonce and the code as late as it likes, but has to send them before it knows the box's bytes; after that the
+/// box takes no others.
+#[tokio::test]
+async fn a_server_in_the_middle_cannot_make_a_box_show_what_it_wants() {
+    const EXPECTED: &str = "AC34";
+    let mut double = Double::start().await;
+    let trust_hash = double.trust_hash();
+    double.answer.send_replace(Answer::Pend("WXYZ6789".to_owned()));
+    let folder = tempfile::tempdir().unwrap();
+    let mut by_code = config(&double);
+    by_code.trust_hash = Some(trust_hash);
+    by_code.join_token = None;
+    let running = RunningBox::start(folder.path(), by_code);
+    running.until("a code", |state| matches!(state.enrollment, EnrollmentState::Pending { .. })).await;
+    let key_hash = sha256(&double.begun.recv().await.unwrap().public_key_info);
+    // Four characters are few: with all of the box's parts it finds a nonce that fits.
+    let search = |bytes: &[u8; 32]| {
+        (0_u64..).map(nonce_of).find(|nonce| {
+            let parts = CheckParts {
+                key_hash: &key_hash,
+                trust_hash: &trust_hash,
+                server_nonce: nonce,
+                box_nonce: bytes,
+                code: "WXYZ6789",
+            };
+            CheckCharacters::from_hash(&sha256(&parts.message())).as_str() == EXPECTED
+        })
+    };
+    let entered = |nonce: Option<[u8; 32]>| Answer::Entered("WXYZ6789".to_owned(), nonce.unwrap().to_vec());
+    // It has to guess the bytes, and this is what the box showed for it.
+    double.answer.send_replace(entered(search(&[0; 32])));
+    let state = running.until("check characters", |state| !shown(state).is_empty()).await;
+    assert_ne!(shown(&state), EXPECTED);
+
+    let bytes = within(double.revealed.recv()).await.unwrap().bytes.try_into().unwrap();
+    double.answer.send_replace(entered(search(&bytes)));
+    let state = running
+        .until("another state", |state| {
+            shown(state) == EXPECTED || matches!(state.enrollment, EnrollmentState::Failed { .. })
+        })
+        .await;
+    let EnrollmentState::Failed { reason, .. } = state.enrollment else { panic!("it shows what the middle wants") };
+    assert_eq!(reason, "link.protocol_error");
+    running.stop().await.unwrap();
+}
+
+fn nonce_of(number: u64) -> [u8; 32] {
+    let mut nonce = [0; 32];
+    nonce[..8].copy_from_slice(&number.to_be_bytes());
+    nonce
+}
+
+/// Nor by another code: whoever entered the first one does not compare it again.
+#[tokio::test]
+async fn a_stream_shows_check_characters_for_one_code() {
+    let double = Double::start().await;
+    double.answer.send_replace(Answer::Entered("WXYZ6789".to_owned(), vec![9; 32]));
+    let folder = tempfile::tempdir().unwrap();
+    let mut by_code = config(&double);
+    by_code.trust_hash = Some(double.trust_hash());
+    by_code.join_token = None;
+    let running = RunningBox::start(folder.path(), by_code);
+    let state = running.until("check characters", |state| !shown(state).is_empty()).await;
+    let before = shown(&state);
+    double.answer.send_replace(Answer::Entered("ACDE3467".to_owned(), vec![9; 32]));
+    let state = running
+        .until("another state", |state| {
+            let EnrollmentState::Pending { .. } = state.enrollment else { return true };
+            shown(state) != before
+        })
+        .await;
+    assert!(matches!(state.enrollment, EnrollmentState::Failed { .. }), "{state:?}");
     running.stop().await.unwrap();
 }
 

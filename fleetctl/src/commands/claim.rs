@@ -34,9 +34,11 @@ async fn show(program: &mut Program, global: &Global, arguments: ClaimShow) -> R
             for line in introduction(&claim, (program.clock)()) {
                 program.console.print_line(&line)?;
             }
-            program
-                .console
-                .talk("The box's screen shows its check characters now; `fleetctl claim approve` asks for them.");
+            program.console.talk(if claim.shows_check {
+                "The box's screen shows its check characters now; `fleetctl claim approve` asks for them."
+            } else {
+                "The box has not answered yet, so its screen shows no check characters. See whether it is switched on and online, then look the code up again."
+            });
             Ok(())
         }
         Format::Name => program.console.print_line(&format!("claim/{}", arguments.code)),
@@ -55,6 +57,13 @@ async fn approve(program: &mut Program, global: &Global, arguments: ClaimApprove
     }
     let check = match arguments.check {
         Some(check) => check,
+        None if !claim.shows_check => {
+            return Err(Failure::new(
+                Kind::Conflict,
+                "the box has not answered yet, so its screen shows no check characters",
+                "see whether it is switched on and online, and run the command again",
+            ));
+        }
         None => ask_for_check(program, &arguments.code)?,
     };
     let request = ApproveClaimRequest {

@@ -44,6 +44,8 @@ async fn approve(program: &mut Program, client: &Client, arguments: EnrollmentAp
         installation_id,
         name: arguments.name.map(|name| name.as_str().to_owned()).unwrap_or_default(),
         labels: arguments.labels.into_iter().map(|label| (label.key, label.value)).collect(),
+        // What was shown, and nothing else.
+        facts_hash: waiting.facts_hash,
     };
     let answer = client.enrollment_approve(request).await?;
     program.console.talk(&format!("Took in device/{}.", clean(&answer.device_name)));

@@ -14,6 +14,7 @@ pub(crate) struct ClaimView {
     pub(crate) source_address: Option<String>,
     pub(crate) expires_at: Option<Time>,
     pub(crate) check_tries_left: u32,
+    pub(crate) shows_check: bool,
     /// The box's own words.
     pub(crate) facts: Option<Facts>,
 }
@@ -40,6 +41,7 @@ impl ClaimView {
             source_address: some_text(claim.source_address),
             expires_at: Time::from_ms(claim.expires_at_ms),
             check_tries_left: claim.check_tries_left,
+            shows_check: claim.shows_check,
             facts: claim.facts.map(Facts::from),
         }
     }

@@ -187,6 +187,7 @@ pub(crate) fn installation() -> Installation {
 /// A box that waits for an operator.
 pub(crate) fn enrollment(number: u64, name: &str) -> Enrollment {
     Enrollment {
+        facts_hash: vec![7; 32],
         id: id(number),
         facts: Some(Facts {
             hostname: "homeassistant".to_owned(),

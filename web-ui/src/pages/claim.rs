@@ -16,6 +16,7 @@ use crate::navigation::Navigation;
 use crate::session::Session;
 use decide::Decide;
 use enter::EnterCode;
+use gloo_timers::future::TimeoutFuture;
 use kaliun_proto::fleet::v1::subscription::What;
 use kaliun_proto::fleet::v1::{Claim, DeviceSubscription};
 use leptos::prelude::*;
@@ -37,6 +38,23 @@ enum Step {
     Failed(Failure),
 }
 
+/// How often a box that does not show its check characters yet is looked up again, and how many times: five seconds in all, for it is
+/// asked over a link that is there already.
+const AGAIN_MS: u32 = 500;
+const TIMES: u32 = 10;
+
+/// What the box with this code says of itself. Waits a moment for its check characters.
+async fn look_up_patiently(code: &str) -> Result<Claim, Failure> {
+    for _ in 0..TIMES {
+        let claim = claim::look_up(code.to_owned()).await?;
+        if claim.shows_check {
+            return Ok(claim);
+        }
+        TimeoutFuture::new(AGAIN_MS).await;
+    }
+    claim::look_up(code.to_owned()).await
+}
+
 /// The claim page: `/claim?code=…`.
 #[component]
 pub(crate) fn ClaimPage() -> impl IntoView {
@@ -51,7 +69,7 @@ pub(crate) fn ClaimPage() -> impl IntoView {
         }
         step.set(Step::Looking);
         background(async move {
-            let next = match claim::look_up(code).await {
+            let next = match look_up_patiently(&code).await {
                 Ok(claim) => Step::Decide(Box::new(claim)),
                 Err(failure) => {
                     session.notice(&failure);

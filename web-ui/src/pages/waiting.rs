@@ -60,13 +60,14 @@ fn Waiting(waiting: Enrollment, done: RwSignal<Option<String>>) -> impl IntoView
     let problem = RwSignal::new(None::<String>);
     let facts = waiting.facts.clone().unwrap_or_default();
     let (id, name) = (waiting.id.clone(), waiting.name.clone());
+    let facts_hash = waiting.facts_hash.clone();
     let decide = move |is_yes: bool| {
-        let (id, name) = (id.clone(), name.clone());
+        let (id, name, facts_hash) = (id.clone(), name.clone(), facts_hash.clone());
         is_busy.set(true);
         problem.set(None);
         background(async move {
             let outcome = if is_yes {
-                enrollment::approve(id)
+                enrollment::approve(id, facts_hash)
                     .await
                     .map(|taken| format!("{} is yours; it connects in some seconds.", taken.device_name))
             } else {

@@ -132,7 +132,11 @@ impl Office<'_> {
                 Some(Response::Challenge(challenge)) => {
                     let key_hash = digest(&SHA256, &key.subject_public_key_info());
                     let message = [SIGNATURE_DOMAIN, &challenge.nonce, key_hash.as_ref()].concat();
-                    let proof = Request::Proof(Proof { signature: key.sign(&message)? });
+                    let proof = Request::Proof(Proof {
+                        signature: key.sign(&message)?,
+                        // Of bytes that nobody asks for: a join token is enough.
+                        check_commitment: key_hash.as_ref().to_vec(),
+                    });
                     requests.send(EnrollRequest { step: Some(proof) }).await?;
                 }
                 Some(Response::Issued(issued)) => {

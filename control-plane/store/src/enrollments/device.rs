@@ -8,7 +8,7 @@ use crate::lifecycle::standing_from_row;
 use crate::pool::{Txn, column};
 use kaliun_domain::enrollment::may_recover;
 use kaliun_domain::lifecycle::Standing;
-use kaliun_types::id::{DeviceId, InstallationId, OrganizationId};
+use kaliun_types::id::{DeviceId, EnrollmentId, InstallationId, OrganizationId};
 use kaliun_types::label::Labels;
 use kaliun_types::name::DeviceName;
 use kaliun_types::reason::ReasonCode;
@@ -96,7 +96,18 @@ pub(crate) async fn reissue(
     Ok(())
 }
 
-/// Inserts a device under the wished name, or the first like it that is free. `by` is the actor and the request's id.
+/// How a box came in, for the audit.
+pub(crate) struct EnrolledBy<'a> {
+    /// Who let it in, and by which request.
+    pub(crate) actor: &'a str,
+    pub(crate) request_id: &'a str,
+    /// `code` where somebody claimed it, `approval` where an operator said yes, `token` where the token was enough.
+    pub(crate) way: &'static str,
+    /// What it waited as. Wrong check characters are audited under the same.
+    pub(crate) enrollment: Option<EnrollmentId>,
+}
+
+/// Inserts a device under the wished name, or the first like it that is free.
 pub(crate) async fn device_insert(
     txn: &Txn<'_>,
     organization: OrganizationId,
@@ -104,9 +115,8 @@ pub(crate) async fn device_insert(
     labels: &Labels,
     new: &NewDevice<'_>,
     wished: &DeviceName,
-    by: (&str, &str),
+    by: &EnrolledBy<'_>,
 ) -> Result<Enrolled, StoreError> {
-    let (actor, request_id) = by;
     let device = DeviceId::new();
     let name = free_name(txn, organization, wished).await?;
     txn.execute(
@@ -139,7 +149,7 @@ pub(crate) async fn device_insert(
     txn.execute(
         "INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
          VALUES ($1, $2, $3, 'The box was enrolled.', $4, now())",
-        &[&organization, &device, &ReasonCode::DeviceEnrolled.code(), &actor],
+        &[&organization, &device, &ReasonCode::DeviceEnrolled.code(), &by.actor],
     )
     .await?;
     txn.execute(
@@ -147,14 +157,28 @@ pub(crate) async fn device_insert(
          VALUES ($1, $2, 'device.enroll', $3, $4, $5)",
         &[
             &organization,
-            &actor,
+            &by.actor,
             &format!("device/{device}"),
-            &serde_json::json!({ "name": name, "labels": labels_to_json(labels) }),
-            &request_id,
+            &serde_json::json!({
+                "name": name,
+                "labels": labels_to_json(labels),
+                "installation": installation.map(|id| id.to_string()),
+                "key_fingerprint": fingerprint(new.parts.key_hash),
+                "way": by.way,
+                "enrollment": by.enrollment.map(|id| format!("enrollment/{id}")),
+            }),
+            &by.request_id,
         ],
     )
     .await?;
     Ok(Enrolled { device, name, organization, is_new: true })
+}
+
+/// As people see it: the first 16 hexadecimal digits of the key's hash in groups of four.
+fn fingerprint(key_hash: &[u8]) -> String {
+    let groups =
+        key_hash.chunks(2).take(4).map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    groups.collect::<Vec<_>>().join(" ")
 }
 
 /// The wished name, or with the lowest number behind it that is free.

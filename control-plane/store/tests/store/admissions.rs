@@ -1,6 +1,6 @@
 //! Join tokens with names and approval: who sees the boxes that wait, what a yes and a no do, and what a token is worth then.
 
-use crate::support::{Fixture, actor, grant, hash, new_device};
+use crate::support::{FACTS_HASH, Fixture, actor, claim, grant, hash, new_device};
 use anyhow::{Context, Result};
 use kaliun_domain::certificate::CertificateCause;
 use kaliun_domain::enrollment::EnrollmentState;
@@ -55,7 +55,7 @@ async fn admit(
         name,
         parts: NameParts { hostname: "homeassistant", model: "", serial: "", key_hash: &[] },
         labels,
-        facts_hash: b"hash",
+        facts_hash: &FACTS_HASH,
         certificate: grant(),
     };
     fixture.store.system.enrollment_admit(scope, &actor(), id, approval, SystemTime::now()).await
@@ -83,8 +83,8 @@ async fn boxes_that_wait_are_seen_by_the_token_s_organization_alone() -> Result<
     let waiting = waits(&fixture, 10).await?;
     // One by code is nobody's, and on no list.
     let (key, name, now) = (hash(11), DeviceName::parse("cellar")?, SystemTime::now());
-    let later = now + Duration::from_secs(900);
-    let by_code = fixture.store.system.enrollment_wait(&new_device(&key, &name), "AC3467DX", later, "::1", now).await?;
+    let claim = claim("AC3467DX", Duration::from_secs(900));
+    let by_code = fixture.store.system.enrollment_wait(&new_device(&key, &name), &claim, now).await?;
     let by_code = by_code.expect("it may wait");
 
     let rows = listed(&fixture, &fixture.first).await?;
@@ -109,7 +109,7 @@ async fn boxes_that_wait_are_seen_by_the_token_s_organization_alone() -> Result<
     let ids = fixture.admin.query("SELECT id FROM enrollment", &[]).await?;
     assert_eq!(ids.iter().map(|row| row.get::<_, EnrollmentId>(0)).collect::<Vec<_>>(), [waiting.id]);
     fixture.admin.batch_execute("ROLLBACK").await?;
-    for secret in ["claim_code", "check_nonce", "check_misses"] {
+    for secret in ["claim_code", "check_nonce", "check_commitment", "check_bytes", "check_misses"] {
         fixture.admin.batch_execute("BEGIN; SET LOCAL ROLE kaliun_app").await?;
         assert!(fixture.admin.query(&format!("SELECT {secret} FROM enrollment"), &[]).await.is_err(), "{secret}");
         fixture.admin.batch_execute("ROLLBACK").await?;

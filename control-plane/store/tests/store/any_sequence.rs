@@ -5,12 +5,12 @@
 
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use crate::support::{Fixture, actor, grant, new_device};
+use crate::support::{FACTS_HASH, Fixture, actor, grant, new_device};
 use anyhow::{Context, Result, ensure};
 use kaliun_domain::enrollment::EnrollmentState;
 use kaliun_domain::name_pattern::NameParts;
 use kaliun_store::{
-    Approval, ByToken, ClaimChecked, Enrolled, EnrollmentRow, NewJoinToken, NotApproved, OrganizationScope,
+    Approval, ByToken, ClaimChecked, Enrolled, EnrollmentRow, NewClaim, NewJoinToken, NotApproved, OrganizationScope,
 };
 use kaliun_types::claim_check::CHECK_TRIES;
 use kaliun_types::id::EnrollmentId;
@@ -56,6 +56,8 @@ enum Step {
     AtOnce(usize, Act, Act),
     /// The process dies so many microseconds into that.
     Crash(usize, Act, u64),
+    /// The box's stream of so many streams ago reveals its bytes.
+    Reveal(usize, usize),
     /// The code, or the wait for an operator, runs out.
     Expire(usize),
     /// An operator says yes to the box that came with the token; twice at once or once.
@@ -87,6 +89,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (a_box.clone(), prop_oneof![4 => Just(0_usize), 1 => 1_usize..4], act()).prop_map(|(b, ago, act)| Step::With(b, ago, act)),
         3 => (a_box.clone(), act(), act()).prop_map(|(b, one, two)| Step::AtOnce(b, one, two)),
         3 => (a_box.clone(), act(), micros.clone()).prop_map(|(b, act, micros)| Step::Crash(b, act, micros)),
+        4 => (a_box.clone(), prop_oneof![3 => Just(0_usize), 1 => 1_usize..3]).prop_map(|(b, ago)| Step::Reveal(b, ago)),
         1 => a_box.clone().prop_map(Step::Expire),
         2 => (a_box.clone(), any::<bool>()).prop_map(|(b, twice)| Step::Admit(b, twice)),
         1 => a_box.clone().prop_map(Step::TurnAway),
@@ -104,6 +107,8 @@ struct TestBox {
     /// All codes that its screen ever showed, the newest last.
     codes: Vec<String>,
     enrollment: Option<EnrollmentId>,
+    /// Its streams by code: the row, the place among the row's streams, and the bytes that it keeps to itself. The newest last.
+    streams: Vec<(EnrollmentId, i64, [u8; 32])>,
 }
 
 struct Case<'a> {
@@ -173,6 +178,14 @@ impl<'a> Case<'a> {
                     }
                 }
             }
+            Step::Reveal(b, ago) => {
+                let streams = &self.boxes[b].streams;
+                if let Some(place) = streams.len().checked_sub(1 + ago) {
+                    let (id, begun_count, bytes) = streams[place];
+                    let counts = system.enrollment_reveal(id, begun_count, &bytes).await?;
+                    ensure!(!counts || ago == 0, "an older stream revealed");
+                }
+            }
             Step::Expire(b) => {
                 let expire = "UPDATE enrollment SET code_expires_at = now() - interval '1 second' WHERE key_hash = $1 AND state <> 2";
                 self.fixture.admin.execute(expire, &[&self.boxes[b].key.as_slice()]).await?;
@@ -224,10 +237,20 @@ impl<'a> Case<'a> {
     async fn wait(&mut self, b: usize) -> Result<()> {
         let code = format!("{:08}", fresh());
         let (key, name, now) = (self.boxes[b].key, DeviceName::parse("box")?, SystemTime::now());
-        let until = now + Duration::from_secs(900);
+        let bytes = fresh_bytes();
+        let commitment: Vec<u8> = self.fixture.admin.query_one("SELECT sha256($1)", &[&bytes.as_slice()]).await?.get(0);
+        let claim = NewClaim {
+            code: &code,
+            lifetime: Duration::from_secs(900),
+            source_address: "::1",
+            commitment: commitment.as_slice().try_into()?,
+            nonce: &fresh_bytes(),
+        };
         let system = &self.fixture.store.system;
-        let waiting = system.enrollment_wait(&new_device(&key, &name), &code, until, "::1", now).await?;
+        let waiting = system.enrollment_wait(&new_device(&key, &name), &claim, now).await?;
         let Ok(row) = waiting else { return Ok(()) };
+        ensure!(row.check_bytes.is_none() || row.state == EnrollmentState::Approved, "revealed by an older stream");
+        self.boxes[b].streams.push((row.id, row.begun_count, bytes));
         ensure!(row.key_hash == key, "another box's row");
         self.boxes[b].enrollment = Some(row.id);
         if let Some(shown) = row.claim_code {
@@ -264,33 +287,46 @@ impl<'a> Case<'a> {
         let scope: &OrganizationScope =
             if matches!(act, Act::Approve { second: true, .. }) { &fixture.second } else { &fixture.first };
         match act {
-            Act::LookUp => Ok(system.claim_look_up(scope, code, &fresh_bytes()).await?.is_some()),
+            Act::LookUp => self.look_up(b, code, scope).await,
             Act::Deny => Ok(system.enrollment_deny(scope, &actor(), code).await?.is_some()),
             Act::Approve { looks_up, .. } => {
                 if looks_up {
-                    system.claim_look_up(scope, code, &fresh_bytes()).await?;
+                    self.look_up(b, code, scope).await?;
                 }
-                // What the box's screen shows is what its stream was told.
-                let Some(id) = self.boxes[b].enrollment else { return Ok(false) };
+                // What the box's screen shows is what its stream was told, with what that stream revealed.
+                let Some((id, _, bytes)) = self.boxes[b].streams.last().copied() else { return Ok(false) };
                 let shown = system.enrollment_get(id).await?.and_then(|row| row.check_nonce);
-                let is_right = move |row: &EnrollmentRow| row.id == id && row.check_nonce == shown;
+                let is_right = move |row: &EnrollmentRow| {
+                    row.id == id && row.check_nonce == shown && row.check_bytes == Some(bytes)
+                };
                 let checked = system.claim_check(scope, &actor(), code, &is_right).await?;
                 let ClaimChecked::Right(row) = checked else { return Ok(false) };
                 ensure!(row.check_nonce.is_some(), "right before anybody has entered the code");
+                ensure!(row.check_bytes.is_some(), "right before the box has answered");
                 let outcome = system.enrollment_approve(scope, &actor(), code, &row, self.yes(&row)).await;
                 Ok(outcome?.is_ok())
             }
             Act::ApproveWrongly { looks_up } => {
                 if looks_up {
-                    system.claim_look_up(scope, code, &fresh_bytes()).await?;
+                    self.look_up(b, code, scope).await?;
                 }
                 match system.claim_check(scope, &actor(), code, &|_| false).await? {
                     ClaimChecked::Right(_) => anyhow::bail!("a wrong check is right"),
                     ClaimChecked::Wrong { .. } | ClaimChecked::Ended(_) => Ok(true),
-                    ClaimChecked::NoSuchCode | ClaimChecked::NotLookedUp => Ok(false),
+                    ClaimChecked::NoSuchCode | ClaimChecked::NotLookedUp | ClaimChecked::NotRevealed => Ok(false),
                 }
             }
         }
+    }
+
+    /// Looks a code up, and the box's newest stream answers.
+    async fn look_up(&self, b: usize, code: &str, scope: &OrganizationScope) -> Result<bool> {
+        let system = &self.fixture.store.system;
+        let is_found = system.claim_look_up(scope, code, &fresh_bytes()).await?.is_some();
+        if let Some((id, begun_count, bytes)) = self.boxes[b].streams.last() {
+            system.enrollment_reveal(*id, *begun_count, bytes).await?;
+        }
+        Ok(is_found)
     }
 
     fn yes(&self, _row: &EnrollmentRow) -> Approval<'static> {
@@ -300,7 +336,7 @@ impl<'a> Case<'a> {
             name: None,
             parts: NameParts { hostname: "box", model: "", serial: "", key_hash: &[] },
             labels: &NONE,
-            facts_hash: b"hash",
+            facts_hash: &FACTS_HASH,
             certificate: grant(),
         }
     }

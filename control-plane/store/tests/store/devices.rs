@@ -1,12 +1,12 @@
 //! Devices, tokens and claims: paging, names, tenants, single use.
 
-use crate::support::{Fixture, actor, by_token, grant, hash, new_device};
+use crate::support::{BOX_BYTES, Fixture, actor, by_token, claim, grant, hash, new_device};
 use anyhow::{Context, Result};
 use kaliun_domain::enrollment::EnrollmentState;
 use kaliun_domain::name_pattern::NameParts;
 use kaliun_store::{
-    Approval, ClaimChecked, DeviceChange, DeviceFilter, DeviceOrder, EnrollmentRow, NewJoinToken, OrganizationScope,
-    StoreError, SystemStore,
+    Approval, ClaimChecked, DeviceChange, DeviceFilter, DeviceOrder, EnrollmentRow, NewClaim, NewJoinToken,
+    NotApproved, OrganizationScope, StoreError, SystemStore,
 };
 use kaliun_types::id::InstallationId;
 use kaliun_types::limits::LABELS_MAX;
@@ -198,12 +198,25 @@ async fn a_key_that_is_live_elsewhere_is_refused() -> Result<()> {
     Ok(())
 }
 
-/// Looks a code up and types the right check characters.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Looks a code up, lets the box answer, and types the right check characters.
 async fn check(system: &SystemStore, scope: &OrganizationScope, code: &str) -> Result<EnrollmentRow> {
-    system.claim_look_up(scope, code, &[7; 32]).await?.context("a box waits under the code")?;
+    let found = system.claim_look_up(scope, code, &[7; 32]).await?.context("a box waits under the code")?;
+    assert!(found.is_first);
+    let again = system.claim_look_up(scope, code, &[8; 32]).await?.context("it still waits")?;
+    assert!(!again.is_first);
+    assert_eq!(again.enrollment.check_nonce, Some([7; 32]), "there is one nonce for each commitment");
+    let early = system.claim_check(scope, &actor(), code, &|_| true).await?;
+    assert!(matches!(early, ClaimChecked::NotRevealed), "{early:?}");
+    let waiting = &found.enrollment;
+    assert!(!system.enrollment_reveal(waiting.id, waiting.begun_count - 1, &BOX_BYTES).await?, "an older stream");
+    assert!(system.enrollment_reveal(waiting.id, waiting.begun_count, &[1; 32]).await.is_err(), "other bytes");
+    assert!(system.enrollment_reveal(waiting.id, waiting.begun_count, &BOX_BYTES).await?);
+    assert!(!system.enrollment_reveal(waiting.id, waiting.begun_count, &BOX_BYTES).await?, "once");
     let checked = system.claim_check(scope, &actor(), code, &|_| true).await?;
     let ClaimChecked::Right(row) = checked else { anyhow::bail!("{checked:?}") };
-    Ok(row)
+    Ok(*row)
 }
 
 #[tokio::test]
@@ -211,12 +224,12 @@ async fn a_claim_code_works_once() -> Result<()> {
     let fixture = Fixture::new().await?;
     let name = DeviceName::parse("cellar")?;
     let key = hash(10);
-    let expires_at = SystemTime::now() + Duration::from_secs(60);
     let system = &fixture.store.system;
     let waiting =
-        system.enrollment_wait(&new_device(&key, &name), "AC3467DX", expires_at, "::1", SystemTime::now()).await?;
+        system.enrollment_wait(&new_device(&key, &name), &claim("AC3467DX", MINUTE), SystemTime::now()).await?;
     let waiting = waiting.expect("it may wait");
     assert_eq!(waiting.state, EnrollmentState::Pending);
+    assert_eq!(waiting.expires_in, MINUTE, "by the clock that judges the code");
     let checked = check(system, &fixture.first, "AC3467DX").await?;
     let approve = async |scope| {
         let approval = Approval {
@@ -235,9 +248,14 @@ async fn a_claim_code_works_once() -> Result<()> {
     assert!(system.claim_look_up(&fixture.first, "AC3467DX", &[7; 32]).await?.is_none());
     let row = system.enrollment_get(waiting.id).await?.context("still there")?;
     assert_eq!((row.state, row.device), (EnrollmentState::Approved, Some(approved[0].1.device)));
+    let audited = "SELECT after FROM audit WHERE action = 'device.enroll' AND target = $1";
+    let target = format!("device/{}", approved[0].1.device);
+    let after: serde_json::Value = fixture.admin.query_one(audited, &[&target]).await?.get(0);
+    assert_eq!(after["enrollment"], format!("enrollment/{}", waiting.id), "wrong tries are audited under the same");
+    assert_eq!((&after["way"], &after["key_fingerprint"]), (&"code".into(), &"0a0a 0a0a 0a0a 0a0a".into()));
+    assert_eq!(after["installation"], serde_json::Value::Null);
     // A box whose answer was lost asks again and gets its approval, under no new code.
-    let again =
-        system.enrollment_wait(&new_device(&key, &name), "CCCCCCCC", expires_at, "::1", SystemTime::now()).await?;
+    let again = system.enrollment_wait(&new_device(&key, &name), &claim("CCCCCCCC", MINUTE), SystemTime::now()).await?;
     assert_eq!(again.expect("approved").state, EnrollmentState::Approved);
     assert!(system.claim_look_up(&fixture.first, "CCCCCCCC", &[7; 32]).await?.is_none());
     Ok(())
@@ -247,12 +265,11 @@ async fn a_claim_code_works_once() -> Result<()> {
 async fn an_ended_code_finds_nothing() -> Result<()> {
     let fixture = Fixture::new().await?;
     let name = DeviceName::parse("cellar")?;
-    let ended = SystemTime::now() - Duration::from_secs(1);
     let key = hash(10);
     let waiting = fixture
         .store
         .system
-        .enrollment_wait(&new_device(&key, &name), "AC3467DX", ended, "::1", SystemTime::now())
+        .enrollment_wait(&new_device(&key, &name), &claim("AC3467DX", Duration::ZERO), SystemTime::now())
         .await?;
     assert!(waiting.is_ok());
     assert!(fixture.store.system.claim_look_up(&fixture.first, "AC3467DX", &[7; 32]).await?.is_none());
@@ -266,11 +283,11 @@ async fn the_code_of_a_box_that_went_away_runs_out_soon_and_no_other() -> Result
     let system = &fixture.store.system;
     let name = DeviceName::parse("cellar")?;
     let key = hash(10);
-    let quarter = SystemTime::now() + Duration::from_secs(15 * 60);
+    let quarter = 15 * MINUTE;
     let soon = SystemTime::now() + Duration::from_secs(6 * 60);
     let wait = async |code| -> Result<_> {
         Ok(system
-            .enrollment_wait(&new_device(&key, &name), code, quarter, "::1", SystemTime::now())
+            .enrollment_wait(&new_device(&key, &name), &claim(code, quarter), SystemTime::now())
             .await?
             .expect("it may wait"))
     };
@@ -286,5 +303,63 @@ async fn the_code_of_a_box_that_went_away_runs_out_soon_and_no_other() -> Result
     assert!(system.enrollments_decided(&[left.id], &[false]).await?.is_empty(), "it may still be taken");
     assert!(system.enrollment_deny(&fixture.first, &actor(), "CCCCCCCC").await?.is_some());
     assert_eq!(system.enrollments_decided(&[left.id], &[false]).await?, [left.id]);
+    Ok(())
+}
+
+/// What a stream was told, and what it revealed, is dead when the box comes again: otherwise whoever knows the nonce could choose a
+/// commitment by it. Each return costs a try, and the last brings a new code.
+#[tokio::test]
+async fn a_box_that_comes_again_has_other_check_characters() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let system = &fixture.store.system;
+    let (name, key) = (DeviceName::parse("cellar")?, hash(10));
+    let wait = async |code, nonce: u8| -> Result<EnrollmentRow> {
+        let claim = NewClaim { nonce: &[nonce; 32], ..claim(code, MINUTE) };
+        Ok(system.enrollment_wait(&new_device(&key, &name), &claim, SystemTime::now()).await?.expect("it may wait"))
+    };
+    let first = wait("AC3467DX", 1).await?;
+    assert_eq!(first.check_nonce, None, "nobody has entered the code");
+    let checked = check(system, &fixture.first, "AC3467DX").await?;
+    for (nonce, tries_left) in [(2, 4), (3, 3), (4, 2), (5, 1)] {
+        let again = wait("CCCCCCCC", nonce).await?;
+        assert_eq!(again.claim_code.as_deref(), Some("AC3467DX"), "somebody is just claiming it");
+        assert_eq!((again.check_nonce, again.check_bytes), (Some([nonce; 32]), None));
+        assert!(!system.enrollment_reveal(first.id, first.begun_count, &BOX_BYTES).await?, "an older stream");
+        let found = system.claim_look_up(&fixture.first, "AC3467DX", &[7; 32]).await?.context("it waits")?;
+        assert_eq!((found.check_tries_left, found.is_first), (tries_left, false));
+        let unrevealed = system.claim_check(&fixture.first, &actor(), "AC3467DX", &|_| true).await?;
+        assert!(matches!(unrevealed, ClaimChecked::NotRevealed), "{unrevealed:?}");
+        assert!(system.enrollment_reveal(again.id, again.begun_count, &BOX_BYTES).await?);
+    }
+    let approval = Approval {
+        installation: None,
+        name: None,
+        parts: NameParts { hostname: name.as_str(), model: "", serial: "", key_hash: &[] },
+        labels: &Default::default(),
+        facts_hash: b"hash",
+        certificate: grant(),
+    };
+    let old = system.enrollment_approve(&fixture.first, &actor(), "AC3467DX", &checked, approval).await?;
+    assert!(matches!(old, Err(NotApproved::NoSuchCode)), "{old:?}");
+    let last = wait("CCCCCCCC", 6).await?;
+    assert_eq!((last.claim_code.as_deref(), last.check_nonce), (Some("CCCCCCCC"), None));
+    assert!(system.claim_look_up(&fixture.first, "AC3467DX", &[7; 32]).await?.is_none());
+    Ok(())
+}
+
+/// The code opens the claim, and the nonces make its check characters.
+#[tokio::test]
+async fn a_waiting_box_does_not_print_its_secrets() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let system = &fixture.store.system;
+    let (name, key) = (DeviceName::parse("cellar")?, hash(10));
+    let waiting =
+        system.enrollment_wait(&new_device(&key, &name), &claim("AC3467DX", MINUTE), SystemTime::now()).await?;
+    assert!(waiting.is_ok());
+    let found = system.claim_look_up(&fixture.first, "AC3467DX", &[77; 32]).await?.context("it waits")?;
+    let printed = format!("{found:?} {:?}", ClaimChecked::Right(Box::new(found.enrollment.clone())));
+    for secret in ["AC3467DX", "77, 77"] {
+        assert!(!printed.contains(secret), "{printed}");
+    }
     Ok(())
 }

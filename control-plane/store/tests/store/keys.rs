@@ -1,6 +1,6 @@
 //! What a key is worth that was there before.
 
-use crate::support::{Fixture, actor, by_token, grant, hash, new_device};
+use crate::support::{BOX_BYTES, Fixture, actor, by_token, claim, grant, hash, new_device};
 use anyhow::{Context, Result};
 use kaliun_domain::name_pattern::NameParts;
 use kaliun_domain::rotation::{Gate, Standing};
@@ -36,7 +36,7 @@ async fn enroll(fixture: &Fixture, key: u8) -> Result<Result<DeviceId, ReasonCod
 
 async fn wait(fixture: &Fixture, key: u8, code: &str) -> Result<Result<(), ReasonCode>> {
     let (key, name, now) = (hash(key), DeviceName::parse("cellar")?, SystemTime::now());
-    let waiting = fixture.store.system.enrollment_wait(&new_device(&key, &name), code, now + DAY, "::1", now).await?;
+    let waiting = fixture.store.system.enrollment_wait(&new_device(&key, &name), &claim(code, DAY), now).await?;
     Ok(waiting.map(|_row| ()))
 }
 
@@ -51,9 +51,10 @@ async fn approve(fixture: &Fixture, code: &str) -> Result<Result<DeviceId, NotAp
         certificate: grant(),
     };
     let system = &fixture.store.system;
-    if system.claim_look_up(&fixture.first, code, &[7; 32]).await?.is_none() {
+    let Some(found) = system.claim_look_up(&fixture.first, code, &[7; 32]).await? else {
         return Ok(Err(NotApproved::NoSuchCode));
-    }
+    };
+    system.enrollment_reveal(found.enrollment.id, found.enrollment.begun_count, &BOX_BYTES).await?;
     let checked = system.claim_check(&fixture.first, &actor(), code, &|_| true).await?;
     let ClaimChecked::Right(checked) = checked else { anyhow::bail!("{checked:?}") };
     let approved = system.enrollment_approve(&fixture.first, &actor(), code, &checked, approval).await?;
@@ -77,9 +78,9 @@ async fn a_key_that_was_revoked_is_refused_for_ever() -> Result<()> {
     let other = enroll(&fixture, 11).await?.expect("a new key");
     assert_eq!(approve(&fixture, "AC3467DX").await?, Err(NotApproved::NoSuchCode), "it waits no longer");
     // As if it had begun to wait in the same moment.
-    let wait_all_the_same = "INSERT INTO enrollment (id, key_hash, claim_code, code_expires_at, facts, source_address)
-                             VALUES (gen_random_uuid(), $1, 'AC3467DX', now() + interval '1 hour', '', '::1')";
-    fixture.admin.execute(wait_all_the_same, &[&hash(11).as_slice()]).await?;
+    let wait_all_the_same = "INSERT INTO enrollment (id, key_hash, claim_code, code_expires_at, facts, source_address, check_commitment)
+                             VALUES (gen_random_uuid(), $1, 'AC3467DX', now() + interval '1 hour', '', '::1', sha256($2))";
+    fixture.admin.execute(wait_all_the_same, &[&hash(11).as_slice(), &BOX_BYTES.as_slice()]).await?;
     assert_eq!(approve(&fixture, "AC3467DX").await?, Err(NotApproved::KeyRefused(ReasonCode::EnrollmentKeyInUse)));
     for device in [device, other] {
         fixture.store.app.device_revoke(&fixture.first, &actor(), device).await?;

@@ -5,8 +5,8 @@ use kaliun_cluster::testing::TestDatabase;
 use kaliun_domain::enrollment::CERTIFICATE_LIFETIME;
 use kaliun_domain::name_pattern::NameParts;
 use kaliun_store::{
-    Actor, ByToken, CertificateGrant, DatabaseAccess, DatabaseUrl, Enrolled, FirstStart, NewDevice, NewJoinToken,
-    OrganizationScope, Store, SystemStore,
+    Actor, ByToken, CertificateGrant, DatabaseAccess, DatabaseUrl, Enrolled, FirstStart, NewClaim, NewDevice,
+    NewJoinToken, OrganizationScope, Store, SystemStore,
 };
 use kaliun_types::id::{ApiTokenId, JoinTokenId, OrganizationId};
 use kaliun_types::name::DeviceName;
@@ -102,6 +102,24 @@ pub(crate) async fn by_token(
         Ok(ByToken::Waits(row)) => anyhow::bail!("it waits: {row:?}"),
         Err(reason) => Ok(Err(reason)),
     }
+}
+
+/// SHA-256 of what a box of these tests says of itself.
+pub(crate) const FACTS_HASH: [u8; 32] = [
+    0x06, 0x94, 0xaa, 0xcb, 0x66, 0xd6, 0x2e, 0x74, 0x2a, 0x92, 0xe8, 0xd5, 0xf1, 0xe8, 0x2b, 0xd9, 0xd2, 0xa8, 0xca,
+    0x1b, 0xe8, 0x87, 0x44, 0x20, 0x1f, 0xbe, 0x63, 0xd0, 0xf5, 0x00, 0x75, 0x02,
+];
+
+/// What a box of these tests keeps to itself, and its SHA-256.
+pub(crate) const BOX_BYTES: [u8; 32] = [9; 32];
+const COMMITMENT: [u8; 32] = [
+    0x8c, 0x0c, 0xc1, 0x7a, 0x04, 0x94, 0x2c, 0xc4, 0xf8, 0xe0, 0xfe, 0x0b, 0x30, 0x26, 0x06, 0xd3, 0x10, 0x88, 0x60,
+    0xc1, 0x26, 0x42, 0x8b, 0xa2, 0xce, 0xeb, 0x5f, 0x9e, 0xd4, 0x1c, 0x2b, 0x05,
+];
+
+/// How a box waits under a code.
+pub(crate) fn claim(code: &str, lifetime: Duration) -> NewClaim<'_> {
+    NewClaim { code, lifetime, source_address: "::1", commitment: &COMMITMENT, nonce: &[8; 32] }
 }
 
 /// A certificate that is made now.

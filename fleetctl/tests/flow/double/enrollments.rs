@@ -39,6 +39,7 @@ impl EnrollmentService for Services {
         let call = format!("approve_enrollment: {:?} in {:?} with {labels:?}", wanted.name, wanted.installation_id);
         self.enter(&request, call).await?;
         let waiting = self.take_waiting(&wanted.id)?;
+        assert_eq!(wanted.facts_hash, waiting.facts_hash, "a yes is for what was shown");
         let device_name = if wanted.name.is_empty() { waiting.name } else { wanted.name };
         Ok(Response::new(ApproveEnrollmentResponse { device_id: id(8), device_name }))
     }

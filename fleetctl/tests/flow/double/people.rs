@@ -21,6 +21,8 @@ impl ClaimService for Services {
     ) -> Result<Response<LookUpClaimResponse>, Status> {
         self.enter(&request, "look_up_claim").await?;
         known_code(&request.get_ref().code)?;
+        // The box answers between the first look-up and the second.
+        let shows_check = self.world().calls.iter().filter(|call| call.as_str() == "look_up_claim").count() > 1;
         let facts = Facts {
             hostname: "box\u{1b}[31m-7".to_owned(),
             model: "NUC".to_owned(),
@@ -34,6 +36,7 @@ impl ClaimService for Services {
             expires_at_ms: NOW_MS + 600_000,
             source_address: "192.0.2.7".to_owned(),
             check_tries_left: 5,
+            shows_check,
         };
         Ok(Response::new(LookUpClaimResponse { claim: Some(claim) }))
     }

@@ -23,6 +23,7 @@ pub(crate) fn Decide(claim: Claim, code: String, step: RwSignal<Step>) -> impl I
     let clock = expect_context::<Clock>();
     let facts = claim.facts.clone().unwrap_or_default();
     let expires_at = claim.expires_at_ms;
+    let is_silent = !claim.shows_check;
     let has_expired = memo(move || expires_at > 0 && clock.server.get() >= expires_at);
     view! {
         <header class="answer">
@@ -32,6 +33,9 @@ pub(crate) fn Decide(claim: Claim, code: String, step: RwSignal<Step>) -> impl I
         {piece(move || has_expired.get().then(|| view! {
             <Notice tone=Tone::Warning title="This code has run out." text="Use the new code on the box's screen."/>
         }))}
+        {is_silent.then(|| view! {
+            <Notice tone=Tone::Warning title="The box has not answered yet." text="Its screen shows no check characters. See whether it is switched on and online, then load this page again."/>
+        })}
         <section class="card" aria-labelledby="key-title">
             <h2 id="key-title">"Compare the key"</h2>
             <p class="key mono">{claim.key_fingerprint.clone()}</p>

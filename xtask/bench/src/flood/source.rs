@@ -196,7 +196,11 @@ async fn dialogue(
         let response: EnrollResponse = rpc::next(&mut inbound).await?;
         match response.step {
             Some(Response::Challenge(challenge)) => {
-                let proof = Request::Proof(Proof { signature: prepared.proof(&challenge.nonce)? });
+                let proof = Request::Proof(Proof {
+                    signature: prepared.proof(&challenge.nonce)?,
+                    // Of bytes that nobody asks for: no code is entered.
+                    check_commitment: challenge.nonce.clone(),
+                });
                 requests.send(EnrollRequest { step: Some(proof) }).await?;
             }
             Some(Response::Pending(_)) => {

@@ -200,11 +200,15 @@ fn dialogues(request: &[u8], enrolls: &[u8], recovers: &[u8]) -> Result<()> {
         let certificate_request = request.to_vec();
         enroll(Enroll::Begin(enroll_request::Begin { certificate_request, join_token: join_token.to_owned(), facts }))
     };
-    let proof = enroll(Enroll::Proof(enroll_request::Proof { signature: enrolls.to_vec() }));
+    let proof =
+        enroll(Enroll::Proof(enroll_request::Proof { signature: enrolls.to_vec(), check_commitment: vec![7; 32] }));
+    let reveal = enroll(Enroll::Reveal(enroll_request::Reveal { check_bytes: vec![8; 32] }));
     let seeds = [
         ("by-token", [begin(&token, Some(facts())), proof.clone()].concat()),
         ("by-code", [begin("", Some(facts())), proof.clone()].concat()),
         ("no-proof", begin("", None)),
+        ("reveal", [begin("", Some(facts())), proof.clone(), reveal.clone()].concat()),
+        ("reveal-first", reveal),
         ("proof-first", proof),
         ("no-step", framed(&EnrollRequest { step: None })),
         ("compressed", [&[1_u8, 0, 0, 0, 2], b"\x0a\0".as_slice()].concat()),
