@@ -16,7 +16,8 @@ use std::time::{Duration, SystemTime};
 
 /// An authority is valid this long; rotation comes long before.
 const AUTHORITY_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-/// The device listener's own certificate is made anew at each start and once a day.
+/// The device listener's own certificate is made anew at each start and once a day, and ends so long after that. It begins with its
+/// authority: how long it lasts altogether says nothing about it.
 const SERVER_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Certificates begin this long before they are made, for boxes whose clock is behind.
 const BACKDATE: Duration = Duration::from_secs(3600);

@@ -39,6 +39,11 @@ pub(crate) enum RotationError {
         "boxes keep {TRUST_BUNDLES_MAX} trust bundles and a rotation adds two; begin a new fleet's chain: set the boxes up anew against a new control plane"
     )]
     ChainFull,
+    /// The last that boxes have room for.
+    #[error(
+        "boxes have room for one more rotation, which is kept for the day on which a key leaks; is it today? `fleetctl ca rotate start --force`"
+    )]
+    ChainReserved,
     /// There is none.
     #[error("there is no trust bundle to go on from")]
     NoBundle,
@@ -112,16 +117,20 @@ const fn word(phase: Phase) -> &'static str {
 }
 
 impl Authority {
-    /// Makes a new authority and begins to bring devices to believe it. With a grace the rotation goes on by itself.
+    /// Makes a new authority and begins to bring devices to believe it. With a grace the rotation goes on by itself. The last that boxes
+    /// have room for is begun by force alone.
     pub(crate) async fn start_rotation(
         &self,
         scope: &OrganizationScope,
         actor: &Actor,
         grace: Option<Duration>,
+        force: bool,
     ) -> Result<(), RotationError> {
         let rows = self.rows().await?;
-        if rows.bundles.len() + 2 > TRUST_BUNDLES_MAX {
-            return Err(RotationError::ChainFull);
+        match rotations_left(newest(&rows)) {
+            0 => return Err(RotationError::ChainFull),
+            1 if !force => return Err(RotationError::ChainReserved),
+            _ => {}
         }
         let number = rows.authorities.last().map_or(1, |row| row.number.saturating_add(1));
         let after = rows.rotation.start(number).ok_or(RotationError::OtherPhase(rows.rotation.phase()))?;
@@ -204,13 +213,13 @@ impl Authority {
     }
 
     /// Takes the next step of a rotation that goes by itself, if it is due. Any number of replicas may try: one of them does it. Answers
-    /// what it found.
+    /// what it found; one that is paused counts as one that goes by hand.
     pub(crate) async fn continue_rotation(&self) -> Result<Course, RotationError> {
-        let rows = self.rows().await?;
-        if rows.steering.grace.is_none() || rows.steering.pause.is_some() {
-            // Devices need not be counted.
-            return Ok(rows.steering.course(rows.rotation.phase(), Standing::default(), self.now()));
+        // Most of the time there is nothing to do, and then no row is locked, no key is read and no device is counted.
+        if !self.store().rotation_goes_by_itself().await? {
+            return Ok(Course::ByHand);
         }
+        let rows = self.rows().await?;
         let standing = self.store().rotation_count(rows.rotation.gate(newest(&rows))).await?;
         let course = rows.steering.course(rows.rotation.phase(), standing, self.now());
         let (Course::Advance { left_behind }, Some(after)) = (course, rows.rotation.advance()) else {
@@ -285,4 +294,21 @@ impl Authority {
 
 fn newest(rows: &AuthorityRows) -> i64 {
     rows.bundles.last().map_or(0, |row| row.version)
+}
+
+/// How many rotations boxes still have room for, each of two trust bundles, also when it is taken back.
+pub(crate) fn rotations_left(bundle_version: i64) -> u32 {
+    let used = usize::try_from(bundle_version).unwrap_or(TRUST_BUNDLES_MAX);
+    u32::try_from(TRUST_BUNDLES_MAX.saturating_sub(used) / 2).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boxes_have_room_for_63_rotations() {
+        let table = [(1, 63), (3, 62), (123, 2), (124, 2), (125, 1), (126, 1), (127, 0), (128, 0), (129, 0), (-1, 0)];
+        assert_eq!(table.map(|(version, _)| (version, rotations_left(version))), table);
+    }
 }

@@ -4,7 +4,7 @@ use super::auth::Caller;
 use super::page::{self, PageSeal};
 use super::status;
 use crate::authority::Authority;
-use crate::authority::rotation::{Direction, RotationError, RotationNow};
+use crate::authority::rotation::{Direction, RotationError, RotationNow, rotations_left};
 use crate::clock;
 use kaliun_domain::rotation::{Course, GRACE_LEAST, GRACE_MOST, Phase, Standing};
 use kaliun_proto::enrollment::v1::SignedTrustBundle;
@@ -55,6 +55,7 @@ pub(super) fn refused(error: RotationError) -> Status {
         | RotationError::Paused(_)
         | RotationError::NotPaused
         | RotationError::ChainFull
+        | RotationError::ChainReserved
         | RotationError::NoBundle
         | RotationError::NothingUnsigned => Status::failed_precondition(error.to_string()),
         RotationError::OtherBundle(_) | RotationError::OtherSignature(_) => Status::invalid_argument(error.to_string()),
@@ -155,6 +156,7 @@ impl Authorities {
             trust_bundle_version: bundle_version.unsigned_abs(),
             device_count: standing.devices.unsigned_abs(),
             ready_count: standing.ready.unsigned_abs(),
+            rotations_left: rotations_left(*bundle_version),
             is_automatic: steering.grace.is_some(),
             grace_ms: steering.grace.map_or(0, |grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
             waits_until_ms: waits_until,
@@ -196,8 +198,8 @@ impl AuthorityService for Authorities {
         request: Request<proto::StartRotationRequest>,
     ) -> Result<Response<proto::StartRotationResponse>, Status> {
         let caller = Caller::of(&request)?.clone();
-        let grace = grace_from_proto(request.get_ref())?;
-        self.authority.start_rotation(caller.scope(), &caller.actor(), grace).await.map_err(refused)?;
+        let (grace, force) = (grace_from_proto(request.get_ref())?, request.get_ref().force);
+        self.authority.start_rotation(caller.scope(), &caller.actor(), grace, force).await.map_err(refused)?;
         Ok(Response::new(proto::StartRotationResponse { rotation: Some(self.rotation().await?) }))
     }
 

@@ -2,6 +2,7 @@
 
 use crate::listen::accept::{InRoom, accept};
 use crate::metrics::Metrics;
+use crate::sessions::authorities::Following;
 use crate::tasks::Tasks;
 use axum::extract::State;
 use axum::routing::get;
@@ -9,7 +10,7 @@ use http::{StatusCode, header};
 use kaliun_store::SystemStore;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
@@ -27,6 +28,8 @@ const HEALTH_PERIOD: Duration = Duration::from_secs(5);
 pub(crate) struct Probes {
     pub(crate) store: SystemStore,
     pub(crate) metrics: Arc<Metrics>,
+    /// How well this process follows the authorities.
+    pub(crate) following: Arc<Following>,
     /// Set while the server ends its sessions.
     pub(crate) draining: Arc<AtomicBool>,
 }
@@ -39,6 +42,9 @@ impl Probes {
     async fn ready(&self) -> Result<(), &'static str> {
         if self.draining.load(Ordering::Relaxed) {
             return Err("draining: this process is about to stop\n");
+        }
+        if self.following.is_behind(Instant::now()) {
+            return Err("authorities: this process cannot use what the database keeps of them; the log says why\n");
         }
         match tokio::time::timeout(PING_TIMEOUT, self.store.ping()).await {
             Ok(Ok(())) => Ok(()),

@@ -141,10 +141,10 @@ pub(super) async fn assemble(
     reconcile::start_rotation(tasks, &authority);
     wakeups::start(tasks, store.wakeups.clone(), store.system.clone(), Arc::clone(&registry), waiting);
     wakeups::tell_decisions(tasks, store.system.clone(), decided);
-    authorities::follow(tasks, &authority, tls, Arc::clone(&registry), renewals);
+    let following = authorities::follow(tasks, &authority, tls, Arc::clone(&registry), renewals);
     device.start(sockets.device);
     public.start(sockets.public);
-    let probes = Probes { store: store.system.clone(), metrics, draining: Arc::clone(&draining) };
+    let probes = Probes { store: store.system.clone(), metrics, following, draining: Arc::clone(&draining) };
     internal::start(sockets.internal, probes, tasks)?;
     if config.device_sources_hidden {
         tracing::warn!(

@@ -3,8 +3,8 @@
 //! Sessions are looked at again and again for what they lack, rather than told once what changed: what gets lost on its way, or finds no room,
 //! or falls between a session's begin and a change, is said again.
 
-use crate::authority::{Authority, Credentials};
-use crate::listen::device::DeviceTls;
+use crate::authority::{Authority, AuthorityError, Credentials};
+use crate::listen::device::{DeviceListenerError, DeviceTls};
 use crate::sessions::handle::SessionHandle;
 use crate::sessions::registry::Registry;
 use crate::sessions::renewals::Renewals;
@@ -12,9 +12,11 @@ use crate::tasks::Tasks;
 use kaliun_proto::enrollment::v1::SignedTrustBundle;
 use kaliun_proto::link::v1::server_message::Message;
 use kaliun_proto::link::v1::{RenewCertificate, TrustBundles};
+use kaliun_store::StoreError;
 use kaliun_types::reason::ReasonCode;
 use prost::Message as _;
-use std::sync::Arc;
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
@@ -23,6 +25,9 @@ use tokio::time::MissedTickBehavior;
 const LOOK_PERIOD: Duration = Duration::from_secs(2);
 /// The device listener's certificate is made anew this often.
 const CERTIFICATE_PERIOD: Duration = Duration::from_secs(24 * 3600);
+/// A process that could not follow for so long is not ready any more. A phase of a rotation lasts as long at least, so that what it goes
+/// by is believed until then.
+const BEHIND_AFTER: Duration = Duration::from_secs(60);
 /// What sessions lack is looked at this often. One that lacks the same for long is told less often than that.
 const TELL_PERIOD: Duration = Duration::from_secs(10);
 /// Devices told at once, with a pause between: 500 a second, as fast as they are answered.
@@ -38,10 +43,11 @@ pub(crate) fn follow(
     tls: Arc<DeviceTls>,
     registry: Arc<Registry>,
     renewals: Renewals,
-) {
+) -> Arc<Following> {
+    let following = Arc::new(Following::default());
     let changed = Arc::new(Notify::new());
     let (follower, stopping) = (authority.clone(), tasks.stopping());
-    let tell = Arc::clone(&changed);
+    let (tell, followed) = (Arc::clone(&changed), Arc::clone(&following));
     tasks.spawn("authorities", async move {
         let mut looks = tokio::time::interval(LOOK_PERIOD);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -52,21 +58,17 @@ pub(crate) fn follow(
                 () = follower.changed() => {}
                 () = stopping.cancelled() => return,
             }
-            match tls.refresh().await {
-                Ok(true) => {
-                    certificate = CertificateAge::begin(&follower);
-                    tell.notify_one();
-                }
-                Ok(false) if certificate.is_old(&follower) => {
-                    certificate = CertificateAge::begin(&follower);
-                    if let Err(error) = tls.renew() {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::error!(error, "the device listener keeps its old certificate");
-                    }
-                }
-                Ok(false) => {}
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the authorities stay as they were");
+            let refreshed = tls.refresh().await;
+            followed.note(refreshed.as_ref().err(), Instant::now());
+            if matches!(refreshed, Ok(true)) {
+                certificate = CertificateAge::begin(&follower);
+                tell.notify_one();
+            } else if certificate.is_old(&follower) {
+                // Also when this process cannot follow: what it shows must not run out meanwhile.
+                certificate = CertificateAge::begin(&follower);
+                if let Err(error) = tls.renew() {
+                    let error = &error as &dyn Error;
+                    tracing::error!(error, "the device listener keeps its old certificate");
                 }
             }
         }
@@ -87,6 +89,61 @@ pub(crate) fn follow(
             }
         }
     });
+    following
+}
+
+/// How well this process follows what is kept of the authorities.
+#[derive(Default)]
+pub(crate) struct Following(Mutex<Option<Trouble>>);
+
+/// It does not, at the moment.
+struct Trouble {
+    /// What was said of it in the log.
+    text: String,
+    /// Since when what is kept cannot be used; none while it is the database that does not answer, which is told elsewhere.
+    since: Option<Instant>,
+}
+
+impl Following {
+    /// Whether this process has failed for so long that it serves by what may not count any more.
+    pub(crate) fn is_behind(&self, now: Instant) -> bool {
+        let since = self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|trouble| trouble.since);
+        since.is_some_and(|since| now.saturating_duration_since(since) >= BEHIND_AFTER)
+    }
+
+    /// Takes the outcome of one look, and says in the log what is new about it.
+    fn note(&self, failure: Option<&DeviceListenerError>, now: Instant) {
+        let mut trouble = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = trouble.take();
+        let Some(error) = failure else {
+            if before.is_some() {
+                tracing::info!("the authorities are followed again");
+            }
+            return;
+        };
+        let (text, was_since) = (chain(error), before.as_ref().and_then(|before| before.since));
+        if before.is_none_or(|before| before.text != text) {
+            tracing::warn!(error = error as &dyn Error, "the authorities stay as they were");
+        }
+        // A row that does not fit is not the database's failure.
+        let is_database = matches!(
+            error,
+            DeviceListenerError::Authority(AuthorityError::Store(
+                StoreError::Pool { .. } | StoreError::Database { .. } | StoreError::Silent { .. }
+            ))
+        );
+        *trouble = Some(Trouble { text, since: was_since.or((!is_database).then_some(now)) });
+    }
+}
+
+/// An error with what caused it, as one text.
+fn chain(error: &DeviceListenerError) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// How old the device listener's certificate is, by the clock that it is valid by and by one that nobody sets.
@@ -166,5 +223,28 @@ fn tell_bundles(session: &SessionHandle, bundles: &[SignedTrustBundle]) {
     }
     if !waiting.is_empty() {
         session.send(Message::TrustBundles(TrustBundles { bundles: waiting }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_cannot_follow_is_behind_after_a_minute() {
+        let (following, began) = (Following::default(), Instant::now());
+        let after = |seconds| began + Duration::from_secs(seconds);
+        let damaged = DeviceListenerError::Authority(AuthorityError::Key);
+        let database =
+            DeviceListenerError::Authority(AuthorityError::Store(StoreError::Silent { operation: "authorities" }));
+        // The database alone is no reason: probes ask for it themselves.
+        following.note(Some(&database), after(0));
+        assert!(!following.is_behind(after(3_600)));
+        following.note(Some(&damaged), after(3_600));
+        following.note(Some(&database), after(3_610));
+        following.note(Some(&damaged), after(3_620));
+        assert!(!following.is_behind(after(3_659)) && following.is_behind(after(3_660)));
+        following.note(None, after(3_700));
+        assert!(!following.is_behind(after(9_000)));
     }
 }

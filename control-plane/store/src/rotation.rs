@@ -93,6 +93,20 @@ impl SystemStore {
         Ok(Standing { devices: number("devices")?, ready: number("ready")?, lost: number("lost")? })
     }
 
+    /// Whether a rotation is under way that goes by itself and is not paused. Reads, and locks nothing.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn rotation_goes_by_itself(&self) -> Result<bool, StoreError> {
+        const OPERATION: &str = "rotation_goes_by_itself";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let query = "SELECT grace_seconds IS NOT NULL AND paused_at IS NULL AS goes FROM rotation";
+        let row = txn.row_opt(query, &[]).await?;
+        txn.commit().await?;
+        row.map_or(Ok(false), |row| column(&row, "rotation", "goes"))
+    }
+
     /// Changes the state, with its audit row in the organization of whoever did it.
     ///
     /// # Errors

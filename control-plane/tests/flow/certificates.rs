@@ -124,7 +124,8 @@ async fn certificates_are_what_openssl_and_a_linter_want_also_after_a_rotation()
 
         let (leaf, authority) = leaf_and_authority(&server_chain(&fixture, &roots).await?)?;
         ensure!(authority == *root, "the server's chain ends with the authority");
-        Linted::read(&leaf, root)?.check(&Kind::Server { name: "localhost" }, &mut serials)?;
+        let kind = Kind::Server { name: "localhost", now: SystemTime::now() };
+        Linted::read(&leaf, root)?.check(&kind, &mut serials)?;
         openssl.takes(&leaf, root, Purpose::Server("localhost"))?;
         openssl.refuses(&leaf, root, Purpose::Server("another.example"))?;
         openssl.refuses(&leaf, root, Purpose::Client)?;
@@ -148,5 +149,28 @@ async fn certificates_are_what_openssl_and_a_linter_want_also_after_a_rotation()
             ensure!(distance(one, other) >= 32, "{one:02x?} and {other:02x?} are no random numbers");
         }
     }
+    fixture.stop().await
+}
+
+/// The listener's certificate begins with its authority however old that is, is made anew once a day, and ends 90 days after that.
+#[tokio::test]
+async fn the_server_s_certificate_ends_soon_though_its_authority_is_old() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let roots = learn_roots(&fixture).await?;
+    let [root] = roots.as_slice() else { anyhow::bail!("{} authorities", roots.len()) };
+    let first = server_chain(&fixture, &roots).await?;
+    fixture.advance(DAY * 365);
+    let began = Instant::now();
+    let chain = loop {
+        ensure!(began.elapsed() < PATIENCE, "the certificate is not made anew");
+        match server_chain(&fixture, &roots).await {
+            Ok(chain) if chain != first => break chain,
+            // The same, or too many questions in a second.
+            Ok(_) | Err(_) => {}
+        }
+    };
+    let (leaf, _authority) = leaf_and_authority(&chain)?;
+    let kind = Kind::Server { name: "localhost", now: SystemTime::now() + DAY * 365 };
+    Linted::read(&leaf, root)?.check(&kind, &mut BTreeSet::new())?;
     fixture.stop().await
 }

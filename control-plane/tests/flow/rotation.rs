@@ -271,6 +271,27 @@ async fn a_rotation_waits_for_other_organizations_too_and_names_them() -> Result
     fixture.stop().await
 }
 
+/// Each rotation and each one that is taken back takes of what boxes have room for; the last of it is for the day on which a key leaks.
+#[tokio::test]
+async fn the_last_rotation_that_boxes_have_room_for_is_kept() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let mut operator = Operator::new(&fixture).await?;
+    assert_eq!(operator.rotation().await?.rotations_left, 63);
+    for left in (1..=62).rev() {
+        operator.start().await?;
+        assert_eq!(operator.roll_back(RotationPhase::Trust).await?.rotations_left, left);
+    }
+    let refused = operator.start().await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    ensure!(refused.message().contains("fleetctl ca rotate start --force"), "{refused:?}");
+    let by_force = fleet::StartRotationRequest { force: true, ..fleet::StartRotationRequest::default() };
+    operator.0.start_rotation(with_token(by_force)).await?;
+    assert_eq!(operator.roll_back(RotationPhase::Trust).await?.rotations_left, 0);
+    let refused = operator.0.start_rotation(with_token(by_force)).await.unwrap_err();
+    ensure!(refused.message().starts_with("boxes keep 128 trust bundles"), "{refused:?}");
+    fixture.stop().await
+}
+
 /// The chain of bundles as a box that knows nothing but its beginning follows it, once the server tells so many.
 async fn chain(fixture: &Fixture, versions: usize) -> Result<Vec<TrustBundle>> {
     let began = Instant::now();

@@ -84,6 +84,9 @@ pub(crate) struct CaStart {
     /// How long devices that have not come along are waited for in each phase: 10m to 365d.
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "7d", requires = "automatic")]
     pub(crate) grace: Duration,
+    /// Start though it is the last rotation that boxes have room for.
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Do not ask.
     #[arg(long, short)]
     pub(crate) yes: bool,

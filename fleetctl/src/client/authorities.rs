@@ -26,10 +26,10 @@ impl Client {
     }
 
     /// Begins a rotation. With a grace it goes on by itself.
-    pub(crate) async fn rotation_start(&self, grace: Option<Duration>) -> Result<Rotation, Failure> {
+    pub(crate) async fn rotation_start(&self, grace: Option<Duration>, force: bool) -> Result<Rotation, Failure> {
         let mut client = self.authorities();
         let grace_ms = grace.map_or(0, |grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
-        let message = StartRotationRequest { is_automatic: grace.is_some(), grace_ms };
+        let message = StartRotationRequest { is_automatic: grace.is_some(), grace_ms, force };
         let answer = self.call("start a rotation", message, |request| client.start_rotation(request)).await?;
         answer.rotation.ok_or_else(|| missing("rotation"))
     }

@@ -100,7 +100,7 @@ async fn rotate(program: &mut Program, client: &Client, step: CaRotate) -> Resul
 }
 
 async fn start(program: &mut Program, client: &Client, arguments: CaStart) -> Result<(), Failure> {
-    let CaStart { automatic, grace, yes, output } = arguments;
+    let CaStart { automatic, grace, force, yes, output } = arguments;
     let question = if automatic {
         "Make a new authority, bring all devices to believe it, and end the old one, all by itself? It can be paused and taken back until \
          the old one is gone."
@@ -108,7 +108,7 @@ async fn start(program: &mut Program, client: &Client, arguments: CaStart) -> Re
         "Make a new authority and bring all devices to believe it? Each phase can be taken back."
     };
     ask(program, yes, question)?;
-    let after = client.rotation_start(automatic.then_some(grace)).await?;
+    let after = client.rotation_start(automatic.then_some(grace), force).await?;
     stepped(program, output.output, after)
 }
 

@@ -30,6 +30,7 @@ pub(crate) struct Rotation {
     pub(crate) reason: Option<Reason>,
     /// Null when it is not paused.
     pub(crate) paused_by: Option<String>,
+    pub(crate) rotations_left: u32,
 }
 
 /// A device that has not come along, as programs read it.
@@ -71,6 +72,7 @@ impl From<proto::Rotation> for Rotation {
             waits_until: Time::from_ms(rotation.waits_until_ms),
             reason: rotation.reason.map(Reason::from),
             paused_by: Some(rotation.paused_by).filter(|by| !by.is_empty()),
+            rotations_left: rotation.rotations_left,
         }
     }
 }
@@ -84,7 +86,8 @@ impl Rotation {
         if let Some(next) = self.next_authority {
             lines.push(format!("Next:         {next}"));
         }
-        lines.push(format!("Trust bundle: version {}", self.trust_bundle_version));
+        let left = self.rotations_left;
+        lines.push(format!("Trust bundle: version {}, room for {left} more rotations", self.trust_bundle_version));
         let what = match self.phase {
             "trust" => "believe the next authority",
             "issue" => "have a certificate of the next authority",

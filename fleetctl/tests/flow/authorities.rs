@@ -16,6 +16,7 @@ async fn fleet() -> Double {
         trust_bundle_version: 1,
         device_count: 3,
         ready_count: 3,
+        rotations_left: 31,
         ..Rotation::default()
     };
     let attic = Straggler {

@@ -38,6 +38,8 @@ pub(super) enum Kind<'a> {
     Server {
         /// A name that it must be good for.
         name: &'a str,
+        /// Now, by the server's clock.
+        now: SystemTime,
     },
 }
 
@@ -144,20 +146,27 @@ impl<'a> Linted<'a> {
         for time in [from, until] {
             ensure!(time.is_utctime() == (time.to_datetime().year() < 2050), "{time} is written in the other way");
         }
-        let lasts = until.timestamp() - from.timestamp();
+        let issuer = self.issuer.validity();
+        ensure!(until <= issuer.not_after, "outlives its authority");
+        let seconds =
+            |time: SystemTime| -> Result<i64> { Ok(i64::try_from(time.duration_since(UNIX_EPOCH)?.as_secs())?) };
         let days = match kind {
             Kind::Authority { .. } => 3_650,
             Kind::Device { .. } => 30,
-            Kind::Server { .. } => 90,
+            Kind::Server { now, .. } => {
+                // With its authority, so that a box whose clock stands believes the server that tells it the time. How long it lasts
+                // says nothing then; that it is made once a day and ends 90 days after that does.
+                ensure!(from == issuer.not_before, "begins at {from}, and not with its authority");
+                let left = until.timestamp() - seconds(*now)?;
+                ensure!((89 * DAY..=90 * DAY).contains(&left), "ends in {left} s");
+                return Ok(());
+            }
         };
         // An hour for boxes whose clock is behind, and no more: what begins earlier was valid before it was made.
-        let behind = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())? - from.timestamp();
+        let behind = seconds(SystemTime::now())? - from.timestamp();
         ensure!((3_600..3_600 + 300).contains(&behind), "begins {behind} s ago");
-        // That of the listener begins with its authority, and is made some time after that.
-        let since_authority = if matches!(kind, Kind::Server { .. }) { 300 } else { 0 };
-        ensure!((days * DAY..=days * DAY + 3_600 + since_authority).contains(&lasts), "{lasts} s");
-        let issuer = self.issuer.validity();
-        ensure!(until <= issuer.not_after, "outlives its authority");
+        let lasts = until.timestamp() - from.timestamp();
+        ensure!((days * DAY..=days * DAY + 3_600).contains(&lasts), "{lasts} s");
         Ok(())
     }
 
@@ -261,7 +270,7 @@ impl<'a> Linted<'a> {
                 let Some([GeneralName::URI(uri)]) = names else { anyhow::bail!("{names:?}") };
                 ensure!(*uri == format!("urn:kaliun:device:{id}"), "{uri}");
             }
-            Kind::Server { name } => {
+            Kind::Server { name, .. } => {
                 let names = names.context("there are none")?;
                 ensure!(names.iter().any(|one| matches!(one, GeneralName::DNSName(one) if one == name)), "{names:?}");
                 for one in names {

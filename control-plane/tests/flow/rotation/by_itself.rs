@@ -16,7 +16,7 @@ const A_WHILE: Duration = Duration::from_secs(61);
 impl Operator {
     pub(super) async fn start_by_itself(&mut self, grace: Duration) -> Result<fleet::Rotation, Status> {
         let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-        let request = fleet::StartRotationRequest { is_automatic: true, grace_ms };
+        let request = fleet::StartRotationRequest { is_automatic: true, grace_ms, force: false };
         Ok(self.0.start_rotation(with_token(request)).await?.into_inner().rotation.unwrap_or_default())
     }
 
@@ -173,7 +173,7 @@ async fn a_grace_has_bounds() -> Result<()> {
         let refused = operator.start_by_itself(grace).await.unwrap_err();
         ensure!(refused.code() == Code::InvalidArgument && refused.message().starts_with("grace_ms:"), "{refused:?}");
     }
-    let by_hand = fleet::StartRotationRequest { is_automatic: false, grace_ms: 3_600_000 };
+    let by_hand = fleet::StartRotationRequest { grace_ms: 3_600_000, ..fleet::StartRotationRequest::default() };
     let refused = operator.0.start_rotation(with_token(by_hand)).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument, "a grace is for one that goes by itself");
     let begun = operator.start_by_itself(Duration::ZERO).await?;

@@ -15,6 +15,7 @@ use kaliun_edge_sim::fleet::{FleetConfig, SimulatedBox};
 use kaliun_proto::fleet::v1::CreateJoinTokenRequest;
 use kaliun_proto::fleet::v1::join_token_service_client::JoinTokenServiceClient;
 use kaliun_types::secret::SecretText;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -83,6 +84,13 @@ impl Inside {
             clock: box_clock,
         };
         Ok(Self { server, database, clock, config, boxes, dialer: Dialer::new(), _folder: folder })
+    }
+
+    /// Starts another control plane on the same database, to which no box goes.
+    pub(crate) async fn replica(&self) -> anyhow::Result<Server> {
+        let device_listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let config = Config { replica_name: "other".to_owned(), device_listen, ..self.config.clone() };
+        Ok(Server::start_by(&config, self.clock.clone()).await?)
     }
 
     /// The server's state folder.
