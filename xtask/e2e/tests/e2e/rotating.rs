@@ -248,7 +248,8 @@ async fn a_rotation_that_is_taken_back_in_the_middle_leaves_none_behind() -> any
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_by_itself_leaves_none_behind() -> anyhow::Result<()> {
     let mut rotating = Rotating::begin().await?;
-    let request = fleet::StartRotationRequest { is_automatic: true, grace_ms: GRACE_DAYS * 24 * 3_600_000 };
+    let request =
+        fleet::StartRotationRequest { is_automatic: true, grace_ms: GRACE_DAYS * 24 * 3_600_000, force: false };
     rotating.operator.start_rotation(with_token(request)).await?;
     rotating.goes_on(RotationPhase::Trust, RotationPhase::Issue).await?;
     rotating.goes_on(RotationPhase::Issue, RotationPhase::Drain).await?;
