@@ -67,13 +67,12 @@ pub(super) fn refused(error: RotationError) -> Status {
     }
 }
 
-/// For somebody of an organization. What others call their boxes is theirs.
+/// For somebody of an organization: of others' boxes, how they stand, and nothing that says which they are.
 fn straggler_to_proto(row: StragglerRow, own: OrganizationId) -> proto::Straggler {
+    let is_own = row.organization == own;
     proto::Straggler {
-        organization_id: row.organization.to_string(),
-        organization_name: row.organization_name,
-        device_id: row.device.to_string(),
-        device_name: if row.organization == own { row.name } else { String::new() },
+        device_id: if is_own { row.device.to_string() } else { String::new() },
+        device_name: if is_own { row.name } else { String::new() },
         is_online: row.online,
         link_since_ms: clock::to_ms(row.link_since),
         trust_bundle_version: row.trust_version.unsigned_abs(),

@@ -45,8 +45,6 @@ pub struct RotationChange<'a> {
 pub struct StragglerRow {
     /// Whose it is.
     pub organization: OrganizationId,
-    /// What its organization is called.
-    pub organization_name: String,
     /// Which.
     pub device: DeviceId,
     /// Its name.
@@ -234,11 +232,8 @@ impl SystemStore {
         let rows = txn
             .rows(
                 &format!(
-                    "SELECT d.id, d.organization_id, o.name AS organization_name, d.name, s.online, s.link_since, s.trust_version,
-                            s.shown_authority
-                     FROM device d
-                     JOIN device_status s ON s.device_id = d.id
-                     JOIN organization o ON o.id = d.organization_id
+                    "SELECT d.id, d.organization_id, d.name, s.online, s.link_since, s.trust_version, s.shown_authority
+                     FROM device d JOIN device_status s ON s.device_id = d.id
                      WHERE d.deleted_at IS NULL AND d.revoked_at IS NULL AND NOT ({FULFILS}) AND ($4::uuid IS NULL OR d.id > $4)
                      ORDER BY d.id LIMIT $5"
                 ),
@@ -250,7 +245,6 @@ impl SystemStore {
             .map(|row| {
                 Ok(StragglerRow {
                     organization: column(row, TABLE, "organization_id")?,
-                    organization_name: column(row, "organization", "organization_name")?,
                     device: column(row, TABLE, "id")?,
                     name: column(row, TABLE, "name")?,
                     online: column(row, "device_status", "online")?,

@@ -4,7 +4,6 @@ use crate::output::listed::{Listed, Moment};
 use crate::output::style::Tone;
 use crate::output::table::{Cell, Column};
 use crate::output::time::{Time, duration};
-use crate::view::identity::Organization;
 use crate::view::sample::Reason;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_types::reason::ReasonCode;
@@ -36,10 +35,10 @@ pub(crate) struct Rotation {
 /// A device that has not come along, as programs read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Straggler {
-    pub(crate) device_id: String,
-    /// Null for one of another organization: what others call their boxes is theirs.
+    /// Null for one of another organization: which it is, is theirs to know.
+    pub(crate) device_id: Option<String>,
+    /// Null where the id is.
     pub(crate) device_name: Option<String>,
-    pub(crate) organization: Organization,
     pub(crate) online: bool,
     pub(crate) link_since: Option<Time>,
     pub(crate) trust_bundle_version: u64,
@@ -125,9 +124,8 @@ impl Rotation {
 impl From<proto::Straggler> for Straggler {
     fn from(straggler: proto::Straggler) -> Self {
         Self {
-            device_id: straggler.device_id,
+            device_id: Some(straggler.device_id).filter(|id| !id.is_empty()),
             device_name: Some(straggler.device_name).filter(|name| !name.is_empty()),
-            organization: Organization { id: straggler.organization_id, name: straggler.organization_name },
             online: straggler.is_online,
             link_since: Time::from_ms(straggler.link_since_ms),
             trust_bundle_version: straggler.trust_bundle_version,
@@ -135,6 +133,9 @@ impl From<proto::Straggler> for Straggler {
         }
     }
 }
+
+/// What stands in place of the name of another organization's box.
+const OF_OTHERS: &str = "(of another organization)";
 
 impl Listed for Straggler {
     const NOUN: &'static str = "device";
@@ -145,12 +146,11 @@ impl Listed for Straggler {
         Column::new("SINCE"),
         Column::new("BUNDLE").right(),
         Column::new("AUTHORITY").right(),
-        Column::new("ORGANIZATION"),
         Column::new("ID").wide(),
     ];
 
     fn reference(&self) -> &str {
-        self.device_name.as_deref().unwrap_or(&self.device_id)
+        self.device_name.as_deref().unwrap_or(OF_OTHERS)
     }
 
     fn row(&self, moment: Moment) -> Vec<Cell> {
@@ -161,8 +161,7 @@ impl Listed for Straggler {
             moment.cell(self.link_since),
             Cell::new(self.trust_bundle_version.to_string()),
             Cell::new(self.certificate_authority.to_string()),
-            Cell::new(&self.organization.name),
-            Cell::new(&self.device_id),
+            Cell::new(self.device_id.as_deref().unwrap_or_default()),
         ]
     }
 }

@@ -26,16 +26,8 @@ async fn fleet() -> Double {
         link_since_ms: NOW_MS - 7_200_000,
         trust_bundle_version: 1,
         certificate_authority: 1,
-        organization_id: id(1),
-        organization_name: "Ours".to_owned(),
     };
-    let theirs = Straggler {
-        device_id: id(8),
-        device_name: String::new(),
-        organization_id: id(2),
-        organization_name: "Theirs".to_owned(),
-        ..attic.clone()
-    };
+    let theirs = Straggler { device_id: String::new(), device_name: String::new(), ..attic.clone() };
     let stragglers = vec![attic, theirs];
     Double::start(World { rotation, stragglers, ..World::default() }).await
 }
@@ -52,7 +44,7 @@ async fn the_rotation_is_a_document() {
     assert_snapshot!("stragglers_json", workbench.output("ca stragglers -o json").await);
     assert_eq!(
         workbench.output("ca stragglers --backwards -o name").await,
-        format!("device/attic\ndevice/{}\n", id(8))
+        "device/attic\ndevice/(of another organization)\n"
     );
     let asked: Vec<String> = double.calls().into_iter().filter(|call| call.starts_with("list_stragglers")).collect();
     assert_eq!(asked, [false, false, true].map(|backwards| format!("list_stragglers: backwards {backwards}")));
