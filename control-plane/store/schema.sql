@@ -191,7 +191,9 @@ CREATE TABLE public.device_certificate (
     cause smallint NOT NULL,
     issued_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone NOT NULL,
-    CONSTRAINT device_certificate_cause_check CHECK (((cause >= 1) AND (cause <= 4)))
+    serial bytea,
+    CONSTRAINT device_certificate_cause_check CHECK (((cause >= 1) AND (cause <= 4))),
+    CONSTRAINT device_certificate_serial_check CHECK ((octet_length(serial) <= 20))
 );
 
 ALTER TABLE ONLY public.device_certificate FORCE ROW LEVEL SECURITY;
@@ -234,7 +236,14 @@ CREATE TABLE public.device_identity (
     key_reused_source text,
     ahead_since timestamp with time zone,
     ahead_at timestamp with time zone,
-    ahead_incarnation bigint
+    ahead_incarnation bigint,
+    shown_serial bytea,
+    shown_certificate bigint,
+    newest_certificate bigint,
+    outdated_count bigint DEFAULT 0 NOT NULL,
+    outdated_since timestamp with time zone,
+    outdated_at timestamp with time zone,
+    outdated_source text
 );
 
 ALTER TABLE ONLY public.device_identity FORCE ROW LEVEL SECURITY;
@@ -626,6 +635,8 @@ CREATE INDEX device_enrolled ON public.device USING btree (organization_id, enro
 CREATE INDEX device_identity_ahead ON public.device_identity USING btree (ahead_at) WHERE (ahead_at IS NOT NULL);
 
 CREATE INDEX device_identity_key_reused ON public.device_identity USING btree (organization_id, key_reused_at) WHERE (key_reused_at IS NOT NULL);
+
+CREATE INDEX device_identity_outdated ON public.device_identity USING btree (organization_id, outdated_at) WHERE (outdated_at IS NOT NULL);
 
 CREATE INDEX device_identity_parked ON public.device_identity USING btree (organization_id, parked_at) WHERE (parked_at IS NOT NULL);
 

@@ -107,13 +107,19 @@ impl BootHistory {
         true
     }
 
-    /// Boots of boxes that take turns: those that returned lately, and the one that came last.
+    /// Boots of boxes that use the identity at once: those that returned lately, and the one that came last. Where none returned, and
+    /// it was found in another way, that and the one before it.
     #[must_use]
     pub fn rivals(&self) -> Vec<&Boot> {
-        let last = self.boots.len().saturating_sub(1);
-        let is_rival =
-            |(place, boot): &(usize, &Boot)| !boot.is_refused && (*place == last || !boot.returned_at.is_empty());
-        self.boots.iter().enumerate().filter(is_rival).map(|(_place, boot)| boot).collect()
+        let mut rivals: Vec<&Boot> = self.boots.iter().filter(|boot| !boot.is_refused).collect();
+        let Some(last) = rivals.pop() else { return Vec::new() };
+        let before = rivals.last().copied();
+        rivals.retain(|boot| !boot.returned_at.is_empty());
+        if rivals.is_empty() {
+            rivals.extend(before);
+        }
+        rivals.push(last);
+        rivals
     }
 
     fn make_room(&mut self) {

@@ -2,6 +2,7 @@
 
 pub mod authorization;
 pub mod certificate;
+pub mod certificate_order;
 pub mod claim_code;
 pub mod clone;
 pub mod device;

@@ -19,6 +19,8 @@ pub enum FindingKind {
     KeyReused,
     /// Two boxes use one identity.
     CloneSuspected,
+    /// A certificate came whose place a newer one had taken.
+    CertificateOutdated,
     /// The database is older than the boxes, and nobody has said so.
     DatabaseOlder,
     /// Devices came back that the database does not know.
@@ -42,6 +44,7 @@ impl FindingKind {
     pub const OF_ORGANIZATION: &[Self] = &[
         Self::KeyReused,
         Self::CloneSuspected,
+        Self::CertificateOutdated,
         Self::Returned,
         Self::Refused,
         Self::EnrollmentFlood,
@@ -59,6 +62,7 @@ impl FindingKind {
         match self {
             Self::KeyReused => "key_reused",
             Self::CloneSuspected => "clone_suspected",
+            Self::CertificateOutdated => "certificate_outdated",
             Self::DatabaseOlder => "database_older",
             Self::Returned => "returned",
             Self::Refused => "refused",
@@ -95,9 +99,20 @@ pub enum Matter {
         count: u64,
         /// Where from, last.
         source: String,
+        /// The boot that came last under the device's own name.
+        last_boot: Option<BootId>,
     },
-    /// Boxes take turns under one identity: their boots and where they come from.
+    /// Boxes use one identity: their boots and where they come from.
     CloneSuspected(Vec<(BootId, String)>),
+    /// A certificate came whose place a newer one had taken.
+    CertificateOutdated {
+        /// How often.
+        count: u64,
+        /// Where from, last.
+        source: String,
+        /// The boot that came last.
+        last_boot: Option<BootId>,
+    },
     /// The database is older than what so many boxes remember.
     DatabaseOlder {
         /// How many.
@@ -169,6 +184,7 @@ impl Finding {
         match &self.matter {
             Matter::KeyReused { .. } => ReasonCode::DeviceKeyReused,
             Matter::CloneSuspected(_) => ReasonCode::DeviceCloneSuspected,
+            Matter::CertificateOutdated { .. } => ReasonCode::DeviceCertificateOutdated,
             Matter::DatabaseOlder { .. } => ReasonCode::DeviceAheadOfDatabase,
             Matter::Returned { .. } => ReasonCode::PeerUnknownAfterRestore,
             Matter::Refused { reason, .. } => *reason,
@@ -185,6 +201,7 @@ impl Finding {
     pub fn count(&self) -> u64 {
         match &self.matter {
             Matter::KeyReused { count, .. }
+            | Matter::CertificateOutdated { count, .. }
             | Matter::DatabaseOlder { boxes: count }
             | Matter::Refused { count, .. }
             | Matter::EnrollmentFlood { count, .. }
@@ -202,6 +219,7 @@ impl Finding {
     pub fn source(&self) -> &str {
         match &self.matter {
             Matter::KeyReused { source, .. }
+            | Matter::CertificateOutdated { source, .. }
             | Matter::Returned { source, .. }
             | Matter::EnrollmentFlood { source, .. } => source,
             Matter::CloneSuspected(_)
@@ -218,14 +236,18 @@ impl Finding {
     #[must_use]
     pub fn message(&self) -> String {
         match &self.matter {
-            Matter::KeyReused { count, source } => format!(
+            Matter::KeyReused { count, source, .. } => format!(
                 "Its key came under another identity, or its name with another key, {}, last from {source}.",
                 times(*count)
             ),
             Matter::CloneSuspected(boots) => {
                 let boots: Vec<String> = boots.iter().map(|(boot, source)| format!("{boot} from {source}")).collect();
-                format!("Two boxes take turns under its identity: boot {}.", boots.join(" and boot "))
+                format!("Two boxes use its identity: boot {}.", boots.join(" and boot "))
             }
+            Matter::CertificateOutdated { count, source, .. } => format!(
+                "A certificate came whose place a newer one had taken, {}, last from {source}: from a copy of the box, or its disk was set back.",
+                times(*count)
+            ),
             Matter::DatabaseOlder { boxes } => {
                 format!("Boxes remember what this database does not: {boxes}. It came back from a backup.")
             }
@@ -263,6 +285,7 @@ impl Finding {
             Matter::CertificateOverdue { online: false } => ReasonCode::CertificateExpired.next_step(),
             Matter::KeyReused { .. }
             | Matter::CloneSuspected(_)
+            | Matter::CertificateOutdated { .. }
             | Matter::DatabaseOlder { .. }
             | Matter::Returned { .. }
             | Matter::Refused { .. }
@@ -282,12 +305,12 @@ impl Finding {
         let id = self.device.as_ref().map(|(id, _name)| id.to_string()).unwrap_or_default();
         let operator = |command: &str| vec![Remedy::Operator(format!("fleetctl {command}"))];
         match &self.matter {
-            Matter::KeyReused { .. } => operator(&format!("device revoke device/{id}")),
-            Matter::CloneSuspected(boots) => {
-                let keep = |(boot, _source): &(BootId, String)| {
-                    Remedy::Operator(format!("fleetctl device readopt device/{name} --keep-boot {boot}"))
-                };
-                boots.iter().map(keep).collect()
+            Matter::CloneSuspected(boots) => boots.iter().map(|(boot, _source)| keep_boot(name, *boot)).collect(),
+            // Revoked if it is somebody else, and kept if it is known who it was.
+            Matter::KeyReused { last_boot, .. } | Matter::CertificateOutdated { last_boot, .. } => {
+                let mut remedies = operator(&format!("device revoke device/{id}"));
+                remedies.extend(last_boot.map(|boot| keep_boot(name, boot)));
+                remedies
             }
             Matter::DatabaseOlder { .. } => vec![Remedy::Operator("control-plane restored".to_owned())],
             Matter::Returned { is_known_whose: true, .. } => operator(&format!("device readopt device/{id}")),
@@ -303,6 +326,11 @@ impl Finding {
             Matter::CertificateExpired | Matter::CertificateOverdue { .. } => Vec::new(),
         }
     }
+}
+
+/// Lets one boot go on under a device's identity.
+fn keep_boot(name: &str, boot: BootId) -> Remedy {
+    Remedy::Operator(format!("fleetctl device readopt device/{name} --keep-boot {boot}"))
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "other refusals are not noted on devices")]

@@ -4,7 +4,7 @@ use super::AuthorityError;
 use super::request::CheckedRequest;
 use super::signer::{CertificateKey, Signer};
 use crate::digest::random;
-use kaliun_domain::enrollment::CERTIFICATE_LIFETIME;
+use kaliun_store::{CertificateGrant, SERIAL_BYTES};
 use kaliun_types::id::{DeviceId, OrganizationId, device_uri};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -38,7 +38,7 @@ impl CertificateAuthority {
         Ok(Self { issuer, certificate })
     }
 
-    /// Makes a device's certificate for the key of a request; the chain ends with the authority. It also says whose the device is, for a
+    /// Makes the granted certificate for the key of a request; the chain ends with the authority. It also says whose the device is, for a
     /// server whose database is older than it.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl CertificateAuthority {
         request: &CheckedRequest,
         device: DeviceId,
         organization: OrganizationId,
-        now: SystemTime,
+        grant: &CertificateGrant,
     ) -> Result<Vec<CertificateDer<'static>>, AuthorityError> {
         let mut params = CertificateParams::default();
         params.distinguished_name = common_name(&device.to_string());
@@ -56,7 +56,8 @@ impl CertificateAuthority {
         params.subject_alt_names =
             vec![SanType::URI(device_uri(device).try_into().map_err(|_error| AuthorityError::Key)?)];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        leaf(&mut params, now - BACKDATE, now + CERTIFICATE_LIFETIME);
+        leaf(&mut params, grant.issued_at - BACKDATE, grant.expires_at);
+        params.serial_number = Some(SerialNumber::from_slice(&grant.serial));
         let certificate = params.signed_by(&request.request.public_key, &self.issuer)?;
         Ok(vec![certificate.der().clone(), self.certificate.clone()])
     }
@@ -107,7 +108,7 @@ pub(super) fn authority(
     params.use_authority_key_identifier_extension = true;
     params.not_before = (now - BACKDATE).into();
     params.not_after = (now + AUTHORITY_LIFETIME).into();
-    params.serial_number = Some(serial());
+    params.serial_number = Some(SerialNumber::from_slice(&serial()));
     Ok(params.self_signed(&CertificateKey(signer))?.der().clone())
 }
 
@@ -124,17 +125,17 @@ fn leaf(params: &mut CertificateParams, from: SystemTime, until: SystemTime) {
     params.is_ca = IsCa::ExplicitNoCa;
     params.not_before = from.into();
     params.not_after = until.into();
-    params.serial_number = Some(serial());
+    params.serial_number = Some(SerialNumber::from_slice(&serial()));
 }
 
 /// 126 random bits between a first that makes it positive and a second that keeps it from beginning with a zero: 16 octets in DER (RFC
 /// 5280 section 4.1.2.2 wants at most 20, the linters at least 64 random bits).
-fn serial() -> SerialNumber {
-    let mut bytes = random::<16>();
+pub(super) fn serial() -> [u8; SERIAL_BYTES] {
+    let mut bytes = random::<SERIAL_BYTES>();
     if let Some(first) = bytes.first_mut() {
         *first = (*first & 0x7f) | 0x40;
     }
-    SerialNumber::from_slice(&bytes)
+    bytes
 }
 
 #[cfg(test)]
@@ -146,9 +147,7 @@ mod tests {
     fn serial_numbers_have_126_bits_that_nobody_can_foretell() {
         let (mut set, mut unset) = ([0_u8; 16], [0_u8; 16]);
         for _ in 0..128 {
-            let serial = serial();
-            let octets: [u8; 16] = serial.as_ref().try_into().expect("16 octets");
-            for ((set, unset), octet) in set.iter_mut().zip(&mut unset).zip(octets) {
+            for ((set, unset), octet) in set.iter_mut().zip(&mut unset).zip(serial()) {
                 *set |= octet;
                 *unset |= !octet;
             }

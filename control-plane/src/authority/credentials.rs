@@ -1,6 +1,6 @@
 //! What counts at one moment: who signs what, whom the server believes, and the bundles that boxes are told.
 
-use super::certificate::CertificateAuthority;
+use super::certificate::{CertificateAuthority, serial};
 use super::key_file::KeyFile;
 use super::request::CheckedRequest;
 use super::signer::{MemorySigner, Signer};
@@ -118,10 +118,15 @@ impl Credentials {
     /// What a certificate that is made now amounts to.
     #[must_use]
     pub fn grant(&self, now: SystemTime) -> CertificateGrant {
-        CertificateGrant { authority: self.rotation.issuing(), issued_at: now, expires_at: now + CERTIFICATE_LIFETIME }
+        CertificateGrant {
+            authority: self.rotation.issuing(),
+            serial: serial(),
+            issued_at: now,
+            expires_at: now + CERTIFICATE_LIFETIME,
+        }
     }
 
-    /// Makes a device's certificate for the key of a request; the chain ends with the authority.
+    /// Makes a granted certificate for the key of a request; the chain ends with the authority.
     ///
     /// # Errors
     /// The library refused, or the key cannot be used.
@@ -130,9 +135,9 @@ impl Credentials {
         request: &CheckedRequest,
         device: DeviceId,
         organization: OrganizationId,
-        now: SystemTime,
+        grant: &CertificateGrant,
     ) -> Result<Vec<CertificateDer<'static>>, AuthorityError> {
-        self.issuing.issue_device(request, device, organization, now)
+        self.issuing.issue_device(request, device, organization, grant)
     }
 
     /// Makes a certificate for the device listener with a new key.

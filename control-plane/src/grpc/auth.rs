@@ -313,7 +313,7 @@ pub(crate) fn session_secret(headers: &HeaderMap, cookie_name: &str) -> Option<[
 
 /// The check on the device listener, before every handler.
 pub(crate) async fn device_gate(request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<PeerConnection>().map(|connection| connection.peer);
+    let peer = request.extensions().get::<PeerConnection>().map(|connection| connection.peer.clone());
     let refused = match (rule(request.uri().path()), peer) {
         (Some(Rule::AnyPeer), Some(_)) | (Some(Rule::Device), Some(Peer::Device { .. })) => None,
         (Some(Rule::Device), Some(Peer::Stranger(reason))) => Some(super::status::refusal(reason)),

@@ -22,7 +22,9 @@ use kaliun_proto::enrollment::v1 as proto;
 use kaliun_proto::enrollment::v1::enrollment_service_server::EnrollmentService;
 use kaliun_proto::enrollment::v1::{enroll_request, enroll_response};
 use kaliun_proto::telemetry::v1::Facts;
-use kaliun_store::{ByToken, Enrolled, EnrollmentRow, KeyReuse, NewClaim, NewDevice, StoreError, SystemStore};
+use kaliun_store::{
+    ByToken, CertificateGrant, Enrolled, EnrollmentRow, KeyReuse, NewClaim, NewDevice, StoreError, SystemStore,
+};
 use kaliun_types::claim_check::{CheckCharacters, CheckParts, NONCE_BYTES};
 use kaliun_types::id::EnrollmentId;
 use kaliun_types::join_token::JoinTokenText;
@@ -286,12 +288,13 @@ impl Inner {
         };
         tried.token_hash = secret_hash;
         let mut dialogue = Dialogue { inbound, steps, has_revealed: false };
-        let (credentials, enrolled) = self.admit(source, &proved, secret_hash.as_ref(), &mut dialogue, shown).await?;
-        self.issue(&credentials, &proved.request, enrolled, steps).await
+        let (credentials, grant, enrolled) =
+            self.admit(source, &proved, secret_hash.as_ref(), &mut dialogue, shown).await?;
+        self.issue(&credentials, &proved.request, enrolled, &grant, steps).await
     }
 
-    /// Answers once the box may have its certificate, with the credentials that count then: a box may wait for its yes while
-    /// authorities change.
+    /// Answers once the box may have its certificate, with the credentials that count then and what they grant: a box may wait for its
+    /// yes while authorities change.
     async fn admit(
         &self,
         source: IpAddr,
@@ -299,7 +302,7 @@ impl Inner {
         secret_hash: Option<&[u8; 32]>,
         dialogue: &mut Dialogue<'_>,
         shown: &mut Shown,
-    ) -> Result<(Arc<Credentials>, Enrolled), Ended> {
+    ) -> Result<(Arc<Credentials>, CertificateGrant, Enrolled), Ended> {
         let facts = proved.facts.encode_to_vec();
         let facts_hash = sha256(&facts);
         let mut decisions = self.waiting.listen();
@@ -321,7 +324,7 @@ impl Inner {
                 Some(secret_hash) => {
                     let admitted = self.store.enroll_by_token(secret_hash, &new, &source.to_string(), now).await?;
                     match admitted.map_err(Ended::Refused)? {
-                        ByToken::Enrolled(enrolled) => return Ok((credentials, enrolled)),
+                        ByToken::Enrolled(enrolled) => return Ok((credentials, new.certificate, enrolled)),
                         ByToken::Waits(row) => row,
                     }
                 }
@@ -335,8 +338,9 @@ impl Inner {
             let waited = self.wait_for_yes(row, &proved.check_commitment, &mut decisions, dialogue, shown).await?;
             if let Some(approved) = waited {
                 let (credentials, now) = (self.authority.current(), self.authority.now());
-                let enrolled = self.store.enrollment_collect(approved, credentials.grant(now), now).await?;
-                return Ok((credentials, enrolled.map_err(Ended::Refused)?));
+                let grant = credentials.grant(now);
+                let enrolled = self.store.enrollment_collect(approved, grant, now).await?;
+                return Ok((credentials, grant, enrolled.map_err(Ended::Refused)?));
             }
             // Its commitment is used up, so the next code takes another stream.
             if dialogue.has_revealed {
@@ -353,10 +357,11 @@ impl Inner {
         credentials: &Credentials,
         request: &CheckedRequest,
         enrolled: Enrolled,
+        grant: &CertificateGrant,
         steps: &Steps,
     ) -> Result<(), Ended> {
         let (device, organization) = (enrolled.device, enrolled.organization);
-        let chain = credentials.issue_device(request, device, organization, self.authority.now()).map_err(|error| {
+        let chain = credentials.issue_device(request, device, organization, grant).map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "certificate could not be issued");
             Status::internal("the certificate could not be made; the box tries again")
         })?;

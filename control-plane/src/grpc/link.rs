@@ -117,9 +117,9 @@ impl Links {
             .get::<PeerConnection>()
             .cloned()
             .ok_or_else(|| Status::internal("the connection is not known"))?;
-        let (device, expires_at, authority, of_certificate) = match connection.peer {
-            Peer::Device { device, expires_at, authority, organization } => {
-                (device, expires_at, authority, organization)
+        let (device, expires_at, authority, serial, of_certificate) = match connection.peer {
+            Peer::Device { device, expires_at, authority, serial, organization } => {
+                (device, expires_at, authority, serial, organization)
             }
             Peer::Stranger(reason) => return Err(status::refusal(reason)),
         };
@@ -134,6 +134,7 @@ impl Links {
             agent_version: hello.agent_version.clone(),
             trust_version: i64::try_from(hello.trust_bundle_version).map_err(|_| protocol_error())?,
             shown_authority: authority,
+            certificate_serial: serial,
             certificate_expires_at: expires_at,
             certificate_organization: of_certificate,
             known_epoch: i64::try_from(hello.session_epoch)

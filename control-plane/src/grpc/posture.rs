@@ -130,6 +130,7 @@ impl Postures {
             | FindingKind::DatabaseOlder
             | FindingKind::KeyReused
             | FindingKind::CloneSuspected
+            | FindingKind::CertificateOutdated
             | FindingKind::Refused
             | FindingKind::RecoveryOver
             | FindingKind::CertificateExpired

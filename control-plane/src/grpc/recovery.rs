@@ -125,12 +125,14 @@ impl Inner {
         let exporter = connection.exporter.as_deref().ok_or(Ended::Refused(ReasonCode::EnrollmentRequestInvalid))?;
         let request = prove(exporter, inbound, steps).await?;
         let (credentials, now) = (self.authority.current(), self.authority.now());
-        let recovered = self.store.certificate_recover(&request.key_hash, credentials.grant(now), now);
+        let grant = credentials.grant(now);
+        let recovered = self.store.certificate_recover(&request.key_hash, grant, now);
         let device = recovered.await.map_err(status::store)?.map_err(Ended::Refused)?;
-        let chain = credentials.issue_device(&request, device.device, device.organization, now).map_err(|error| {
-            tracing::error!(error = &error as &dyn std::error::Error, "certificate could not be issued");
-            Status::internal("the certificate could not be made; the box tries again")
-        })?;
+        let chain =
+            credentials.issue_device(&request, device.device, device.organization, &grant).map_err(|error| {
+                tracing::error!(error = &error as &dyn std::error::Error, "certificate could not be issued");
+                Status::internal("the certificate could not be made; the box tries again")
+            })?;
         self.changes.tell(device.organization, device.device);
         self.metrics.certificates_recovered.inc();
         tracing::info!(device.id = %device.device, "device recovered");

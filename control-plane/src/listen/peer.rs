@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 /// Who is at the other end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Peer {
     /// A device with a certificate that is valid now. Whether the device still exists is for the database to say.
     Device {
@@ -25,6 +25,8 @@ pub(crate) enum Peer {
         expires_at: SystemTime,
         /// Number of the authority that signed the certificate.
         authority: i32,
+        /// The certificate's serial number, as in DER without leading zeros.
+        serial: Vec<u8>,
         /// Whose the device was when the certificate was made; none in those of older versions.
         organization: Option<OrganizationId>,
     },
@@ -160,7 +162,8 @@ impl PeerJudge {
         let expires_at = UNIX_EPOCH + Duration::from_secs(not_after);
         let organization = certificate.subject().iter_organization().next();
         let organization = organization.and_then(|name| name.as_str().ok()?.parse().ok());
-        Some(Peer::Device { device, expires_at, authority: *authority, organization })
+        let serial = certificate.tbs_certificate.serial.to_bytes_be();
+        Some(Peer::Device { device, expires_at, authority: *authority, serial, organization })
     }
 }
 

@@ -135,6 +135,7 @@ mod tests {
             agent_version: "1".to_owned(),
             trust_version: 1,
             shown_authority: 1,
+            certificate_serial: Vec::new(),
             certificate_expires_at: SystemTime::now(),
             certificate_organization: None,
             known_epoch: 0,

@@ -155,7 +155,7 @@ impl Worker {
     async fn renew(&self, session: &SessionHandle, request: &CheckedRequest) -> Result<(), NotRenewed> {
         let (credentials, now) = (self.authority.current(), self.authority.now());
         let grant = credentials.grant(now);
-        let chain = credentials.issue_device(request, session.device, session.organization, now)?;
+        let chain = credentials.issue_device(request, session.device, session.organization, &grant)?;
         // Noted first: a certificate that nobody knows of must not be about.
         let granted = self.store.certificate_renew(session.device, session.epoch, &request.key_hash, grant).await?;
         let Some(organization) = granted else {

@@ -10,11 +10,16 @@ use kaliun_types::id::{DeviceId, OrganizationId, SessionEpoch};
 use kaliun_types::reason::ReasonCode;
 use std::time::SystemTime;
 
+/// Octets of a certificate's serial number.
+pub const SERIAL_BYTES: usize = 16;
+
 /// A certificate that is about to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CertificateGrant {
     /// Number of the authority that signs it.
     pub authority: i32,
+    /// Its serial number, which is no other's.
+    pub serial: [u8; SERIAL_BYTES],
     /// When it is made.
     pub issued_at: SystemTime,
     /// Until when it is valid.
@@ -33,9 +38,17 @@ pub(crate) async fn certificate_insert_in_txn(
     cause: CertificateCause,
 ) -> Result<(), StoreError> {
     txn.execute(
-        "INSERT INTO device_certificate (organization_id, device_id, authority, cause, issued_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6)",
-        &[&organization, &device, &grant.authority, &cause.number(), &grant.issued_at, &grant.expires_at],
+        "INSERT INTO device_certificate (organization_id, device_id, authority, cause, serial, issued_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        &[
+            &organization,
+            &device,
+            &grant.authority,
+            &cause.number(),
+            &grant.serial.as_slice(),
+            &grant.issued_at,
+            &grant.expires_at,
+        ],
     )
     .await?;
     Ok(())

@@ -7,6 +7,8 @@ use crate::pool::{AppStore, SystemStore, Txn, column};
 use crate::returned_devices::{ahead_note_in_txn, is_ahead, returned_note_in_txn};
 use crate::scope::OrganizationScope;
 use crate::sessions::SessionOpen;
+use crate::shown_certificates::{ShownChange, numbers_in_txn, shown_note_in_txn};
+use kaliun_domain::certificate_order::CertificateSight;
 use kaliun_domain::clone::{Boot, BootHistory, Sight};
 use kaliun_types::id::{BootId, DeviceId, OrganizationId};
 use kaliun_types::reason::ReasonCode;
@@ -25,6 +27,7 @@ pub(crate) struct Looked {
     /// Devices that are parked now.
     pub(crate) parked: Vec<DeviceId>,
     changes: Vec<Change>,
+    shown: Vec<ShownChange>,
     refused: Vec<(OrganizationId, DeviceId, ReasonCode)>,
     reused: Vec<KeyReuse>,
     /// Devices that this database does not know.
@@ -116,8 +119,8 @@ pub(crate) async fn look_in_txn(txn: &Txn<'_>, opens: &[SessionOpen]) -> Result<
     // Locked, for somebody may choose between two boxes meanwhile.
     let boots = txn
         .rows(
-            "SELECT device_id, boots, parked_at IS NOT NULL AS parked FROM device_identity
-             WHERE device_id = ANY($1) ORDER BY device_id FOR UPDATE",
+            "SELECT device_id, boots, parked_at IS NOT NULL AS parked, shown_serial, shown_certificate, newest_certificate
+             FROM device_identity WHERE device_id = ANY($1) ORDER BY device_id FOR UPDATE",
             &[&devices],
         )
         .await?;
@@ -132,10 +135,13 @@ pub(crate) async fn look_in_txn(txn: &Txn<'_>, opens: &[SessionOpen]) -> Result<
         )
         .await?;
     let (boots, rows) = (by_device(&boots)?, by_device(&rows)?);
+    let numbers = numbers_in_txn(txn, opens, &boots).await?;
     let mut looked = Looked::default();
     for open in opens {
         match rows.get(&open.device) {
-            Some(row) => looked.look_at(open, row, boots.get(&open.device).copied())?,
+            Some(row) => {
+                looked.look_at(open, row, boots.get(&open.device).copied(), numbers.get(&open.device).copied())?
+            }
             None => {
                 looked.refusals.insert(open.device, ReasonCode::PeerUnknownAfterRestore);
                 looked.returned.push(open.clone());
@@ -159,7 +165,15 @@ impl KeyReuse {
 }
 
 impl Looked {
-    fn look_at(&mut self, open: &SessionOpen, row: &Row, boots: Option<&Row>) -> Result<(), StoreError> {
+    /// Looks at one hello, by its device's row, what is known of its identity, and the number of its certificate if that is another one
+    /// than last time and known.
+    fn look_at(
+        &mut self,
+        open: &SessionOpen,
+        row: &Row,
+        identity: Option<&Row>,
+        certificate: Option<i64>,
+    ) -> Result<(), StoreError> {
         let device = open.device;
         let organization: OrganizationId = column(row, "device", "organization_id")?;
         let standing = standing_from_row(row)?;
@@ -177,21 +191,24 @@ impl Looked {
             self.reused.push(KeyReuse::of(open));
             return Ok(());
         }
-        let parked: bool = boots.map_or(Ok(false), |row| column(row, TABLE, "parked"))?;
-        let mut history = boots.map_or_else(|| Ok(BootHistory::default()), |row| history_from_row(row, device))?;
+        let parked: bool = identity.map_or(Ok(false), |row| column(row, TABLE, "parked"))?;
+        let mut history = identity.map_or_else(|| Ok(BootHistory::default()), |row| history_from_row(row, device))?;
         let sight = history.observe(open.boot_id, &open.source, column(row, TABLE, "now")?);
-        let newly_parked = (sight == Sight::Clone && !parked).then(|| clone_message(&history));
-        match sight {
-            Sight::Refused => {
-                self.refusals.insert(device, ReasonCode::PeerBootNotKept);
-                self.refused.push((organization, device, ReasonCode::PeerBootNotKept));
-                return Ok(());
-            }
-            Sight::Same => {}
-            Sight::New | Sight::Returned | Sight::Clone => {
-                let boots = boots_to_json(&history);
-                self.changes.push(Change { organization, device, boots, newly_parked: newly_parked.clone() });
-            }
+        if sight == Sight::Refused {
+            self.refusals.insert(device, ReasonCode::PeerBootNotKept);
+            self.refused.push((organization, device, ReasonCode::PeerBootNotKept));
+            return Ok(());
+        }
+        let certificate = certificate.map(|number| ShownChange::observe(open, organization, number, identity));
+        let mut is_clone = sight == Sight::Clone;
+        if let Some((sight, change)) = certificate.transpose()? {
+            is_clone |= sight == CertificateSight::Returned;
+            self.shown.push(change);
+        }
+        let newly_parked = (is_clone && !parked).then(|| clone_message(&history));
+        if sight != Sight::Same || newly_parked.is_some() {
+            let boots = boots_to_json(&history);
+            self.changes.push(Change { organization, device, boots, newly_parked: newly_parked.clone() });
         }
         if parked || newly_parked.is_some() {
             self.parked.push(device);
@@ -205,6 +222,7 @@ impl Looked {
     /// Keeps what was seen, in the transaction that looked.
     pub(crate) async fn note_in_txn(&self, txn: &Txn<'_>) -> Result<(), StoreError> {
         self.note_boots(txn).await?;
+        shown_note_in_txn(txn, &self.shown).await?;
         refusals_note_in_txn(txn, &self.refused).await?;
         returned_note_in_txn(txn, &self.returned).await?;
         ahead_note_in_txn(txn, &self.ahead).await?;
@@ -301,7 +319,7 @@ async fn key_reuses_note_in_txn(txn: &Txn<'_>, reused: &[KeyReuse]) -> Result<()
 fn clone_message(history: &BootHistory) -> String {
     let rivals: Vec<String> =
         history.rivals().iter().map(|boot| format!("boot {} from {}", boot.id, boot.source)).collect();
-    format!("Two boxes take turns under this identity: {}.", rivals.join(" and "))
+    format!("Two boxes use this identity: {}.", rivals.join(" and "))
 }
 
 impl SystemStore {
@@ -336,7 +354,8 @@ impl SystemStore {
 }
 
 impl AppStore {
-    /// Lets one of the boxes that use an identity go on: all other boots that are known are refused. Harmless to repeat.
+    /// Lets one of the boxes that use an identity go on: all other boots that are known are refused, and what was seen of its key and its
+    /// certificates counts as looked at. Harmless to repeat.
     ///
     /// # Errors
     /// The database failed.
@@ -368,7 +387,10 @@ impl AppStore {
             return Ok(BootKept::NoSuchBoot);
         }
         txn.execute(
-            "UPDATE device_identity SET boots = $3, parked_at = NULL WHERE device_id = $1 AND organization_id = $2",
+            "UPDATE device_identity SET boots = $3, parked_at = NULL, shown_serial = NULL, shown_certificate = NULL,
+                 newest_certificate = NULL, outdated_count = 0, outdated_since = NULL, outdated_at = NULL, outdated_source = NULL,
+                 key_reused_count = 0, key_reused_since = NULL, key_reused_at = NULL, key_reused_source = NULL
+             WHERE device_id = $1 AND organization_id = $2",
             &[&device, &organization, &boots_to_json(&history)],
         )
         .await?;

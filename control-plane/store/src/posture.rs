@@ -8,7 +8,7 @@ use crate::pool::{AppStore, SystemStore, Txn, column};
 use crate::scope::OrganizationScope;
 use kaliun_domain::enrollment::{RECOVERY_ALLOWANCE, recoverable_until};
 use kaliun_domain::posture::{CERTIFICATE_OVERDUE, FLOOD_FROM, Finding, FindingKind, Matter};
-use kaliun_types::id::DeviceId;
+use kaliun_types::id::{BootId, DeviceId};
 use kaliun_types::reason::ReasonCode;
 use std::time::SystemTime;
 use tokio_postgres::Row;
@@ -53,7 +53,7 @@ impl AppStore {
             FindingKind::KeyReused => {
                 let statement =
                     "SELECT d.id, d.name, k.key_reused_since AS since, k.key_reused_at AS last_at, k.key_reused_count AS n,
-                            k.key_reused_source AS source
+                            k.key_reused_source AS source, k.boots
                      FROM device_identity k JOIN device d ON d.id = k.device_id
                      WHERE k.organization_id = $1 AND k.key_reused_at > now() - interval '30 days'
                        AND d.deleted_at IS NULL AND d.revoked_at IS NULL AND ($2::uuid IS NULL OR d.id > $2)
@@ -67,6 +67,16 @@ impl AppStore {
                        AND d.deleted_at IS NULL AND d.revoked_at IS NULL AND ($2::uuid IS NULL OR d.id > $2)
                      ORDER BY d.id LIMIT $3";
                 read(&txn, statement, &[&organization, &after, &page.limit], clone_suspected).await
+            }
+            FindingKind::CertificateOutdated => {
+                let statement =
+                    "SELECT d.id, d.name, k.outdated_since AS since, k.outdated_at AS last_at, k.outdated_count AS n,
+                            k.outdated_source AS source, k.boots
+                     FROM device_identity k JOIN device d ON d.id = k.device_id
+                     WHERE k.organization_id = $1 AND k.outdated_at > now() - interval '30 days' AND k.parked_at IS NULL
+                       AND d.deleted_at IS NULL AND d.revoked_at IS NULL AND ($2::uuid IS NULL OR d.id > $2)
+                     ORDER BY d.id LIMIT $3";
+                read(&txn, statement, &[&organization, &after, &page.limit], certificate_outdated).await
             }
             FindingKind::Refused => {
                 // A box that is refused for good asks once an hour.
@@ -238,14 +248,33 @@ fn reason(row: &Row, table: &'static str) -> Result<ReasonCode, StoreError> {
 }
 
 fn key_reused(row: &Row) -> Result<Finding, StoreError> {
-    let matter = Matter::KeyReused { count: count(row, TABLE)?, source: column(row, TABLE, "source")? };
+    let matter = Matter::KeyReused {
+        count: count(row, TABLE)?,
+        source: column(row, TABLE, "source")?,
+        last_boot: last_boot(row)?,
+    };
     about_device(row, matter)
+}
+
+/// The boot that came last, from a row with the columns `id` and `boots`.
+fn last_boot(row: &Row) -> Result<Option<BootId>, StoreError> {
+    let history = history_from_row(row, column(row, "device", "id")?)?;
+    Ok(history.boots().last().map(|boot| boot.id))
 }
 
 fn clone_suspected(row: &Row) -> Result<Finding, StoreError> {
     let history = history_from_row(row, column(row, "device", "id")?)?;
     let boots = history.rivals().into_iter().map(|boot| (boot.id, boot.source.clone())).collect();
     about_device(row, Matter::CloneSuspected(boots))
+}
+
+fn certificate_outdated(row: &Row) -> Result<Finding, StoreError> {
+    let matter = Matter::CertificateOutdated {
+        count: count(row, TABLE)?,
+        source: column(row, TABLE, "source")?,
+        last_boot: last_boot(row)?,
+    };
+    about_device(row, matter)
 }
 
 fn refused(row: &Row) -> Result<Finding, StoreError> {

@@ -27,7 +27,9 @@ pub struct SessionOpen {
     pub trust_version: i64,
     /// Number of the authority that signed the certificate that it shows.
     pub shown_authority: i32,
-    /// When that runs out.
+    /// That certificate's serial number, as in DER without leading zeros.
+    pub certificate_serial: Vec<u8>,
+    /// When it runs out.
     pub certificate_expires_at: SystemTime,
     /// Whose the device was when that was made; none in those of older versions.
     pub certificate_organization: Option<OrganizationId>,

@@ -1,6 +1,7 @@
 //! Two boxes under one identity, and keys that come under two names.
 
-use crate::support::{Fixture, Session, TestBox, enroll, learn_roots, refusal, samples, with_token};
+use crate::posture::findings;
+use crate::support::{Fixture, Session, TOKEN, TestBox, enroll, learn_roots, refusal, samples, with_token};
 use anyhow::{Context, Result, ensure};
 use kaliun_control_plane::server::Server;
 use kaliun_proto::enrollment::v1::enroll_response::Step as Answer;
@@ -29,13 +30,7 @@ async fn events(fixture: &Fixture, device: &str, code: &str) -> Result<Vec<Strin
 
 /// Lets two copies of a box come in turns at two replicas, until the server is sure. Answers the last session.
 async fn take_turns(fixture: &Fixture, replica: &Server, known: &TestBox) -> Result<Session> {
-    let elsewhere = TestBox {
-        key: KeyPair::try_from(known.key.serialize_der())?,
-        roots: known.roots.clone(),
-        chain: known.chain.clone(),
-        device_id: known.device_id.clone(),
-        address: replica.addresses().device,
-    };
+    let elsewhere = TestBox { address: replica.addresses().device, ..known.copy()? };
     let mut last = known.open_after_boot(ONE).await?;
     for (copy, boot) in [(&elsewhere, OTHER), (known, ONE), (&elsewhere, OTHER)] {
         last = copy.open_after_boot(boot).await?;
@@ -95,6 +90,44 @@ async fn copies_of_a_box_are_parked_until_somebody_chooses() -> Result<()> {
     session.acknowledged(1).await?;
     assert_eq!(events(&fixture, &known.device_id, "device.readopted").await?.len(), 1);
     replica.stop().await;
+    fixture.stop().await
+}
+
+/// A copy of a disk that comes only after the box has its next certificate never takes turns with it, so its boots tell nothing.
+#[tokio::test]
+async fn a_copy_of_a_disk_is_noticed_by_its_old_certificate() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let mut known = TestBox::enroll(&fixture, "cellar").await?;
+    let copy = known.copy()?;
+    let mut session = known.open_after_boot(ONE).await?;
+    known.chain = session.renew(&known.key).await?;
+    // Either counts until the box has come with the new one.
+    known.copy()?.open_after_boot(ONE).await?;
+    let outdated = "device.certificate_outdated";
+    ensure!(events(&fixture, &known.device_id, outdated).await?.is_empty(), "a renewal is nothing to tell");
+
+    copy.open_after_boot(OTHER).await?;
+    assert_eq!(events(&fixture, &known.device_id, outdated).await?.len(), 1);
+    let finding = findings(&fixture, TOKEN, 0).await?.into_iter().find(|finding| finding.reason == outdated);
+    let finding = finding.context("a finding")?;
+    ensure!(finding.count == 1 && finding.source == "127.0.0.1", "{finding:?}");
+    ensure!(
+        finding.remedies.iter().any(|remedy| remedy.command.contains(&format!("--keep-boot {OTHER}"))),
+        "{finding:?}"
+    );
+    // A disk that was set back would stay so: nothing is held back yet.
+    copy.open_after_boot(OTHER).await?;
+    ensure!(device(&fixture, &known.device_id).await?.parked_at_ms == 0, "one box may have done that");
+
+    known.open_after_boot(ONE).await?;
+    ensure!(device(&fixture, &known.device_id).await?.parked_at_ms > 0, "both are there");
+    let told = events(&fixture, &known.device_id, "device.clone_suspected").await?;
+    ensure!(told.len() == 1 && told[0].contains(ONE) && told[0].contains(OTHER), "{told:?}");
+
+    keep(&fixture, &known.device_id, ONE).await?;
+    known.open_after_boot(ONE).await?;
+    let after = findings(&fixture, TOKEN, 0).await?;
+    ensure!(after.iter().all(|finding| finding.reason != outdated), "somebody looked: {after:?}");
     fixture.stop().await
 }
 

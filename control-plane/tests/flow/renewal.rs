@@ -1,35 +1,19 @@
 //! The next certificate over the link, and trust that grows.
 
-use crate::support::{Fixture, PATIENCE, Session, TestBox};
+use crate::support::{Fixture, PATIENCE, TestBox, certificate_request};
 use anyhow::{Context, Result, ensure};
 use kaliun_proto::link::v1::device_message::Message as DeviceWord;
 use kaliun_proto::link::v1::server_message::Message as ServerWord;
 use kaliun_proto::link::v1::{CertificateRequest, TrustHeld};
-use rcgen::{CertificateParams, KeyPair};
-use rustls::pki_types::CertificateDer;
+use rcgen::KeyPair;
 use std::time::Instant;
-
-fn request(key: &KeyPair) -> Result<DeviceWord> {
-    let certificate_request = CertificateParams::default().serialize_request(key)?.der().to_vec();
-    Ok(DeviceWord::CertificateRequest(CertificateRequest { certificate_request }))
-}
-
-/// Waits for the certificate among whatever else the server says.
-async fn certificate(session: &mut Session) -> Result<Vec<CertificateDer<'static>>> {
-    loop {
-        if let ServerWord::Certificate(certificate) = session.next().await? {
-            return Ok(certificate.certificate_chain.into_iter().map(CertificateDer::from).collect());
-        }
-    }
-}
 
 #[tokio::test]
 async fn a_box_gets_its_next_certificate_and_keeps_the_old_one() -> Result<()> {
     let fixture = Fixture::start().await?;
     let mut known = TestBox::enroll(&fixture, "cellar").await?;
     let mut session = known.open().await?;
-    session.send(request(&known.key)?).await?;
-    let next = certificate(&mut session).await?;
+    let next = session.renew(&known.key).await?;
     ensure!(
         next.len() == 2 && next[0] != known.chain[0] && next[1] == known.chain[1],
         "another one of the same authority"
@@ -58,10 +42,9 @@ async fn a_box_gets_so_many_certificates_and_no_more() -> Result<()> {
     let known = TestBox::enroll(&fixture, "cellar").await?;
     let mut session = known.open().await?;
     for _ in 0..AT_ONCE {
-        session.send(request(&known.key)?).await?;
-        certificate(&mut session).await?;
+        session.renew(&known.key).await?;
     }
-    session.send(request(&known.key)?).await?;
+    session.send(certificate_request(&known.key)?).await?;
     // What is said after it is heeded after it.
     session.send(DeviceWord::TrustHeld(TrustHeld { version: 1 })).await?;
     let admin = fixture.admin().await?;
@@ -82,7 +65,7 @@ async fn no_certificate_is_made_for_another_key() -> Result<()> {
     let known = TestBox::enroll(&fixture, "cellar").await?;
     let other = KeyPair::generate()?;
     for word in [
-        request(&other)?,
+        certificate_request(&other)?,
         DeviceWord::CertificateRequest(CertificateRequest { certificate_request: b"garbage".to_vec() }),
         DeviceWord::CertificateRequest(CertificateRequest { certificate_request: vec![0; 8 * 1024] }),
     ] {

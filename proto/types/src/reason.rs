@@ -102,7 +102,8 @@ reasons! {
     CertificateRenewed "certificate.renewed" "Nothing to do.";
     DeviceRevoked "device.revoked" "Nothing to do.";
     DeviceCloneSuspected "device.clone_suspected" "Two boxes use one identity: choose one with `fleetctl device readopt device/NAME --keep-boot BOOT`, and give the other one a key of its own.";
-    DeviceKeyReused "device.key_reused" "Find out who has a copy of this device's key; enrol the box anew with `kaliun-edge enroll --new-key` and revoke this device.";
+    DeviceCertificateOutdated "device.certificate_outdated" "If somebody set the box back to a backup, say so with `fleetctl device readopt device/NAME --keep-boot BOOT`; if nobody did, somebody has a copy of its disk: revoke it, and enrol the box anew with `kaliun-edge enroll --new-key`.";
+    DeviceKeyReused "device.key_reused" "Find out who has a copy of this device's key; enrol the box anew with `kaliun-edge enroll --new-key` and revoke this device. If it is known who it was, say so with `fleetctl device readopt device/NAME --keep-boot BOOT`.";
     DeviceAheadOfDatabase "device.ahead_of_database" "The box remembers what this database does not: it came back from a backup. Say so with `control-plane restored`.";
     RotationWaits "rotation.waits" "Switch on the boxes that `fleetctl ca stragglers` lists, or go on without them by `fleetctl ca rotate advance --force`: they come along when they are back.";
     DeviceReadopted "device.readopted" "Nothing to do.";

@@ -37,10 +37,20 @@ fn boots() -> Vec<(BootId, String)> {
 #[test]
 fn each_says_what_was_seen_and_what_mends_it() {
     check(
-        Matter::KeyReused { count: 2, source: "192.0.2.7".to_owned() },
+        Matter::KeyReused { count: 2, source: "192.0.2.7".to_owned(), last_boot: None },
         "device.key_reused",
         "2 times, last from 192.0.2.7",
         &["fleetctl device revoke device/ID"],
+    );
+    check(
+        Matter::CertificateOutdated {
+            count: 1,
+            source: "192.0.2.7".to_owned(),
+            last_boot: Some(BOOT.parse().unwrap()),
+        },
+        "device.certificate_outdated",
+        "once, last from 192.0.2.7",
+        &["fleetctl device revoke device/ID", &format!("fleetctl device readopt device/cellar --keep-boot {BOOT}")],
     );
     check(
         Matter::CloneSuspected(boots()),

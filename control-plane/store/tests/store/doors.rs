@@ -27,6 +27,7 @@ async fn people_are_let_in_while_ingest_waits_for_the_database() -> Result<()> {
             agent_version: "1".to_owned(),
             trust_version: 0,
             shown_authority: 1,
+            certificate_serial: Vec::new(),
             certificate_expires_at: std::time::SystemTime::UNIX_EPOCH,
             certificate_organization: None,
             known_epoch: 0,

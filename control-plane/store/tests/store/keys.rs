@@ -261,7 +261,7 @@ async fn the_allowance_counts_from_the_latest_end_that_was_ever_granted() -> Res
     };
     let before = ends_at().await?;
     let long_ago = SystemTime::now() - 800 * DAY;
-    let of_then = CertificateGrant { authority: 1, issued_at: long_ago, expires_at: long_ago + 30 * DAY };
+    let of_then = CertificateGrant { issued_at: long_ago, expires_at: long_ago + 30 * DAY, ..grant() };
     let recovered = fixture.store.system.certificate_recover(&hash(10), of_then, long_ago).await?;
     assert_eq!(recovered.map(|enrolled| enrolled.device), Ok(device));
     assert_eq!(ends_at().await?, before);

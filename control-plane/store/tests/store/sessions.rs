@@ -22,6 +22,7 @@ async fn hello(fixture: &Fixture, device: DeviceId) -> Result<SessionOpen> {
         agent_version: "1".to_owned(),
         trust_version: 0,
         shown_authority: 1,
+        certificate_serial: Vec::new(),
         certificate_expires_at: SystemTime::UNIX_EPOCH,
         certificate_organization: None,
         known_epoch: 0,

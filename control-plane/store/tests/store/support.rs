@@ -125,7 +125,8 @@ pub(crate) fn claim(code: &str, lifetime: Duration) -> NewClaim<'_> {
 /// A certificate that is made now.
 pub(crate) fn grant() -> CertificateGrant {
     let now = SystemTime::now();
-    CertificateGrant { authority: 1, issued_at: now, expires_at: now + CERTIFICATE_LIFETIME }
+    let serial = *uuid::Uuid::now_v7().as_bytes();
+    CertificateGrant { authority: 1, serial, issued_at: now, expires_at: now + CERTIFICATE_LIFETIME }
 }
 
 pub(crate) fn new_device<'a>(key_hash: &'a [u8], name: &'a DeviceName) -> NewDevice<'a> {
