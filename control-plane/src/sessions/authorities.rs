@@ -184,6 +184,9 @@ impl Teller {
                     told += 1;
                 } else if tell(session, &credentials) {
                     told += 1;
+                } else if session.take_not_renewed() {
+                    session.send(Message::RenewCertificate(RenewCertificate {}));
+                    told += 1;
                 }
             }
             if told == 0 {

@@ -54,6 +54,8 @@ struct Inner {
     event_bytes: u32,
     sample_bytes: u32,
     trust: Trust,
+    /// The device asked for a certificate that it did not get, and which it may have.
+    is_to_ask_again: bool,
 }
 
 /// The trust bundle that a device holds, and what it was told of the authorities.
@@ -206,6 +208,16 @@ impl SessionHandle {
     /// twice as long, for some devices cannot follow, and what is told may get lost.
     pub(crate) fn is_to_be_told(&self, revision: i64) -> bool {
         self.inner().trust.is_to_be_told(revision, uptime_ms())
+    }
+
+    /// The device asked for a certificate and did not get it, by no fault of its own.
+    pub(crate) fn not_renewed(&self) {
+        self.inner().is_to_ask_again = true;
+    }
+
+    /// Whether the device is to be asked to ask once more for what it did not get. Once.
+    pub(crate) fn take_not_renewed(&self) -> bool {
+        std::mem::take(&mut self.inner().is_to_ask_again)
     }
 
     /// Sends a sign of life.

@@ -7,6 +7,7 @@ use crate::listen::places::{Place, Places};
 use crate::metrics::Metrics;
 use crate::sessions::handle::SessionHandle;
 use crate::tasks::Tasks;
+use futures_util::StreamExt;
 use kaliun_proto::link::v1::Certificate;
 use kaliun_proto::link::v1::server_message::Message;
 use kaliun_store::{StoreError, SystemStore};
@@ -16,9 +17,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 
-/// Requests that wait. Each takes some milliseconds; what does not fit is asked again by the box.
+/// Requests that wait. Each takes some milliseconds; boxes whose requests find no room are reminded.
 const WAITING_MAX: usize = 1_024;
+/// Requests that are answered at once: half of the connections to the database. Commits that come together cost one write.
+const ANSWERED_AT_ONCE: usize = 4;
 /// Of one device: a certificate and a bundle.
 const WAITING_FOR_EACH: u32 = 2;
 /// Certificates of one device: several at once, for a rotation that goes forth and back asks for one each time, and then one an hour.
@@ -65,18 +69,15 @@ impl Renewals {
         changes: Changes,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let (waiting, mut requests) = mpsc::channel(WAITING_MAX);
+        let (waiting, requests) = mpsc::channel(WAITING_MAX);
         let stopping = tasks.stopping();
         let worker = Worker { store, authority, changes, metrics };
         tasks.spawn("renewals", async move {
-            loop {
-                tokio::select! {
-                    request = requests.recv() => match request {
-                        Some(request) => worker.answer(request).await,
-                        None => return,
-                    },
-                    () = stopping.cancelled() => return,
-                }
+            let answering =
+                ReceiverStream::new(requests).for_each_concurrent(ANSWERED_AT_ONCE, |request| worker.answer(request));
+            tokio::select! {
+                () = answering => {}
+                () = stopping.cancelled() => {}
             }
         });
         let certificates = Limiter::for_many(DEVICES_MAX, CERTIFICATES_AT_ONCE, CERTIFICATE_INTERVAL);
@@ -87,9 +88,12 @@ impl Renewals {
         }
     }
 
-    /// A device asks for its next certificate. What finds no room is asked again by the box, which is also reminded.
+    /// A device asks for its next certificate. When that finds no room, the box is reminded later.
     pub(crate) fn renew(&self, session: &Arc<SessionHandle>, request: CheckedRequest) {
-        let Some(place) = self.places.take(session.device) else { return };
+        let Some(place) = self.places.take(session.device) else {
+            session.not_renewed();
+            return;
+        };
         if let Err(wait) = self.certificates.take(&session.device, Instant::now()) {
             tracing::debug!(device.id = %session.device, ?wait, "asks for too many certificates");
             return;
@@ -115,8 +119,9 @@ impl Renewals {
 
     fn wait(&self, session: &Arc<SessionHandle>, asked: Asked, place: Place<DeviceId>) {
         let waiting = Waiting { session: Arc::clone(session), asked, _place: place };
+        // There is room for whoever has a place, unless the process stops.
         if self.waiting.try_send(waiting).is_err() {
-            tracing::debug!(device.id = %session.device, "too many ask for certificates at once");
+            tracing::debug!(device.id = %session.device, "nobody answers what is asked about certificates any more");
         }
     }
 }
@@ -135,7 +140,8 @@ impl Worker {
             Asked::Certificate(request) => {
                 if let Err(error) = self.renew(session, request).await {
                     let error = &error as &dyn std::error::Error;
-                    tracing::warn!(device.id = %session.device, error, "certificate not renewed; the box asks again");
+                    tracing::warn!(device.id = %session.device, error, "certificate not renewed; the box is reminded");
+                    session.not_renewed();
                 }
             }
             Asked::TrustHeld => {

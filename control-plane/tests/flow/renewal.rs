@@ -1,10 +1,10 @@
 //! The next certificate over the link, and trust that grows.
 
-use crate::support::{Fixture, PATIENCE, TestBox, certificate_request};
+use crate::support::{Fixture, PATIENCE, TestBox, certificate_request, samples};
 use anyhow::{Context, Result, ensure};
 use kaliun_proto::link::v1::device_message::Message as DeviceWord;
 use kaliun_proto::link::v1::server_message::Message as ServerWord;
-use kaliun_proto::link::v1::{CertificateRequest, TrustHeld};
+use kaliun_proto::link::v1::{CertificateRequest, Heartbeat, TrustHeld};
 use rcgen::KeyPair;
 use std::time::Instant;
 
@@ -55,6 +55,37 @@ async fn a_box_gets_so_many_certificates_and_no_more() -> Result<()> {
     }
     let count: i64 = admin.query_one("SELECT count(*) FROM device_certificate", &[]).await?.get(0);
     assert_eq!(count, 1 + AT_ONCE, "the one it enrolled with, and the others");
+    fixture.stop().await
+}
+
+/// Many boxes whose certificates are due at once find no room for all that they ask, and would ask again only after ten minutes.
+#[tokio::test]
+async fn a_box_whose_request_found_no_room_is_reminded() -> Result<()> {
+    const ROOM: usize = 2;
+    let fixture = Fixture::start().await?;
+    let known = TestBox::enroll(&fixture, "cellar").await?;
+    let mut session = known.open().await?;
+    let mut admin = fixture.admin().await?;
+    let busy = admin.transaction().await?;
+    busy.query_one("SELECT 1 FROM device WHERE id::text = $1 FOR UPDATE", &[&known.device_id]).await?;
+    for _ in 0..=ROOM {
+        session.send(certificate_request(&known.key)?).await?;
+    }
+    // What was said before it was heeded before it.
+    session.send(DeviceWord::SampleBatch(samples(1, 1))).await?;
+    session.acknowledged(1).await?;
+    busy.rollback().await?;
+    let mut certificates = 0;
+    loop {
+        match session.next().await? {
+            ServerWord::Certificate(_) => certificates += 1,
+            ServerWord::RenewCertificate(_) => break,
+            ServerWord::Heartbeat(_) => session.send(DeviceWord::Heartbeat(Heartbeat { now_ms: 0 })).await?,
+            _ => {}
+        }
+    }
+    session.renew(&known.key).await?;
+    ensure!(certificates == ROOM, "{certificates}");
     fixture.stop().await
 }
 
