@@ -98,16 +98,26 @@ async fn reap(store: &SystemStore, changes: &Changes) -> Result<usize, StoreErro
     Ok(ended.len())
 }
 
-/// Starts the rotation of the authorities, for when it shall go by itself.
-pub(crate) fn start_rotation(tasks: &Tasks, authority: &Authority) {
-    let (authority, told) = (authority.clone(), Arc::new(AtomicI64::new(0)));
+/// Starts what goes by the clock of certificates: the rotation of the authorities, for when it shall go by itself, and the look at when
+/// certificates run out.
+pub(crate) fn start_certificates(tasks: &Tasks, authority: &Authority, store: &SystemStore, metrics: &Arc<Metrics>) {
+    let (rotated, told) = (authority.clone(), Arc::new(AtomicI64::new(0)));
     every(tasks, "rotation", ROTATION_PERIOD, move || {
-        let (authority, told) = (authority.clone(), Arc::clone(&told));
+        let (authority, told) = (rotated.clone(), Arc::clone(&told));
         async move { rotation::look(&authority, &told).await }
+    });
+    let looked_at = (authority.clone(), store.clone(), Arc::clone(metrics));
+    every(tasks, "certificate-expiry", CERTIFICATE_PERIOD, move || {
+        let (authority, store, metrics) = looked_at.clone();
+        async move {
+            let now = authority.now();
+            certificates::look(&store, &metrics, now).await?;
+            store.certificate_delete_ended(now - CERTIFICATES_KEPT, CERTIFICATES_BATCH).await.map(|_count| ())
+        }
     });
 }
 
-/// Starts all of it.
+/// Starts all else.
 pub(crate) fn start(
     tasks: &Tasks,
     store: &SystemStore,
@@ -115,16 +125,7 @@ pub(crate) fn start(
     replica_name: &str,
     changes: &Changes,
     waiting: Waiting,
-    metrics: &Arc<Metrics>,
 ) {
-    let certificates = (store.clone(), Arc::clone(metrics));
-    every(tasks, "certificate-expiry", CERTIFICATE_PERIOD, move || {
-        let (store, metrics) = certificates.clone();
-        async move {
-            certificates::look(&store, &metrics).await?;
-            store.certificate_delete_ended(clock::now() - CERTIFICATES_KEPT, CERTIFICATES_BATCH).await.map(|_count| ())
-        }
-    });
     let lease = (store.clone(), changes.clone(), replica_name.to_owned());
     every(tasks, "replica-lease", HEARTBEAT, move || {
         let (store, changes, name) = lease.clone();

@@ -936,6 +936,8 @@ GRANT SELECT(facts) ON TABLE public.enrollment TO kaliun_app;
 
 GRANT SELECT(source_address) ON TABLE public.enrollment TO kaliun_app;
 
+GRANT SELECT(device_id) ON TABLE public.enrollment TO kaliun_app;
+
 GRANT SELECT(created_at) ON TABLE public.enrollment TO kaliun_app;
 
 GRANT SELECT(join_token_id) ON TABLE public.enrollment TO kaliun_app;

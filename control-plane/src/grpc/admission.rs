@@ -11,9 +11,9 @@ use crate::grpc::enrollment::{Waiting, name_parts};
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::enrollment_service_server::EnrollmentService;
 use kaliun_proto::telemetry::v1::Facts;
-use kaliun_store::{AppStore, Approval, NotApproved, SystemStore, WaitingRow};
-use kaliun_types::id::EnrollmentId;
-use kaliun_types::label;
+use kaliun_store::{AppStore, Approval, Enrolled, NotApproved, SystemStore, WaitingRow};
+use kaliun_types::id::{EnrollmentId, InstallationId};
+use kaliun_types::label::{self, Labels};
 use kaliun_types::name::DeviceName;
 use prost::Message;
 use tonic::{Request, Response, Status};
@@ -52,6 +52,48 @@ fn id_from(text: &str) -> Result<EnrollmentId, Status> {
     text.parse().map_err(|error| status::invalid("id", error))
 }
 
+impl Admissions {
+    /// Takes a box in. None when it does not wait.
+    async fn admit(
+        &self,
+        caller: &Caller,
+        id: EnrollmentId,
+        seen_facts_hash: &[u8],
+        name: Option<&DeviceName>,
+        installation: Option<InstallationId>,
+        labels: &Labels,
+    ) -> Result<Option<Enrolled>, Status> {
+        let row = self.store.enrollment_waiting(caller.scope(), id).await.map_err(status::store)?;
+        let Some(row) = row else { return Ok(None) };
+        let facts = facts_of(&row);
+        let facts_hash = sha256(&row.facts);
+        if !seen_facts_hash.is_empty() && seen_facts_hash != facts_hash {
+            return Err(came_again());
+        }
+        let now = self.authority.now();
+        let approval = Approval {
+            installation,
+            name,
+            parts: name_parts(&facts, &row.key_hash),
+            labels,
+            facts_hash: &facts_hash,
+            certificate: self.authority.current().grant(now),
+        };
+        let admitted = self.system.enrollment_admit(caller.scope(), &caller.actor(), id, approval, now).await;
+        match admitted.map_err(status::store)? {
+            Ok(enrolled) => Ok(Some(enrolled)),
+            Err(NotApproved::NoSuchCode | NotApproved::NoSuchEnrollment) => Ok(None),
+            Err(NotApproved::HasChanged) => Err(came_again()),
+            Err(NotApproved::NoSuchInstallation) => Err(status::not_found("installation")),
+            Err(NotApproved::TokenRefused(reason)) => Err(Status::failed_precondition(format!(
+                "{}: the join token that this box came with lets no box in any more; make another and enrol the box with it",
+                reason.code()
+            ))),
+            Err(NotApproved::KeyRefused(reason)) => Err(status::not_taken_in(reason)),
+        }
+    }
+}
+
 #[tonic::async_trait]
 impl EnrollmentService for Admissions {
     async fn list_enrollments(
@@ -87,33 +129,15 @@ impl EnrollmentService for Admissions {
             id => Some(id.parse().map_err(|error| status::invalid("installation_id", error))?),
         };
         let labels = label::check(request.labels).map_err(|error| status::invalid("labels", error))?;
-        let row = self.store.enrollment_waiting(caller.scope(), id).await.map_err(status::store)?;
-        let row = row.ok_or_else(nobody_waits)?;
-        let facts = facts_of(&row);
-        let facts_hash = sha256(&row.facts);
-        if !request.facts_hash.is_empty() && request.facts_hash != facts_hash {
-            return Err(came_again());
-        }
-        let now = self.authority.now();
-        let approval = Approval {
-            installation,
-            name: name.as_ref(),
-            parts: name_parts(&facts, &row.key_hash),
-            labels: &labels,
-            facts_hash: &facts_hash,
-            certificate: self.authority.current().grant(now),
+        let admitted = self.admit(&caller, id, &request.facts_hash, name.as_ref(), installation, &labels).await?;
+        let enrolled = match admitted {
+            Some(enrolled) => enrolled,
+            // Asked again, for the answer was lost, or two said yes at once.
+            None => {
+                let admitted = self.store.enrollment_admitted(caller.scope(), id).await.map_err(status::store)?;
+                admitted.ok_or_else(nobody_waits)?
+            }
         };
-        let admitted = self.system.enrollment_admit(caller.scope(), &caller.actor(), id, approval, now).await;
-        let enrolled = admitted.map_err(status::store)?.map_err(|refused| match refused {
-            NotApproved::NoSuchCode | NotApproved::NoSuchEnrollment => nobody_waits(),
-            NotApproved::HasChanged => came_again(),
-            NotApproved::NoSuchInstallation => status::not_found("installation"),
-            NotApproved::TokenRefused(reason) => Status::failed_precondition(format!(
-                "{}: the join token that this box came with lets no box in any more; make another and enrol the box with it",
-                reason.code()
-            )),
-            NotApproved::KeyRefused(reason) => status::not_taken_in(reason),
-        })?;
         self.waiting.decided(id);
         self.changes.tell(enrolled.organization, enrolled.device);
         Ok(Response::new(proto::ApproveEnrollmentResponse {

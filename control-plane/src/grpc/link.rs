@@ -268,7 +268,11 @@ async fn hear_hello(inbound: &mut Streaming<Frame>) -> Result<proto::Hello, Stat
         && hello.capabilities.len() <= 64
         && hello.capabilities.iter().all(|word| word.len() <= 32)
         && hello.spools.len() <= 8
-        && hello.spools.iter().all(|spool| spool.spool_id.len() == 16);
+        && hello.spools.iter().all(|spool| spool.spool_id.len() == 16)
+        && hello.spools.iter().enumerate().all(|(place, spool)| {
+            hello.spools.iter().skip(place + 1).all(|other| other.item_class != spool.item_class)
+        })
+        && [&hello.settings_hash, &hello.facts_hash].into_iter().all(|hash| hash.is_empty() || hash.len() == 32);
     if fits { Ok(*hello) } else { Err(protocol_error()) }
 }
 

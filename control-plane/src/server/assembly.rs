@@ -135,10 +135,10 @@ pub(super) async fn assemble(
         proxies: config.public_proxies.clone(),
         tasks: tasks.clone(),
     };
-    reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting.clone(), &metrics);
+    reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting.clone());
     reconcile::count_refusals(tasks, &store.system, refusals);
     reconcile::keep_journal(tasks, &store.system, &config.state_dir);
-    reconcile::start_rotation(tasks, &authority);
+    reconcile::start_certificates(tasks, &authority, &store.system, &metrics);
     wakeups::start(tasks, store.wakeups.clone(), store.system.clone(), Arc::clone(&registry), waiting);
     wakeups::tell_decisions(tasks, store.system.clone(), decided);
     let following = authorities::follow(tasks, &authority, tls, Arc::clone(&registry), renewals);

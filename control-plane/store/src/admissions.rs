@@ -363,6 +363,38 @@ impl AppStore {
         txn.commit().await?;
         row.as_ref().map(waiting_from_row).transpose()
     }
+
+    /// The device that was made of a box of the scope's organization that waited: whoever asks again, because an answer was lost, gets
+    /// the same one.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn enrollment_admitted(
+        &self,
+        scope: &OrganizationScope,
+        id: EnrollmentId,
+    ) -> Result<Option<Enrolled>, StoreError> {
+        const OPERATION: &str = "enrollment_admitted";
+        const TABLE: &str = "device";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
+        let row = txn
+            .row_opt(
+                "SELECT d.id, d.name, d.organization_id FROM enrollment e
+                 JOIN device d ON d.organization_id = e.organization_id AND d.id = e.device_id
+                 WHERE e.organization_id = $1 AND e.id = $2 AND e.state = 2 AND e.join_token_id IS NOT NULL AND d.deleted_at IS NULL",
+                &[&scope.organization(), &id],
+            )
+            .await?;
+        txn.commit().await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Enrolled {
+            device: column(&row, TABLE, "id")?,
+            name: column(&row, TABLE, "name")?,
+            organization: column(&row, TABLE, "organization_id")?,
+            is_new: false,
+        }))
+    }
 }
 
 fn actor_of(token: &JoinToken) -> String {

@@ -77,12 +77,14 @@ async fn a_box_whose_request_found_no_room_is_reminded() -> Result<()> {
     busy.rollback().await?;
     let mut certificates = 0;
     loop {
-        match session.next().await? {
-            ServerWord::Certificate(_) => certificates += 1,
-            ServerWord::RenewCertificate(_) => break,
-            ServerWord::Heartbeat(_) => session.send(DeviceWord::Heartbeat(Heartbeat { now_ms: 0 })).await?,
-            _ => {}
+        let word = session.next().await?;
+        if matches!(word, ServerWord::RenewCertificate(_)) {
+            break;
         }
+        if matches!(word, ServerWord::Heartbeat(_)) {
+            session.send(DeviceWord::Heartbeat(Heartbeat { now_ms: 0 })).await?;
+        }
+        certificates += usize::from(matches!(word, ServerWord::Certificate(_)));
     }
     session.renew(&known.key).await?;
     ensure!(certificates == ROOM, "{certificates}");
