@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::reconcile::LEASE;
 use crate::server::database::{Database, DatabaseError};
 use clap::{Args, Subcommand};
+use kaliun_domain::rotation::{Pause, Phase};
 use kaliun_store::{AuthorityRows, KeysKept, StoreError, SystemStore};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -226,11 +227,23 @@ async fn import(config: &Config, store: &SystemStore, from: &Path, lock: &Lock) 
     }
     let portable = Portable::decode(&lock.read(from, AUTHORITIES)?)?;
     let keys = KeyFile::open_or_create(&config.authority_key_file)?;
-    let rows = portable.seal(&keys, 0, clock::now())?;
+    let mut rows = portable.seal(&keys, 0, clock::now())?;
     check(&rows, &keys)?;
+    let is_rotating = rows.rotation.phase() != Phase::Steady;
+    if is_rotating {
+        // This database knows no device yet, so none would hold the rotation up, and those that come would find their authority gone.
+        let (by, reason) = ("control-plane ca import".to_owned(), "imported in the middle of a rotation".to_owned());
+        rows.steering.pause = Some(Pause { since: rows.steering.phase_since, by, reason });
+    }
     store.authorities_import(&rows).await??;
+    let rotation = if is_rotating {
+        " They were exported in the middle of a rotation, which stands still: when this database knows the devices again, go on with \
+         `fleetctl ca rotate resume`."
+    } else {
+        ""
+    };
     Ok(format!(
-        "{} authorities and {} trust bundles are in the database, sealed with {}.",
+        "{} authorities and {} trust bundles are in the database, sealed with {}.{rotation}",
         rows.authorities.len(),
         rows.bundles.len(),
         config.authority_key_file.display()

@@ -310,7 +310,12 @@ impl Inner {
         loop {
             // Nothing is written for a box that waits by code before it has a place.
             if place.is_none() && secret_hash.is_none() {
-                place = Some(self.room.by_code(source).ok_or(Ended::Refused(ReasonCode::EnrollmentBusy))?);
+                place = self.room.by_code(source);
+                if place.is_none() {
+                    // Whoever was told yes does not wait, however many others do.
+                    let approved = self.store.enrollment_approved(&proved.request.key_hash).await?;
+                    return self.collect(approved.ok_or(Ended::Refused(ReasonCode::EnrollmentBusy))?).await;
+                }
             }
             let (credentials, now) = (self.authority.current(), self.authority.now());
             let new = NewDevice {
@@ -330,17 +335,16 @@ impl Inner {
                 }
             };
             if place.is_none()
+                && row.state != EnrollmentState::Approved
                 && let Some(secret_hash) = secret_hash
             {
+                let taken = self.room.by_token(source, *secret_hash, proved.request.key_hash);
                 // It waits without a stream, too: its row is there.
-                place = Some(self.room.by_token(*secret_hash).ok_or(Ended::Later(WITHOUT_A_STREAM))?);
+                place = Some(taken.ok_or(Ended::Later(WITHOUT_A_STREAM))?);
             }
             let waited = self.wait_for_yes(row, &proved.check_commitment, &mut decisions, dialogue, shown).await?;
             if let Some(approved) = waited {
-                let (credentials, now) = (self.authority.current(), self.authority.now());
-                let grant = credentials.grant(now);
-                let enrolled = self.store.enrollment_collect(approved, grant, now).await?;
-                return Ok((credentials, grant, enrolled.map_err(Ended::Refused)?));
+                return self.collect(approved).await;
             }
             // Its commitment is used up, so the next code takes another stream.
             if dialogue.has_revealed {
@@ -350,6 +354,14 @@ impl Inner {
                 self.refusals.count(source, None, ReasonCode::EnrollmentCodeExpired);
             }
         }
+    }
+
+    /// Gives a box that was told yes what it waited for.
+    async fn collect(&self, approved: EnrollmentId) -> Result<(Arc<Credentials>, CertificateGrant, Enrolled), Ended> {
+        let (credentials, now) = (self.authority.current(), self.authority.now());
+        let grant = credentials.grant(now);
+        let enrolled = self.store.enrollment_collect(approved, grant, now).await?;
+        Ok((credentials, grant, enrolled.map_err(Ended::Refused)?))
     }
 
     async fn issue(

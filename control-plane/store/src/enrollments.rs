@@ -274,6 +274,24 @@ impl SystemStore {
         Ok(Ok(Enrolled { is_new: true, ..enrolled }))
     }
 
+    /// The box with this key that was told yes and has not come for its certificate since.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn enrollment_approved(&self, key_hash: &[u8]) -> Result<Option<EnrollmentId>, StoreError> {
+        const OPERATION: &str = "enrollment_approved";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let row = txn
+            .row_opt(
+                "SELECT id FROM enrollment WHERE key_hash = $1 AND state = 2 AND collected_at IS NULL",
+                &[&key_hash],
+            )
+            .await?;
+        txn.commit().await?;
+        row.as_ref().map(|row| column(row, "enrollment", "id")).transpose()
+    }
+
     /// What became of a waiting box.
     ///
     /// # Errors

@@ -119,6 +119,44 @@ async fn a_box_that_was_switched_off_meanwhile_hears_what_was_said() -> Result<(
     fixture.stop().await
 }
 
+/// The room for boxes that wait over a stream is for those that wait: who was told yes takes none of it.
+#[tokio::test]
+async fn a_box_that_was_told_yes_gets_its_certificate_however_many_others_wait() -> Result<()> {
+    const ROOM: usize = 100;
+    // All come from here, which is not what fills the room in this test.
+    let fixture = Fixture::start_with(|config| config.device_sources_hidden = true).await?;
+    let public = fixture.public().await?;
+    let secret = token(&fixture, "", true).await?;
+    let roots = learn_roots(&fixture).await?;
+    let (approved, late) = (KeyPair::generate()?, KeyPair::generate()?);
+    leave_waiting(&fixture, &approved, &secret, "approved").await?;
+    let seen = waiting(&public).await?.pop().context("one waits")?;
+
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let keys = (0..ROOM).map(|_| KeyPair::generate()).collect::<Result<Vec<_>, _>>()?;
+    let waits = keys.iter().map(|key| enroll_telling(&fixture, &roots, key, &secret, "other", &tell));
+    let others = futures_util::future::join_all(waits);
+    let (unheard, _told) = mpsc::unbounded_channel();
+    let work = async {
+        for _ in 0..ROOM {
+            tokio::time::timeout(PATIENCE, told.recv()).await?.context("it waits")?;
+        }
+        let answer = enroll_telling(&fixture, &roots, &late, &secret, "late", &unheard).await?;
+        let Answer::Refused(refused) = answer else { bail!("there is room: {answer:?}") };
+        assert_eq!((refused.reason.as_str(), refused.retryable), ("enrollment.busy", true));
+        approve(&public, &seen.id).await?;
+        let answer = enroll_telling(&fixture, &roots, &approved, &secret, "approved", &unheard).await?;
+        let Answer::Issued(issued) = answer else { bail!("not issued: {answer:?}") };
+        assert_eq!(issued.device_name, "approved");
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        ended = others => bail!("nobody has decided: {:?}", ended.first()),
+        done = work => done?,
+    }
+    fixture.stop().await
+}
+
 #[tokio::test]
 async fn a_pattern_names_boxes_without_anybody_s_help() -> Result<()> {
     let fixture = Fixture::start().await?;
@@ -144,7 +182,7 @@ async fn what_waits_for_nobody_in_particular_is_on_no_list() -> Result<()> {
     let fixture = Fixture::start().await?;
     let public = fixture.public().await?;
     crate::support::claim_code(&fixture, "by-code").await?;
-    leave_waiting(&fixture, &token(&fixture, "", true).await?, "by-token").await?;
+    leave_waiting(&fixture, &KeyPair::generate()?, &token(&fixture, "", true).await?, "by-token").await?;
     let names: Vec<String> = waiting(&public).await?.into_iter().map(|waiting| waiting.name).collect();
     assert_eq!(names, ["by-token"]);
     fixture.stop().await

@@ -11,11 +11,10 @@ use kaliun_proto::enrollment::v1::TrustBundle;
 use kaliun_proto::fleet::v1 as fleet;
 use kaliun_proto::fleet::v1::RotationPhase;
 use kaliun_proto::fleet::v1::authority_service_client::AuthorityServiceClient;
+use kaliun_proto::link::v1::TrustHeld;
 use kaliun_proto::link::v1::device_message::Message as DeviceWord;
 use kaliun_proto::link::v1::server_message::Message as ServerWord;
-use kaliun_proto::link::v1::{CertificateRequest, TrustHeld};
 use prost::Message;
-use rcgen::CertificateParams;
 use rustls::pki_types::CertificateDer;
 use std::time::Instant;
 use tonic::transport::Channel;
@@ -91,14 +90,8 @@ pub(crate) async fn learn(session: &mut Session) -> Result<Vec<CertificateDer<'s
 /// Waits to be asked, asks, and takes the next certificate.
 pub(crate) async fn renew(session: &mut Session, known: &mut TestBox) -> Result<()> {
     while !matches!(session.next().await?, ServerWord::RenewCertificate(_)) {}
-    let certificate_request = CertificateParams::default().serialize_request(&known.key)?.der().to_vec();
-    session.send(DeviceWord::CertificateRequest(CertificateRequest { certificate_request })).await?;
-    loop {
-        if let ServerWord::Certificate(certificate) = session.next().await? {
-            known.chain = certificate.certificate_chain.into_iter().map(CertificateDer::from).collect();
-            return Ok(());
-        }
-    }
+    known.chain = session.renew(&known.key).await?;
+    Ok(())
 }
 
 #[tokio::test]

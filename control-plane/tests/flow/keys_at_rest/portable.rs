@@ -2,13 +2,15 @@
 
 use super::refused;
 use crate::support::ca::{passphrase, run_ca, text};
-use crate::support::{Fixture, TestBox, config_for, secure_stream};
+use crate::support::{Fixture, TestBox, config_for, public_channel, secure_stream, with_token};
 use anyhow::{Context, Result, ensure};
 use kaliun_cluster::testing::TestDatabase;
 use kaliun_control_plane::authority::{AuthorityError, KeyFile};
 use kaliun_control_plane::ca::CaError;
 use kaliun_control_plane::config::Config;
 use kaliun_control_plane::server::Server;
+use kaliun_proto::fleet::v1 as fleet;
+use kaliun_proto::fleet::v1::authority_service_client::AuthorityServiceClient;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -60,6 +62,30 @@ async fn what_was_exported_goes_into_an_empty_database_and_boxes_know_the_server
     let server = Server::start(&other).await?;
     assert_eq!(server.trust_hash(), fixture.server.trust_hash());
     secure_stream(server.addresses().device, &known.roots, None).await.context("a box believes it")?;
+    server.stop().await;
+    fixture.stop().await
+}
+
+/// A database that knows no devices would let a rotation go on by itself to its end, and boxes that come back find their authority gone.
+#[tokio::test]
+async fn a_rotation_that_goes_by_itself_stands_still_in_a_database_that_knows_no_devices() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    TestBox::enroll(&fixture, "cellar").await?;
+    let request = fleet::StartRotationRequest { is_automatic: true, ..fleet::StartRotationRequest::default() };
+    AuthorityServiceClient::new(fixture.public().await?).start_rotation(with_token(request)).await?;
+    let (words, file) = (passphrase(&fixture, PASSPHRASE)?, fixture.folder().join("authorities"));
+    run_ca(fixture.config(), &["export", "--to", text(&file), "--passphrase-file", text(&words)]).await??;
+
+    let (_database, other) = elsewhere(&fixture).await?;
+    let said = run_ca(&other, &["import", "--from", text(&file), "--passphrase-file", text(&words)]).await??;
+    ensure!(said.contains("fleetctl ca rotate resume"), "{said}");
+    let server = Server::start(&other).await?;
+    let mut client = AuthorityServiceClient::new(public_channel(&server).await?);
+    let answer = client.get_rotation(with_token(fleet::GetRotationRequest {})).await?.into_inner();
+    let rotation = answer.rotation.context("a rotation")?;
+    assert_eq!(rotation.phase(), fleet::RotationPhase::Trust);
+    ensure!(rotation.reason.as_ref().is_some_and(|reason| reason.code == "rotation.paused"), "{rotation:?}");
+    ensure!(rotation.grace_ms > 0, "it goes by itself again when somebody says so: {rotation:?}");
     server.stop().await;
     fixture.stop().await
 }

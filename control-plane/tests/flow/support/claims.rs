@@ -56,12 +56,11 @@ pub(crate) async fn check(fixture: &Fixture, code: &str) -> Result<String> {
 }
 
 /// Lets a box come with a token whose boxes wait for an operator, and leaves: it goes on waiting.
-pub(crate) async fn leave_waiting(fixture: &Fixture, join_token: &str, hostname: &str) -> Result<()> {
+pub(crate) async fn leave_waiting(fixture: &Fixture, key: &KeyPair, join_token: &str, hostname: &str) -> Result<()> {
     let roots = learn_roots(fixture).await?;
-    let key = KeyPair::generate()?;
     let (tell, mut told) = mpsc::unbounded_channel();
     tokio::select! {
-        ended = enroll_telling(fixture, &roots, &key, join_token, hostname, &tell) => bail!("nobody has decided: {ended:?}"),
+        ended = enroll_telling(fixture, &roots, key, join_token, hostname, &tell) => bail!("nobody has decided: {ended:?}"),
         pending = told.recv() => {
             assert_eq!(pending.context("it waits")?.claim_code, "", "an operator decides");
             Ok(())

@@ -108,6 +108,7 @@ impl Tenant {
         for number in 1..=2 {
             leave_waiting(
                 fixture,
+                &rcgen::KeyPair::generate()?,
                 &asking.approval_token(&format!("{word} approval {number}")).await?,
                 &format!("{word}-waiting-{number}"),
             )
