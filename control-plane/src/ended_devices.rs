@@ -12,7 +12,8 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 use thiserror::Error;
 
 /// Its name in the state folder.
@@ -47,6 +48,17 @@ pub enum JournalError {
         /// Which line, from 1 on.
         line: usize,
     },
+}
+
+/// The journal is not up to date.
+#[derive(Debug, Error)]
+pub(crate) enum NotFollowed {
+    /// The database does not say what ended.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It cannot be written down.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
 }
 
 /// One line.
@@ -130,8 +142,9 @@ pub fn read(path: &Path) -> Result<Vec<EndedDevice>, JournalError> {
 pub(crate) struct Journal {
     path: PathBuf,
     known: HashMap<DeviceId, Standing>,
+    /// By the database's clock, as ends are noted.
     looked_at: SystemTime,
-    whole_at: Option<SystemTime>,
+    whole_at: Option<Instant>,
 }
 
 impl Journal {
@@ -147,9 +160,13 @@ impl Journal {
     }
 
     /// Writes down what is not in it yet.
-    pub(crate) async fn follow(&mut self, store: &SystemStore) -> Result<(), StoreError> {
-        let now = clock::now();
-        let is_whole = self.whole_at.is_none_or(|at| now.duration_since(at).unwrap_or_default() >= WHOLE_PERIOD);
+    ///
+    /// # Errors
+    /// The database failed, or the file cannot be written; what was not written is tried again the next time.
+    pub(crate) async fn follow(&mut self, store: &SystemStore) -> Result<(), NotFollowed> {
+        let now = store.database_time().await?;
+        let began = Instant::now();
+        let is_whole = self.whole_at.is_none_or(|at| began.duration_since(at) >= WHOLE_PERIOD);
         let from = if is_whole { SystemTime::UNIX_EPOCH } else { self.looked_at - LOOK_BACK };
         let mut after = (from, DeviceId::from_uuid(uuid::Uuid::nil()));
         loop {
@@ -157,17 +174,11 @@ impl Journal {
             let Some((at, last)) = page.last() else { break };
             after = (*at, last.device);
             let devices: Vec<EndedDevice> = page.into_iter().map(|(_at, device)| device).collect();
-            if let Err(error) = self.append(&devices).await {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the journal of ended devices cannot be written"
-                );
-                return Ok(());
-            }
+            self.append(&devices).await?;
         }
         self.looked_at = now;
         if is_whole {
-            self.whole_at = Some(now);
+            self.whole_at = Some(began);
         }
         Ok(())
     }
@@ -190,6 +201,76 @@ impl Journal {
         written.map_err(|_cancelled| failed(io::ErrorKind::Interrupted.into()))?.map_err(failed)?;
         self.known.extend(fresh.iter().map(|device| (device.device, standing(device))));
         Ok(())
+    }
+}
+
+/// Keeps a journal that may not be there yet, or not be readable.
+pub(crate) struct Keeper {
+    state_dir: PathBuf,
+    journal: Option<Journal>,
+}
+
+impl Keeper {
+    pub(crate) fn new(state_dir: &Path) -> Self {
+        Self { state_dir: state_dir.to_owned(), journal: None }
+    }
+
+    /// Opens the journal, if that is to be done, and brings it up to date.
+    ///
+    /// # Errors
+    /// One of both did not work; it is tried again the next time.
+    pub(crate) async fn follow(&mut self, store: &SystemStore) -> Result<(), NotFollowed> {
+        let journal = match self.journal.take() {
+            Some(journal) => self.journal.insert(journal),
+            None => self.journal.insert(Journal::open(&self.state_dir)?),
+        };
+        journal.follow(store).await
+    }
+}
+
+/// How the journal of this replica goes.
+#[derive(Default)]
+pub(crate) struct JournalKeeping(Mutex<Option<JournalTrouble>>);
+
+/// It cannot be written, or is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct JournalTrouble {
+    /// Since when.
+    pub(crate) since: SystemTime,
+    /// What is wrong, as one sentence without its end.
+    pub(crate) text: String,
+}
+
+impl JournalKeeping {
+    /// What is wrong with it, if anything is.
+    pub(crate) fn trouble(&self) -> Option<JournalTrouble> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes the outcome of one look, and says in the log what is new about it.
+    ///
+    /// # Errors
+    /// The database's failure, which is told elsewhere and says nothing about the journal.
+    pub(crate) fn note(&self, followed: Result<(), NotFollowed>, now: SystemTime) -> Result<(), StoreError> {
+        let mut trouble = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match followed {
+            Ok(()) => {
+                if trouble.take().is_some() {
+                    tracing::info!("the journal of ended devices is kept again");
+                }
+                Ok(())
+            }
+            Err(NotFollowed::Store(error)) => Err(error),
+            Err(NotFollowed::Journal(error)) => {
+                let text = error.to_string();
+                if trouble.as_ref().is_none_or(|before| before.text != text) {
+                    tracing::error!(error = &error as &dyn std::error::Error, "no journal of ended devices is kept");
+                }
+                let since = trouble.as_ref().map_or(now, |before| before.since);
+                *trouble = Some(JournalTrouble { since, text });
+                Ok(())
+            }
+        }
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Metrics {
     pub(crate) certificates_expiring: Gauge,
     /// Devices whose certificate has run out.
     pub(crate) certificates_expired: Gauge,
+    /// When the journal of ended devices was up to date last: seconds since the Unix epoch, 0 for never.
+    pub(crate) ended_devices_journal: Gauge,
 }
 
 impl Metrics {
@@ -58,6 +60,7 @@ impl Metrics {
             certificate_next_expiry: Gauge::default(),
             certificates_expiring: Gauge::default(),
             certificates_expired: Gauge::default(),
+            ended_devices_journal: Gauge::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("sessions", "Device sessions held now", metrics.sessions.clone());
@@ -72,6 +75,11 @@ impl Metrics {
         registry.register("samples_stored", "Samples stored", metrics.samples_stored.clone());
         registry.register("ingest_waiting_bytes", "Batches waiting to be stored", metrics.ingest_waiting_bytes.clone());
         registry.register("enrolled", "Enrolments that ended with a certificate", metrics.enrolled.clone());
+        registry.register(
+            "ended_devices_journal_timestamp_seconds",
+            "When the journal of ended devices beside the database was up to date here; 0 for never",
+            metrics.ended_devices_journal.clone(),
+        );
         metrics.register_certificates();
         metrics
     }

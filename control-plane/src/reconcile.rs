@@ -7,7 +7,7 @@ mod rotation;
 use crate::authority::Authority;
 use crate::changes::Changes;
 use crate::clock;
-use crate::ended_devices::{self, Journal};
+use crate::ended_devices::{self, JournalKeeping, Keeper};
 use crate::grpc::enrollment::{REFUSALS_PERIOD, Refusals, Waiting};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
@@ -200,19 +200,27 @@ pub(crate) fn count_refusals(tasks: &Tasks, store: &SystemStore, refusals: Refus
     });
 }
 
-/// Keeps the journal of devices that may not connect any more, beside the database.
-pub(crate) fn keep_journal(tasks: &Tasks, store: &SystemStore, state_dir: &Path) {
-    let journal = match Journal::open(state_dir) {
-        Ok(journal) => Arc::new(tokio::sync::Mutex::new(journal)),
-        Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "no journal of ended devices is kept");
-            return;
+/// Keeps the journal of devices that may not connect any more, beside the database. Answers how that goes.
+pub(crate) fn keep_journal(
+    tasks: &Tasks,
+    store: &SystemStore,
+    state_dir: &Path,
+    metrics: &Arc<Metrics>,
+) -> Arc<JournalKeeping> {
+    let keeping = Arc::new(JournalKeeping::default());
+    let keeper = Arc::new(tokio::sync::Mutex::new(Keeper::new(state_dir)));
+    let (store, metrics, kept) = (store.clone(), Arc::clone(metrics), Arc::clone(&keeping));
+    every(tasks, "ended-devices-journal", ended_devices::PERIOD, move || {
+        let (store, metrics, keeper, keeping) =
+            (store.clone(), Arc::clone(&metrics), Arc::clone(&keeper), Arc::clone(&kept));
+        async move {
+            // Nobody else has it: an activation ends before the next one begins.
+            let followed = keeper.lock().await.follow(&store).await;
+            if followed.is_ok() {
+                metrics.ended_devices_journal.set(clock::to_ms(clock::now()) / 1_000);
+            }
+            keeping.note(followed, clock::now())
         }
-    };
-    let store = store.clone();
-    every(tasks, "ended-devices", ended_devices::PERIOD, move || {
-        let (store, journal) = (store.clone(), Arc::clone(&journal));
-        // Nobody else has it: an activation ends before the next one begins.
-        async move { journal.lock().await.follow(&store).await }
     });
+    keeping
 }

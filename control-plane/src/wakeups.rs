@@ -2,6 +2,7 @@
 
 use crate::grpc::enrollment::Waiting;
 use crate::grpc::status;
+use crate::sessions::handle::SessionHandle;
 use crate::sessions::registry::Registry;
 use crate::tasks::Tasks;
 use kaliun_store::{StoreError, SystemStore, WakeupSource};
@@ -9,14 +10,18 @@ use kaliun_types::id::{DeviceId, EnrollmentId};
 use kaliun_types::reason::ReasonCode;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tonic::Status;
 use tracing::Instrument;
 
 /// How long a broken connection waits before it is made anew. Meanwhile others are found by looking, within seconds.
 const RETRY: Duration = Duration::from_secs(1);
 /// Longest wait for what the database says of a device whose link is to end: the link ends then without its word.
-const STANDING_TIMEOUT: Duration = Duration::from_secs(1);
+const STANDING_TIMEOUT: Duration = Duration::from_millis(300);
+/// Hints that are heeded at once. Each may wait so long for the database; the others wait for their turn.
+const HEEDED_AT_ONCE: usize = 16;
+/// A box that is told to go has so long to read that. Then its connection is cut, whether it reads or not.
+const TOLD_TO_GO: Duration = Duration::from_millis(500);
 
 /// One hint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +93,8 @@ impl Waker {
 
     /// Ends a device's session, here at once and at the other replicas within a moment.
     async fn close(&self, device: DeviceId, reason: ReasonCode) {
-        self.registry.end(device, reason);
+        let session = self.registry.end(device, reason);
+        cut_soon(&self.tasks, session);
         let store = self.store.clone();
         // By itself: whoever asked for this may hang up, and the others are told all the same.
         let (say, said) = oneshot::channel();
@@ -105,16 +111,25 @@ impl Waker {
 
 /// Does what a hint says, and no more than that: a box may delete its identity because of the reason that its link ends with, and
 /// whoever may speak to the database may give a hint.
-async fn heed(store: &SystemStore, registry: &Registry, waiting: &Waiting, wakeup: Wakeup) {
+async fn heed(tasks: &Tasks, store: &SystemStore, registry: &Registry, waiting: &Waiting, wakeup: Wakeup) {
     match wakeup {
         Wakeup::Close(device, told) => {
             tracing::debug!(device.id = %device, told = told.code(), "told to end a session");
             // Of a device that is not here only its hello may be on its way, and the box of that comes again.
             let standing = if registry.holds(device) { standing(store, device).await } else { None };
-            registry.end(device, standing.unwrap_or(ReasonCode::LinkDecided));
+            cut_soon(tasks, registry.end(device, standing.unwrap_or(ReasonCode::LinkDecided)));
         }
         Wakeup::Enrollment(enrollment) => waiting.heard(enrollment),
     }
+}
+
+/// Cuts the connection of a session that was told to end, if it does not go by itself. A stolen box that does not read is one, too.
+pub(crate) fn cut_soon(tasks: &Tasks, session: Option<Arc<SessionHandle>>) {
+    let Some(session) = session else { return };
+    tasks.spawn_small(async move {
+        tokio::time::sleep(TOLD_TO_GO).await;
+        session.connection.cut();
+    });
 }
 
 /// Why a device may not connect, as its row says. None when it may, and when that cannot be read: the box is told why when it comes
@@ -161,15 +176,24 @@ pub(crate) fn start(
     registry: Arc<Registry>,
     waiting: Waiting,
 ) {
-    let stopping = tasks.stopping();
+    let (stopping, small) = (tasks.stopping(), tasks.clone());
     tasks.spawn("wakeups", async move {
+        let turns = Arc::new(Semaphore::new(HEEDED_AT_ONCE));
         let listen = async {
             loop {
                 let ended = match source.connect().await {
                     Ok(mut wakeups) => loop {
                         match wakeups.next().await {
                             Ok(text) => match Wakeup::decode(&text) {
-                                Some(wakeup) => heed(&store, &registry, &waiting, wakeup).await,
+                                Some(wakeup) => {
+                                    let turn = Arc::clone(&turns).acquire_owned().await;
+                                    let (store, registry) = (store.clone(), Arc::clone(&registry));
+                                    let (tasks, waiting) = (small.clone(), waiting.clone());
+                                    small.spawn_small(async move {
+                                        heed(&tasks, &store, &registry, &waiting, wakeup).await;
+                                        drop(turn);
+                                    });
+                                }
                                 None => tracing::debug!(text, "a wake-up that this version does not know"),
                             },
                             Err(error) => break error,
@@ -194,6 +218,23 @@ pub(crate) fn start(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sessions::handle::Next;
+    use crate::sessions::registry::tests::session;
+
+    /// The stream of a box that does not read never gets to its end.
+    #[tokio::test(start_paused = true)]
+    async fn a_box_that_does_not_read_is_cut_within_a_second() {
+        let (registry, tasks, device) = (Registry::default(), Tasks::new(), DeviceId::new());
+        let session = session(device, 1);
+        registry.insert(Arc::clone(&session), std::time::Instant::now()).unwrap();
+        session.beat(1);
+        let told = tokio::time::Instant::now();
+        cut_soon(&tasks, registry.end(device, ReasonCode::PeerDeviceRevoked));
+        session.connection.is_cut().await;
+        assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
+        let next = session.next(std::task::Waker::noop());
+        assert!(matches!(next, Next::Close(ReasonCode::PeerDeviceRevoked)), "nothing is said to it any more");
+    }
 
     #[test]
     fn wakeups_read_back_and_newer_ones_are_passed_over() {

@@ -23,6 +23,8 @@ pub enum FindingKind {
     CertificateOutdated,
     /// The database is older than the boxes, and nobody has said so.
     DatabaseOlder,
+    /// What ends is not written down beside the database.
+    JournalStopped,
     /// Devices came back that the database does not know.
     Returned,
     /// A box comes that may not.
@@ -54,7 +56,8 @@ impl FindingKind {
     ];
 
     /// Those of the control plane as a whole, in order.
-    pub const OF_PLATFORM: &[Self] = &[Self::DatabaseOlder, Self::Returned, Self::EnrollmentFlood, Self::RotationWaits];
+    pub const OF_PLATFORM: &[Self] =
+        &[Self::DatabaseOlder, Self::JournalStopped, Self::Returned, Self::EnrollmentFlood, Self::RotationWaits];
 
     /// A word for it, which is a part of page tokens.
     #[must_use]
@@ -64,6 +67,7 @@ impl FindingKind {
             Self::CloneSuspected => "clone_suspected",
             Self::CertificateOutdated => "certificate_outdated",
             Self::DatabaseOlder => "database_older",
+            Self::JournalStopped => "journal_stopped",
             Self::Returned => "returned",
             Self::Refused => "refused",
             Self::EnrollmentFlood => "enrollment_flood",
@@ -117,6 +121,13 @@ pub enum Matter {
     DatabaseOlder {
         /// How many.
         boxes: u64,
+    },
+    /// What ends is not written down beside the database, at one replica.
+    JournalStopped {
+        /// Its name.
+        replica: String,
+        /// What is wrong, without the end of a sentence.
+        text: String,
     },
     /// A device came back that the database does not know.
     Returned {
@@ -186,6 +197,7 @@ impl Finding {
             Matter::CloneSuspected(_) => ReasonCode::DeviceCloneSuspected,
             Matter::CertificateOutdated { .. } => ReasonCode::DeviceCertificateOutdated,
             Matter::DatabaseOlder { .. } => ReasonCode::DeviceAheadOfDatabase,
+            Matter::JournalStopped { .. } => ReasonCode::JournalStopped,
             Matter::Returned { .. } => ReasonCode::PeerUnknownAfterRestore,
             Matter::Refused { reason, .. } => *reason,
             Matter::EnrollmentFlood { .. } => ReasonCode::EnrollmentFlood,
@@ -207,6 +219,7 @@ impl Finding {
             | Matter::EnrollmentFlood { count, .. }
             | Matter::RotationWaits { behind: count, .. } => *count,
             Matter::CloneSuspected(_)
+            | Matter::JournalStopped { .. }
             | Matter::Returned { .. }
             | Matter::RecoveryOver
             | Matter::CertificateExpired
@@ -224,6 +237,7 @@ impl Finding {
             | Matter::EnrollmentFlood { source, .. } => source,
             Matter::CloneSuspected(_)
             | Matter::DatabaseOlder { .. }
+            | Matter::JournalStopped { .. }
             | Matter::Refused { .. }
             | Matter::RecoveryOver
             | Matter::CertificateExpired
@@ -251,6 +265,9 @@ impl Finding {
             Matter::DatabaseOlder { boxes } => {
                 format!("Boxes remember what this database does not: {boxes}. It came back from a backup.")
             }
+            Matter::JournalStopped { replica, text } => format!(
+                "At the replica {replica} devices that end are not written down beside the database, so a restore would revive them: {text}."
+            ),
             Matter::Returned { source, key_fingerprint, .. } => format!(
                 "A box with the key {key_fingerprint} came from {source} with a certificate of ours, and there is no record of it."
             ),
@@ -287,6 +304,7 @@ impl Finding {
             | Matter::CloneSuspected(_)
             | Matter::CertificateOutdated { .. }
             | Matter::DatabaseOlder { .. }
+            | Matter::JournalStopped { .. }
             | Matter::Returned { .. }
             | Matter::Refused { .. }
             | Matter::EnrollmentFlood { .. }
@@ -324,6 +342,8 @@ impl Finding {
             Matter::RotationWaits { reason, .. } => remedies_of_rotation(*reason),
             // Only somebody who goes to the box, or its network, mends these.
             Matter::CertificateExpired | Matter::CertificateOverdue { .. } => Vec::new(),
+            // Only somebody who goes to the replica's disk.
+            Matter::JournalStopped { .. } => Vec::new(),
         }
     }
 }

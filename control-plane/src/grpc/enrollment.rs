@@ -48,6 +48,10 @@ pub(crate) const MESSAGE_MAX_BYTES: usize = 16 * 1024;
 const WITHOUT_A_STREAM: Duration = Duration::from_secs(300);
 /// Tries to find a claim code that nobody has. Two of 22^8 hardly ever meet.
 const CODE_TRIES: usize = 4;
+/// Bundles that one source is told at once, and one more each interval. The whole chain may be 100 kB, and each answer waits in memory
+/// until it is read.
+const BUNDLES_BURST: u32 = 100;
+const BUNDLES_INTERVAL: Duration = Duration::from_millis(100);
 /// Steps that wait for a box to read them: the dialogue has four.
 const STEPS_MAX: usize = 4;
 /// A box that waits is told again what it waits for this often: it takes a stream on which nothing comes for five minutes for dead.
@@ -73,6 +77,7 @@ struct Inner {
     public_url: String,
     /// None where all boxes seem to come from one place.
     by_source: Option<Limiter<IpAddr>>,
+    bundles_by_source: Option<Limiter<IpAddr>>,
     room: Room,
     refusals: Refusals,
 }
@@ -109,7 +114,12 @@ impl From<Status> for Ended {
 
 impl From<StoreError> for Ended {
     fn from(error: StoreError) -> Self {
-        Self::Broken(status::store(error))
+        // The same key came twice at once, or its row was cleaned up in between: the box comes again.
+        if matches!(error, StoreError::AlreadyExists { .. } | StoreError::Stale { .. }) {
+            Self::Refused(ReasonCode::EnrollmentBusy)
+        } else {
+            Self::Broken(status::store(error))
+        }
     }
 }
 
@@ -144,7 +154,20 @@ impl Enrollments {
         refusals: Refusals,
     ) -> Self {
         let room = Room::new(by_source.is_some());
-        let inner = Inner { store, authority, waiting, changes, metrics, tasks, public_url, by_source, room, refusals };
+        let bundles_by_source = by_source.is_some().then(|| Limiter::new(BUNDLES_BURST, BUNDLES_INTERVAL));
+        let inner = Inner {
+            store,
+            authority,
+            waiting,
+            changes,
+            metrics,
+            tasks,
+            public_url,
+            by_source,
+            bundles_by_source,
+            room,
+            refusals,
+        };
         Self { inner: Arc::new(inner) }
     }
 }
@@ -155,6 +178,12 @@ impl EnrollmentService for Enrollments {
         &self,
         request: Request<proto::GetTrustBundleRequest>,
     ) -> Result<Response<proto::GetTrustBundleResponse>, Status> {
+        let source = request.extensions().get::<PeerConnection>().map(|connection| connection.source);
+        if let (Some(limiter), Some(source)) = (&self.inner.bundles_by_source, source) {
+            limiter
+                .take(&limited_as(source), Instant::now())
+                .map_err(|wait| status::refusal_retry_after(ReasonCode::EnrollmentBusy, wait))?;
+        }
         let bundles = self.inner.authority.current().bundles_from(request.into_inner().from_version);
         Ok(Response::new(proto::GetTrustBundleResponse { bundles }))
     }

@@ -6,12 +6,14 @@ use super::page::{self, PageSeal};
 use super::status;
 use crate::authority::Authority;
 use crate::clock;
+use crate::ended_devices::JournalKeeping;
 use kaliun_domain::posture::{Finding, FindingKind, Matter, Remedy};
 use kaliun_domain::rotation::Phase;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::posture_service_server::PostureService;
 use kaliun_store::{AppStore, FindingPage, OrganizationScope, SystemStore};
 use kaliun_types::reason::ReasonCode;
+use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 /// Answers for what is wrong.
@@ -20,6 +22,8 @@ pub(crate) struct Postures {
     pub(crate) system: SystemStore,
     pub(crate) authority: Authority,
     pub(crate) seal: PageSeal,
+    pub(crate) journal: Arc<JournalKeeping>,
+    pub(crate) replica_name: String,
 }
 
 /// Whose list is asked for.
@@ -123,11 +127,13 @@ impl Postures {
                 let older = self.system.database_older().await.map_err(status::store)?;
                 Ok(older.into_iter().collect())
             }
+            FindingKind::JournalStopped if page.after.is_none() => Ok(self.journal_stopped().into_iter().collect()),
             FindingKind::RotationWaits if page.after.is_none() => {
                 Ok(self.rotation_waits().await?.into_iter().collect())
             }
             FindingKind::RotationWaits
             | FindingKind::DatabaseOlder
+            | FindingKind::JournalStopped
             | FindingKind::KeyReused
             | FindingKind::CloneSuspected
             | FindingKind::CertificateOutdated
@@ -136,6 +142,13 @@ impl Postures {
             | FindingKind::CertificateExpired
             | FindingKind::CertificateOverdue => Ok(Vec::new()),
         }
+    }
+
+    /// That this replica does not write down what ends.
+    fn journal_stopped(&self) -> Option<Finding> {
+        let trouble = self.journal.trouble()?;
+        let matter = Matter::JournalStopped { replica: self.replica_name.clone(), text: trouble.text };
+        Some(Finding { key: "journal".to_owned(), device: None, since: trouble.since, last_at: None, matter })
     }
 
     /// A rotation that is under way and does not go on.

@@ -1,6 +1,6 @@
 //! How a box whose certificate is of no use any more gets a new one.
 
-use super::enrollment::refused;
+use super::enrollment::{Refusals, refused};
 use super::status;
 use crate::authority::{Authority, CheckedRequest};
 use crate::changes::Changes;
@@ -44,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) tasks: Tasks,
     /// None where all boxes seem to come from one place.
     pub(crate) by_source: Option<Limiter<IpAddr>>,
+    pub(crate) refusals: Refusals,
 }
 
 type Steps = mpsc::Sender<Result<RecoverResponse, Status>>;
@@ -74,7 +75,10 @@ impl RecoveryService for Recoveries {
         let connection = connection.ok_or_else(|| Status::internal("the connection is not known"))?;
         if let Some(by_source) = &self.inner.by_source {
             let taken = by_source.take(&limited_as(connection.source), Instant::now());
-            taken.map_err(|wait| status::refusal_retry_after(ReasonCode::EnrollmentBusy, wait))?;
+            taken.map_err(|wait| {
+                self.inner.refusals.count(connection.source, None, ReasonCode::EnrollmentBusy);
+                status::refusal_retry_after(ReasonCode::EnrollmentBusy, wait)
+            })?;
         }
         let (steps, answers) = mpsc::channel(STEPS_MAX);
         let inner = Arc::clone(&self.inner);
@@ -90,6 +94,7 @@ impl RecoveryService for Recoveries {
                 Ok(issued) => Ok(response(Step::Issued(issued))),
                 Err(Ended::Refused(reason)) => {
                     inner.metrics.refuse(reason);
+                    inner.refusals.count(connection.source, None, reason);
                     tracing::info!(source = %connection.source, reason = reason.code(), "recovery refused");
                     Ok(response(Step::Refused(refused(reason))))
                 }

@@ -7,6 +7,7 @@ use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::digest::random;
+use crate::ended_devices::JournalKeeping;
 use crate::grpc;
 use crate::grpc::account::{Accounts, SessionCookie};
 use crate::grpc::auth::{PublicGate, device_gate};
@@ -96,8 +97,18 @@ pub(super) async fn assemble(
     let (waiting, decided) = Waiting::new();
     let refusals = Refusals::new(!config.device_sources_hidden);
     let draining = Arc::new(AtomicBool::new(false));
-    let parts =
-        Parts { tasks, store, changes: &changes, metrics: &metrics, authority: &authority, seal: &seal, clock: &clock };
+    let journal = reconcile::keep_journal(tasks, &store.system, &config.state_dir, &metrics);
+    let parts = Parts {
+        tasks,
+        store,
+        changes: &changes,
+        metrics: &metrics,
+        authority: &authority,
+        seal: &seal,
+        clock: &clock,
+        journal: &journal,
+        replica_name: &config.replica_name,
+    };
 
     let tls = DeviceTls::new(authority.clone(), config.device_names())
         .map(Arc::new)
@@ -137,7 +148,6 @@ pub(super) async fn assemble(
     };
     reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting.clone());
     reconcile::count_refusals(tasks, &store.system, refusals);
-    reconcile::keep_journal(tasks, &store.system, &config.state_dir);
     reconcile::start_certificates(tasks, &authority, &store.system, &metrics);
     wakeups::start(tasks, store.wakeups.clone(), store.system.clone(), Arc::clone(&registry), waiting);
     wakeups::tell_decisions(tasks, store.system.clone(), decided);
@@ -194,6 +204,8 @@ struct Parts<'a> {
     authority: &'a Authority,
     seal: &'a PageSeal,
     clock: &'a Clock,
+    journal: &'a Arc<JournalKeeping>,
+    replica_name: &'a str,
 }
 
 fn device_routes(
@@ -213,7 +225,7 @@ fn device_routes(
         parts.tasks.clone(),
         public_url,
         sources_are_known.then(|| Limiter::new(ENROLL_BURST, ENROLL_INTERVAL)),
-        refusals,
+        refusals.clone(),
     );
     let recoveries = Recoveries {
         inner: Arc::new(recovery::Inner {
@@ -223,6 +235,7 @@ fn device_routes(
             metrics: Arc::clone(parts.metrics),
             tasks: parts.tasks.clone(),
             by_source: sources_are_known.then(|| Limiter::new(ENROLL_BURST, ENROLL_INTERVAL)),
+            refusals,
         }),
     };
     let mut routes = Routes::builder();
@@ -261,6 +274,8 @@ fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Ac
             system: system.clone(),
             authority: parts.authority.clone(),
             seal: parts.seal.clone(),
+            journal: Arc::clone(parts.journal),
+            replica_name: parts.replica_name.to_owned(),
         }))
         .add_service(fleet::watch_service_server::WatchServiceServer::new(grpc::watch::Watches::new(
             app.clone(),

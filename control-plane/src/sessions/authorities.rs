@@ -25,8 +25,8 @@ use tokio::time::MissedTickBehavior;
 const LOOK_PERIOD: Duration = Duration::from_secs(2);
 /// The device listener's certificate is made anew this often.
 const CERTIFICATE_PERIOD: Duration = Duration::from_secs(24 * 3600);
-/// A process that could not follow for so long is not ready any more. A phase of a rotation lasts as long at least, so that what it goes
-/// by is believed until then.
+/// A process that could not follow for so long is not ready any more. A phase of a rotation that goes by itself lasts as long at least,
+/// so that what it goes by is believed until then; a box that got a certificate of an authority that is gone proves its key.
 const BEHIND_AFTER: Duration = Duration::from_secs(60);
 /// What sessions lack is looked at this often. One that lacks the same for long is told less often than that.
 const TELL_PERIOD: Duration = Duration::from_secs(10);

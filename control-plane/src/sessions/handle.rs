@@ -225,9 +225,14 @@ impl SessionHandle {
         self.send(Message::Heartbeat(Heartbeat { now_ms }));
     }
 
-    /// Ends the session. The first reason counts.
+    /// Ends the session. The first reason counts. What waits to be said is said before, unless the device may not connect any more.
     pub(crate) fn close(&self, reason: ReasonCode) {
-        self.inner().closing.get_or_insert(reason);
+        let mut inner = self.inner();
+        inner.closing.get_or_insert(reason);
+        if is_final(reason) {
+            inner.outbox = VecDeque::new();
+        }
+        drop(inner);
         self.waker.wake();
     }
 
@@ -309,6 +314,18 @@ impl SessionHandle {
         let inner = self.inner();
         inner.facts.is_some() || !inner.pending.is_empty()
     }
+}
+
+/// Whether a session's end is the end of its box's right to connect, too.
+fn is_final(reason: ReasonCode) -> bool {
+    matches!(
+        reason,
+        ReasonCode::PeerDeviceRevoked
+            | ReasonCode::PeerDeviceDecommissioned
+            | ReasonCode::PeerDeviceDeleted
+            | ReasonCode::PeerIdentityWipe
+            | ReasonCode::PeerBootNotKept
+    )
 }
 
 /// Milliseconds since the process began, by a clock that nobody sets.

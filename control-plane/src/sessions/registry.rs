@@ -65,8 +65,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Ends a device's session, also one that is about to begin.
-    pub(crate) fn end(&self, device: DeviceId, reason: ReasonCode) {
+    /// Ends a device's session, also one that is about to begin. Answers the session that is here.
+    pub(crate) fn end(&self, device: DeviceId, reason: ReasonCode) -> Option<Arc<SessionHandle>> {
         let mut inner = self.inner();
         let told_at = Instant::now();
         let is_old = |end: &End| told_at.duration_since(end.told_at) > ENDS_KEPT;
@@ -76,9 +76,10 @@ impl Registry {
         inner.ends.push_back(End { device, reason, told_at });
         let session = inner.sessions.get(&device).cloned();
         drop(inner);
-        if let Some(session) = session {
+        if let Some(session) = &session {
             session.close(reason);
         }
+        session
     }
 
     /// Removes a session, if it is still the one that is held.
@@ -118,7 +119,7 @@ impl Registry {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::listen::ConnectionHandle;
     use crate::sessions::handle::SessionBegin;
@@ -126,7 +127,7 @@ mod tests {
     use kaliun_types::id::{BootId, OrganizationId, SessionEpoch};
     use std::time::SystemTime;
 
-    fn session(device: DeviceId, epoch: i64) -> Arc<SessionHandle> {
+    pub(crate) fn session(device: DeviceId, epoch: i64) -> Arc<SessionHandle> {
         let open = SessionOpen {
             device,
             key_hash: [0; 32],

@@ -4,6 +4,7 @@ use crate::clock::{self, Clock};
 use crate::sessions::handle::SessionHandle;
 use crate::sessions::registry::Registry;
 use crate::tasks::Tasks;
+use crate::wakeups::cut_soon;
 use kaliun_store::SystemStore;
 use kaliun_types::id::{DeviceId, SessionEpoch};
 use kaliun_types::reason::ReasonCode;
@@ -16,6 +17,9 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// How often the database is asked which sessions are still the newest: bounds how long a session on another replica goes
 /// unnoticed when the box is silent. What it writes is fenced at once.
 const FENCE_PERIOD: Duration = Duration::from_secs(10);
+/// How often the database is asked which devices may not connect any more since a short while, for when a wake-up was lost: until then
+/// what they say is stored.
+const ENDED_PERIOD: Duration = Duration::from_secs(2);
 /// Sessions in one such question.
 const FENCE_BATCH: usize = 1000;
 /// Seconds that a session which is told to end has for it, before its connection is cut.
@@ -50,6 +54,17 @@ pub(crate) fn start(tasks: &Tasks, registry: Arc<Registry>, store: SystemStore, 
                 () = stopping.cancelled() => return,
             }
         }
+    });
+    let mut ticks = self::ticks(ENDED_PERIOD);
+    let (stopping, asked, held, small) = (tasks.stopping(), store.clone(), Arc::clone(&fenced), tasks.clone());
+    tasks.spawn("session-ends", async move {
+        let ask = async {
+            loop {
+                ticks.tick().await;
+                ask_ended(&small, &asked, &held).await;
+            }
+        };
+        stopping.run_until_cancelled(ask).await;
     });
     let mut ticks = self::ticks(FENCE_PERIOD);
     let stopping = tasks.stopping();
@@ -106,6 +121,20 @@ impl Sweeper {
             session.close(ReasonCode::PeerExpired);
         } else if session.quiet_ms() + 500 >= u64::from(self.patience.heartbeat_interval_ms) {
             session.beat(clock::to_ms(now));
+        }
+    }
+}
+
+/// Ends sessions of devices that may not connect any more since a short while.
+async fn ask_ended(tasks: &Tasks, store: &SystemStore, registry: &Registry) {
+    match store.ended_lately().await {
+        Ok(ended) => {
+            for (device, reason) in ended.into_iter().filter(|(device, _reason)| registry.holds(*device)) {
+                cut_soon(tasks, registry.end(device, reason));
+            }
+        }
+        Err(error) => {
+            tracing::debug!(error = &error as &dyn std::error::Error, "ended devices could not be asked for");
         }
     }
 }

@@ -138,7 +138,7 @@ impl SystemStore {
             .row_opt(
                 "SELECT id, name, organization_id, certificate_expires_at, recoverable_until, deleted_at IS NOT NULL AS deleted,
                         revoked_at IS NOT NULL AS revoked, decommissioned_at IS NOT NULL AS decommissioned, wipe_identity
-                 FROM device WHERE key_hash = $1 ORDER BY deleted_at DESC NULLS FIRST LIMIT 1 FOR UPDATE",
+                 FROM device WHERE key_hash = $1 ORDER BY deleted_at DESC NULLS FIRST LIMIT 1 FOR NO KEY UPDATE",
                 &[&key_hash],
             )
             .await?;

@@ -94,7 +94,7 @@ impl SystemStore {
                 &[&new.parts.key_hash],
             )
             .await?;
-        let known = known.ok_or_else(|| missing(new.parts.key_hash))?;
+        let known = known.ok_or(StoreError::Stale { what: "the box that waits" })?;
         let live = match live_device_by_key(&txn, new.parts.key_hash).await? {
             Ok(live) => live,
             Err(reason) => return Ok(Err(reason)),

@@ -335,7 +335,7 @@ impl AppStore {
         let Some(row) = txn
             .row_opt(
                 "SELECT name, labels, version FROM device
-                 WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL FOR UPDATE",
+                 WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
                 &[&id, &scope.organization()],
             )
             .await?
@@ -427,7 +427,7 @@ impl AppStore {
         let row = txn
             .row_opt(
                 "SELECT revoked_at IS NOT NULL AS revoked FROM device
-                 WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL FOR UPDATE",
+                 WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
                 &[&id, &scope.organization()],
             )
             .await?;

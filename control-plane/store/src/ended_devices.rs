@@ -1,6 +1,7 @@
 //! Devices that may not connect any more, as they are told to a journal beside the database, and by it to a database that has forgotten.
 
 use crate::error::StoreError;
+use crate::lifecycle::standing_from_row;
 use crate::pool::{SystemStore, Txn, column};
 use crate::returned_devices::INCARNATIONS_AHEAD_MAX;
 use kaliun_types::id::{DeviceId, OrganizationId};
@@ -83,6 +84,51 @@ impl SystemStore {
             .await?;
         txn.commit().await?;
         rows.iter().map(|row| Ok((column(row, "device", "ended_at")?, ended_from_row(row)?))).collect()
+    }
+
+    /// What time it is by the database's clock, which is the one that ends are noted by.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn database_time(&self) -> Result<SystemTime, StoreError> {
+        const OPERATION: &str = "database_time";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let row = txn.row_opt("SELECT clock_timestamp() AS now", &[]).await?;
+        txn.commit().await?;
+        let missing = || StoreError::Inconsistent { table: "cluster", column: "now", id: "clock".to_owned() };
+        column(&row.ok_or_else(missing)?, "cluster", "now")
+    }
+
+    /// Devices that may not connect any more since some seconds, at most a thousand, with the reason.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn ended_lately(&self) -> Result<Vec<(DeviceId, ReasonCode)>, StoreError> {
+        const OPERATION: &str = "ended_lately";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        // By the index device_ended. A transaction is seen some time after its moment, and takes 20 s at most.
+        let rows = txn
+            .rows(
+                "SELECT id, deleted_at IS NOT NULL AS deleted, revoked_at IS NOT NULL AS revoked,
+                        decommissioned_at IS NOT NULL AS decommissioned, wipe_identity
+                 FROM device
+                 WHERE (revoked_at IS NOT NULL OR deleted_at IS NOT NULL)
+                   AND greatest(coalesce(revoked_at, '-infinity'), coalesce(deleted_at, '-infinity'), coalesce(decommissioned_at, '-infinity'))
+                       > now() - interval '30 seconds'
+                 LIMIT 1000",
+                &[],
+            )
+            .await?;
+        txn.commit().await?;
+        let mut ended = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if let Some(reason) = standing_from_row(row)?.refusal() {
+                ended.push((column(row, "device", "id")?, reason));
+            }
+        }
+        Ok(ended)
     }
 
     /// Notes that this database came back from a backup: a new incarnation, and the end of every device that had ended since, as it is kept

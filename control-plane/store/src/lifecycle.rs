@@ -118,7 +118,7 @@ impl AppStore {
         let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
         let found = txn
             .row_opt(
-                "SELECT id FROM device WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL FOR UPDATE",
+                "SELECT id FROM device WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
                 &[&device, &scope.organization()],
             )
             .await?;
@@ -145,11 +145,12 @@ impl AppStore {
         const OPERATION: &str = "device_replace";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
-        // Both rows in the order of their ids, so that two replacements the other way round do not wait for each other.
+        // Both rows in the order of their ids, so that two replacements the other way round do not wait for each other. Not their keys:
+        // whoever notes an event of one of them need not wait.
         let rows = txn
             .rows(
                 "SELECT id, name, installation_id, revoked_at IS NOT NULL AS revoked, replaced_by FROM device
-                 WHERE id = ANY($1) AND organization_id = $2 AND deleted_at IS NULL ORDER BY id FOR UPDATE",
+                 WHERE id = ANY($1) AND organization_id = $2 AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE",
                 &[&vec![old, new], &scope.organization()],
             )
             .await?;

@@ -122,7 +122,7 @@ impl AppStore {
                 let statement = returned_statement("true", "organization_id = $4");
                 read(&txn, &statement, &[&after, &page.limit, &page.now, &organization], returned).await
             }
-            FindingKind::DatabaseOlder | FindingKind::RotationWaits => Ok(Vec::new()),
+            FindingKind::DatabaseOlder | FindingKind::JournalStopped | FindingKind::RotationWaits => Ok(Vec::new()),
         };
         let found = found?;
         txn.commit().await?;

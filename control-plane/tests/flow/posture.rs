@@ -176,3 +176,31 @@ async fn a_rotation_that_waits_is_one_line() -> Result<()> {
     ensure!(found[0].message.ends_with(": the van is late.") && found[0].remedies.len() == 2, "{:?}", found[0]);
     fixture.stop().await
 }
+
+/// A journal that cannot be read would be missed on the day of a restore.
+#[tokio::test]
+async fn a_journal_of_ended_devices_that_is_not_kept_is_told() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let path = fixture.folder().join("ended-devices.jsonl");
+    let spoil = path.clone();
+    let (fixture, ()) = fixture.restart_after(async |_stopped| Ok(std::fs::write(&spoil, "garbage\n{}\n")?)).await?;
+    let told = until_platform(&fixture, |findings| findings.iter().any(|one| one.reason == "journal.stopped")).await?;
+    let [finding] = told.as_slice() else { anyhow::bail!("{told:?}") };
+    ensure!(finding.message.contains("line 1 of ") && finding.since_ms > 0, "{finding:?}");
+    ensure!(!finding.next_step.is_empty(), "{finding:?}");
+    std::fs::remove_file(&path)?;
+    until_platform(&fixture, <[fleet::Finding]>::is_empty).await?;
+    fixture.stop().await
+}
+
+/// The findings of the control plane, once they are so.
+async fn until_platform(fixture: &Fixture, is_so: impl Fn(&[fleet::Finding]) -> bool) -> Result<Vec<fleet::Finding>> {
+    let began = std::time::Instant::now();
+    loop {
+        let findings = platform_findings(fixture).await?;
+        if is_so(&findings) {
+            return Ok(findings);
+        }
+        ensure!(began.elapsed() < crate::support::PATIENCE, "{findings:?}");
+    }
+}

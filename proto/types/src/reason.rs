@@ -105,6 +105,7 @@ reasons! {
     DeviceCertificateOutdated "device.certificate_outdated" "If somebody set the box back to a backup, say so with `fleetctl device readopt device/NAME --keep-boot BOOT`; if nobody did, somebody has a copy of its disk: revoke it, and enrol the box anew with `kaliun-edge enroll --new-key`.";
     DeviceKeyReused "device.key_reused" "Find out who has a copy of this device's key; enrol the box anew with `kaliun-edge enroll --new-key` and revoke this device. If it is known who it was, say so with `fleetctl device readopt device/NAME --keep-boot BOOT`.";
     DeviceAheadOfDatabase "device.ahead_of_database" "The box remembers what this database does not: it came back from a backup. Say so with `control-plane restored`.";
+    JournalStopped "journal.stopped" "Make room on the disk of that replica's state folder, or take the line that is named out of the file; it is tried again every few seconds.";
     RotationWaits "rotation.waits" "Switch on the boxes that `fleetctl ca stragglers` lists, or go on without them by `fleetctl ca rotate advance --force`: they come along when they are back.";
     DeviceReadopted "device.readopted" "Nothing to do.";
     DeviceDecommissioned "device.decommissioned" "Nothing to do.";

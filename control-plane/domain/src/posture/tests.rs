@@ -63,6 +63,8 @@ fn each_says_what_was_seen_and_what_mends_it() {
     );
     let restored = "control-plane restored";
     check(Matter::DatabaseOlder { boxes: 12 }, "device.ahead_of_database", "does not: 12.", &[restored]);
+    let stopped = Matter::JournalStopped { replica: "one".to_owned(), text: "line 3 of it is none".to_owned() };
+    check(stopped, "journal.stopped", "replica one", &[]);
     let returned = |is_known_whose| Matter::Returned {
         source: "192.0.2.7".to_owned(),
         key_fingerprint: "a1b2".to_owned(),

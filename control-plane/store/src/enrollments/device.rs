@@ -43,7 +43,7 @@ pub(crate) async fn live_device_by_key(
             "SELECT id, name, organization_id, certificate_expires_at, recoverable_until, deleted_at IS NOT NULL AS deleted,
                     revoked_at IS NOT NULL AS revoked, decommissioned_at IS NOT NULL AS decommissioned, wipe_identity
              FROM device WHERE key_hash = $1 AND (deleted_at IS NULL OR revoked_at IS NOT NULL)
-             ORDER BY deleted_at NULLS FIRST LIMIT 2 FOR UPDATE",
+             ORDER BY deleted_at NULLS FIRST LIMIT 2 FOR NO KEY UPDATE",
             &[&key_hash],
         )
         .await?;
@@ -134,7 +134,8 @@ pub(crate) async fn device_insert(
             &new.certificate.authority,
         ],
     )
-    .await?;
+    .await
+    .map_err(|error| error.unless_duplicate("a device with this key or name"))?;
     // It verified this server by a chain of bundles before it told who it is, and keeps that chain.
     txn.execute(
         "INSERT INTO device_status (device_id, organization_id, trust_version) VALUES ($1, $2, 1)",
