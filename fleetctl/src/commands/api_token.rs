@@ -17,7 +17,7 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: ApiToke
     match command {
         ApiTokenCommand::Create(arguments) => create(program, &client, arguments).await,
         ApiTokenCommand::List(arguments) => {
-            let list = client.api_token_list(&Paging { limit: arguments.limit, ..Paging::ALL }).await?;
+            let list = client.api_token_list(&Paging::from(&arguments)).await?;
             print_list(program, arguments.output.output, &convert::<_, ApiToken>(list))
         }
         ApiTokenCommand::Revoke { token } => {

@@ -24,9 +24,8 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: CaComma
             show(program, output.output, rotation)
         }
         CaCommand::Stragglers(arguments) => {
-            let paging = Paging { limit: arguments.limit, ..Paging::ALL };
-            let list = client.straggler_list(&paging, arguments.backwards).await?;
-            print_list(program, arguments.output.output, &convert::<_, Straggler>(list))
+            let list = client.straggler_list(&Paging::from(&arguments.list), arguments.backwards).await?;
+            print_list(program, arguments.list.output.output, &convert::<_, Straggler>(list))
         }
         CaCommand::Rotate(step) => rotate(program, &client, step).await,
         CaCommand::Bundle(CaBundle::Unsigned(arguments)) => {

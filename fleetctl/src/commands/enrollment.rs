@@ -19,7 +19,7 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: Enrollm
     let client = Client::open(program, global).await?;
     match command {
         EnrollmentCommand::List(arguments) => {
-            let list = client.enrollment_list(&Paging { limit: arguments.limit, ..Paging::ALL }).await?;
+            let list = client.enrollment_list(&Paging::from(&arguments)).await?;
             print_list(program, arguments.output.output, &convert::<_, EnrollmentView>(list))
         }
         EnrollmentCommand::Approve(arguments) => approve(program, &client, arguments).await,

@@ -18,7 +18,7 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: JoinTok
     match command {
         JoinTokenCommand::Create(arguments) => create(program, &client, arguments).await,
         JoinTokenCommand::List(arguments) => {
-            let list = client.join_token_list(&Paging { limit: arguments.limit, ..Paging::ALL }).await?;
+            let list = client.join_token_list(&Paging::from(&arguments)).await?;
             print_list(program, arguments.output.output, &convert::<_, JoinToken>(list))
         }
         JoinTokenCommand::Revoke { token } => {

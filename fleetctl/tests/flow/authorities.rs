@@ -1,7 +1,7 @@
 //! `fleetctl ca`.
 
 use crate::double::{Double, World};
-use crate::things::{NOW_MS, id};
+use crate::things::{NOW_MS, straggler};
 use crate::workbench::Workbench;
 use insta::assert_snapshot;
 use kaliun_proto::enrollment::v1::SignedTrustBundle;
@@ -19,14 +19,7 @@ async fn fleet() -> Double {
         rotations_left: 31,
         ..Rotation::default()
     };
-    let attic = Straggler {
-        device_id: id(7),
-        device_name: "attic".to_owned(),
-        is_online: false,
-        link_since_ms: NOW_MS - 7_200_000,
-        trust_bundle_version: 1,
-        certificate_authority: 1,
-    };
+    let attic = straggler(7, "attic");
     let theirs = Straggler { device_id: String::new(), device_name: String::new(), ..attic.clone() };
     let stragglers = vec![attic, theirs];
     Double::start(World { rotation, stragglers, ..World::default() }).await
