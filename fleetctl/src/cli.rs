@@ -134,7 +134,7 @@ pub(crate) enum Command {
     /// Keep a server's address and token under a name.
     Login(Login),
     /// Forget the token of a context.
-    Logout,
+    Logout(Output),
     /// Show who the server takes you for.
     Whoami(Output),
     /// The servers that fleetctl knows.

@@ -35,6 +35,8 @@ pub(crate) struct CaBundleUnsigned {
     /// File to write; it must not exist. It holds no secret.
     #[arg(long, value_name = "FILE")]
     pub(crate) to: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// Bring it signed.

@@ -45,3 +45,13 @@ fn every_list_can_be_cut_and_gone_on_with() {
         assert!(takes(&command, "page-token"), "{words:?} cannot go on with its next_page_token");
     }
 }
+
+#[test]
+fn every_command_says_in_a_document_what_it_did() {
+    // What these write is for shells and for `man`.
+    const WITHOUT: [&str; 2] = ["completion", "man"];
+    for (words, command) in leaves() {
+        let name = command.get_name();
+        assert_eq!(takes(&command, "output"), !WITHOUT.contains(&name), "{words:?}");
+    }
+}

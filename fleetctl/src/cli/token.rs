@@ -18,6 +18,8 @@ pub(crate) enum JoinTokenCommand {
         /// The token, by id or description.
         #[arg(value_name = "ID", value_parser = parse_join_token)]
         token: String,
+        #[command(flatten)]
+        output: Output,
     },
 }
 
@@ -61,6 +63,8 @@ pub(crate) enum ApiTokenCommand {
         /// The token, by id or name.
         #[arg(value_name = "ID", value_parser = parse_api_token)]
         token: String,
+        #[command(flatten)]
+        output: Output,
     },
 }
 

@@ -98,7 +98,13 @@ async fn a_bundle_goes_to_where_its_key_is_and_comes_back_signed() {
     let workbench = Workbench::at(&double);
     let folder = tempfile::tempdir().expect("a folder");
     let (unsigned, signed) = (folder.path().join("unsigned"), folder.path().join("signed"));
-    workbench.output(&format!("ca bundle unsigned --to {}", unsigned.display())).await;
+    let written = workbench.output(&format!("ca bundle unsigned --to {} -o json", unsigned.display())).await;
+    let written: serde_json::Value = serde_json::from_str(&written).expect("a document");
+    let expected = serde_json::json!({ "file": unsigned.display().to_string(), "trust_bundle_version": 2 });
+    assert_eq!(written, expected);
+    let another = folder.path().join("another");
+    let named = workbench.output(&format!("ca bundle unsigned --to {} -o name", another.display())).await;
+    assert_eq!(named, format!("{}\n", another.display()));
     let mut bundle = SignedTrustBundle::decode(std::fs::read(&unsigned).expect("a file").as_slice()).expect("a bundle");
     let ended = workbench.run(&format!("ca bundle unsigned --to {}", unsigned.display())).await;
     assert!(ended.code == 2 && ended.error.contains("name a file that does not exist"), "{}", ended.error);
@@ -108,5 +114,5 @@ async fn a_bundle_goes_to_where_its_key_is_and_comes_back_signed() {
     std::fs::write(&signed, bundle.encode_to_vec()).expect("a file");
     workbench.output(&format!("ca bundle submit {}", signed.display())).await;
     let last = double.calls().pop();
-    assert_eq!(last.as_deref(), Some("submit_trust_bundle: a bundle, a signature"));
+    assert_eq!(last.as_deref(), Some("submit_trust_bundle: version 2, a signature"));
 }
