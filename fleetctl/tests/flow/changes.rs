@@ -146,7 +146,9 @@ async fn a_claim_without_the_characters_on_the_screen_is_left() {
 async fn a_box_is_turned_away() {
     let double = fleet().await;
     let workbench = Workbench::at(&double);
-    assert_eq!(workbench.run(&format!("claim deny {CODE}")).await.code, 0);
+    let ended = workbench.run(&format!("claim deny {CODE}")).await;
+    assert_eq!((ended.code, ended.output.as_str()), (0, ""), "{}", ended.error);
+    assert_eq!(workbench.output(&format!("claim deny {CODE} -o name")).await, format!("claim/{CODE}\n"));
     let ended = workbench.run("claim deny ZZZZZZZZ").await;
     assert_eq!(ended.code, 3);
     assert!(ended.error.contains("hint: read the code on the box's screen again"), "{}", ended.error);
