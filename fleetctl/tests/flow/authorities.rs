@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use kaliun_proto::enrollment::v1::SignedTrustBundle;
 use kaliun_proto::fleet::v1::{Rotation, RotationPhase, Straggler};
 use prost::Message;
+use tonic::Status;
 
 async fn fleet() -> Double {
     let rotation = Rotation {
@@ -72,6 +73,27 @@ async fn each_step_is_asked_about_and_names_the_phase_it_leaves() {
     assert_eq!(ended.code, 1);
     assert!(ended.error.contains("Authority 1 is not believed any more then"), "{}", ended.error);
     assert_eq!(double.world().rotation.phase(), RotationPhase::Drain);
+}
+
+#[tokio::test]
+async fn what_a_rotation_does_not_allow_is_looked_at_where_rotations_are() {
+    let double = fleet().await;
+    let workbench = Workbench::at(&double);
+    let check = async |line: &str, expected: &str| {
+        let ended = workbench.run(line).await;
+        let hint = ended.error.lines().last().unwrap_or_default();
+        assert_eq!(ended.code, 5, "{line}: {}", ended.error);
+        assert!(hint.starts_with("hint: ") && hint.contains(expected), "{line}: {}", ended.error);
+        assert!(!hint.contains("describe"), "{line}: {}", ended.error);
+    };
+    double.world().step_refusal = Some(Status::failed_precondition("2 of 3 devices have not come along"));
+    check("ca rotate advance --yes", "`fleetctl ca stragglers`").await;
+    check("ca rotate rollback --yes", "`fleetctl ca stragglers --backwards`").await;
+    double.world().refusal = Some(Status::failed_precondition("the rotation is in the phase steady"));
+    check("ca rotate start --yes", "`fleetctl ca status`").await;
+    check("ca rotate pause --reason moving", "`fleetctl ca status`").await;
+    check("ca rotate resume", "`fleetctl ca status`").await;
+    check("ca bundle unsigned --to nowhere", "`fleetctl ca status`").await;
 }
 
 #[tokio::test]

@@ -118,7 +118,11 @@ async fn a_conflict_has_its_own_code() {
         ..World::default()
     })
     .await;
-    check(&Workbench::at(&double).run("get devices").await, 5, "changed meanwhile", "repeat the command");
+    let workbench = Workbench::at(&double);
+    check(&workbench.run("get devices").await, 5, "changed meanwhile", "repeat the command");
+    double.world().refusal = Some(Status::failed_precondition("Its state is another one."));
+    check(&workbench.run("device extend cellar-1").await, 5, "another one", "fleetctl describe");
+    check(&workbench.run("claim deny AB3DEFGH").await, 5, "another one", "fleetctl claim show");
 }
 
 #[tokio::test]

@@ -13,6 +13,9 @@ impl Services {
     /// Goes to the next phase or the one before.
     fn step(&self, from: RotationPhase, by: i32) -> Result<Rotation, Status> {
         let mut world = self.world();
+        if let Some(refusal) = &world.step_refusal {
+            return Err(refusal.clone());
+        }
         if world.rotation.phase() != from {
             return Err(Status::failed_precondition("the rotation is in another phase"));
         }
