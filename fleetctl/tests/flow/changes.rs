@@ -109,6 +109,16 @@ async fn what_was_deleted_is_a_document() {
 }
 
 #[tokio::test]
+async fn what_was_deleted_before_a_refusal_is_told() {
+    let double = fleet().await;
+    double.world().kept_device = id(2);
+    let line = "delete --yes device/cellar-1 device/attic-2 device/gone -o name";
+    let ended = Workbench::at(&double).run(line).await;
+    assert_eq!((ended.code, ended.output.as_str()), (4, "device/cellar-1\n"), "{}", ended.error);
+    assert!(ended.error.contains("This one stays"), "{}", ended.error);
+}
+
+#[tokio::test]
 async fn a_claim_is_approved_for_a_home() {
     let double = fleet().await;
     let mut workbench = Workbench::at(&double);
