@@ -8,6 +8,7 @@ mod device;
 mod duration;
 mod enrollment;
 mod get;
+mod list;
 mod pair;
 mod target;
 mod token;
@@ -22,6 +23,7 @@ pub(crate) use device::{
 };
 pub(crate) use enrollment::{EnrollmentApprove, EnrollmentCommand, EnrollmentDeny};
 pub(crate) use get::{DeviceFilter, Get, LinkWord};
+pub(crate) use list::ListArguments;
 pub(crate) use pair::LabelChange;
 pub(crate) use target::Noun;
 pub(crate) use token::{ApiTokenCommand, ApiTokenCreate, JoinTokenCommand, JoinTokenCreate, RoleWord};
@@ -132,7 +134,7 @@ pub(crate) enum Command {
     /// Keep a server's address and token under a name.
     Login(Login),
     /// Forget the token of a context.
-    Logout,
+    Logout(Output),
     /// Show who the server takes you for.
     Whoami(Output),
     /// The servers that fleetctl knows.
@@ -155,12 +157,4 @@ pub(crate) enum Command {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory as _;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-}
+mod tests;

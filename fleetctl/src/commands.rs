@@ -34,7 +34,7 @@ pub(crate) async fn run(cli: Cli, program: &mut Program) -> Result<(), Failure> 
         Command::Ca(command) => ca::run(program, &global, command).await,
         Command::Audit(command) => audit::run(program, &global, command).await,
         Command::Login(arguments) => login::login(program, &global, arguments).await,
-        Command::Logout => login::logout(program, &global),
+        Command::Logout(output) => login::logout(program, &global, output),
         Command::Whoami(output) => login::whoami(program, &global, output).await,
         Command::Context(command) => context::run(program, &global, command),
         Command::Version(output) => version::run(program, &global, output).await,

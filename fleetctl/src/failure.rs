@@ -21,8 +21,10 @@ pub(crate) enum Kind {
     NotFound,
     /// Not signed in, or not allowed.
     Denied,
-    /// It changed meanwhile, or its state does not allow this.
+    /// It exists already, or changed meanwhile.
     Conflict,
+    /// Its state does not allow this.
+    State,
     /// No answer in time.
     Timeout,
     /// Some of several things failed.
@@ -40,7 +42,7 @@ impl Kind {
             Self::Usage => 2,
             Self::NotFound => 3,
             Self::Denied => 4,
-            Self::Conflict => 5,
+            Self::Conflict | Self::State => 5,
             Self::Timeout => 6,
             Self::Partial => 7,
             Self::Found => 8,
@@ -76,6 +78,11 @@ impl Failure {
         if self.kind == Kind::NotFound { Self { hint: hint.to_owned(), ..self } } else { self }
     }
 
+    /// Replaces the hint where a state does not allow something: where to look at the state depends on the thing.
+    pub(crate) fn state_hint(self, hint: &str) -> Self {
+        if self.kind == Kind::State { Self { hint: hint.to_owned(), ..self } } else { self }
+    }
+
     /// Writing to standard output failed.
     pub(crate) fn from_output(error: &std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
@@ -103,7 +110,7 @@ impl Tally {
         self.failures.push(failure);
     }
 
-    /// How all of it ended: a single failure as it is, several of one kind as that kind, a mixture as a partial failure.
+    /// How all of it ended: a single failure as it is, several with one exit code as the last, a mixture as a partial failure.
     /// The failures that the answer does not carry are handed to `tell`.
     pub(crate) fn finish(mut self, mut tell: impl FnMut(&Failure)) -> Result<(), Failure> {
         let Some(last) = self.failures.pop() else { return Ok(()) };
@@ -112,8 +119,8 @@ impl Tally {
         }
         let failed = self.failures.len() + 1;
         self.failures.iter().for_each(&mut tell);
-        let same_kind = self.failures.iter().all(|failure| failure.kind == last.kind);
-        if self.succeeded == 0 && same_kind {
+        let same_code = self.failures.iter().all(|failure| failure.kind.exit_code() == last.kind.exit_code());
+        if self.succeeded == 0 && same_code {
             return Err(last);
         }
         tell(&last);
@@ -163,6 +170,7 @@ mod tests {
         check(2, &[], None, 0);
         check(0, &[Kind::NotFound], Some(Kind::NotFound), 0);
         check(0, &[Kind::NotFound, Kind::NotFound], Some(Kind::NotFound), 1);
+        check(0, &[Kind::Conflict, Kind::State], Some(Kind::State), 1);
         check(1, &[Kind::NotFound], Some(Kind::Partial), 1);
         check(0, &[Kind::NotFound, Kind::Denied], Some(Kind::Partial), 2);
     }
@@ -187,6 +195,6 @@ mod tests {
             Kind::Found,
         ];
         assert_eq!(kinds.map(Kind::exit_code), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
-        assert_eq!(Kind::BrokenPipe.exit_code(), 0);
+        assert_eq!((Kind::BrokenPipe.exit_code(), Kind::State.exit_code()), (0, 5));
     }
 }

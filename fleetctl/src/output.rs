@@ -51,6 +51,20 @@ pub(crate) fn print_one<T: Listed>(program: &mut Program, format: Format, item: 
     }
 }
 
+/// Prints what was done: a document for programs, its name for pipes. People were told on standard error, so a table of it is empty.
+pub(crate) fn print_done<T: Serialize>(
+    program: &mut Program,
+    format: Format,
+    document: &T,
+    name: &str,
+) -> Result<(), Failure> {
+    match format {
+        Format::Json | Format::Yaml => print_document(program, format, document),
+        Format::Name => program.console.print_line(&text::clean(name)),
+        Format::Table | Format::Wide => Ok(()),
+    }
+}
+
 /// Prints a document for programs: JSON, or YAML where that was asked for.
 pub(crate) fn print_document<T: Serialize>(program: &mut Program, format: Format, document: &T) -> Result<(), Failure> {
     let text = if format == Format::Yaml {

@@ -1,6 +1,6 @@
 //! `fleetctl ca`.
 
-use super::{Output, duration};
+use super::{ListArguments, Output, duration};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub(crate) struct CaBundleUnsigned {
     /// File to write; it must not exist. It holds no secret.
     #[arg(long, value_name = "FILE")]
     pub(crate) to: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// Bring it signed.
@@ -53,11 +55,8 @@ pub(crate) struct CaStragglers {
     /// List devices that hold up the way back instead: those that have a certificate of the next authority.
     #[arg(long)]
     pub(crate) backwards: bool,
-    /// Longest list.
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<u32>,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) list: ListArguments,
 }
 
 /// Change from one authority to the next.

@@ -10,6 +10,8 @@ pub(crate) struct Login {
     /// Read the token from standard input.
     #[arg(long, required = true)]
     pub(crate) token_stdin: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// The servers that fleetctl knows.
@@ -21,6 +23,8 @@ pub(crate) enum ContextCommand {
     Use {
         /// Its name.
         name: String,
+        #[command(flatten)]
+        output: Output,
     },
     /// Make or change one, with --server and --ca. It gets its token by `fleetctl login`.
     Set(ContextSet),
@@ -28,6 +32,8 @@ pub(crate) enum ContextCommand {
     Delete {
         /// Its name.
         name: String,
+        #[command(flatten)]
+        output: Output,
     },
     /// Show one; the current one when no name is given.
     Show {
@@ -46,4 +52,6 @@ pub(crate) struct ContextSet {
     /// Also make it the current one.
     #[arg(long = "use")]
     pub(crate) make_current: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }

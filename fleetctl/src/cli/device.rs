@@ -158,6 +158,8 @@ pub(crate) struct Delete {
     /// Do not ask.
     #[arg(long, short)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// What cannot be taken back wants the noun spelled out: a bare word could have been meant for another kind of thing.

@@ -1,9 +1,8 @@
 //! `fleetctl enrollment`.
 
-use super::Output;
 use super::device::parse_name;
 use super::pair::{LabelPair, parse_pair};
-use super::token::ListArguments;
+use super::{ListArguments, Output};
 use clap::{Args, Subcommand};
 use kaliun_types::name::DeviceName;
 

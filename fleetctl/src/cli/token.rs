@@ -2,7 +2,7 @@
 
 use super::pair::{LabelPair, parse_pair};
 use super::target::{parse_api_token, parse_join_token};
-use super::{Output, duration};
+use super::{ListArguments, Output, duration};
 use clap::{Args, Subcommand, ValueEnum};
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub(crate) enum JoinTokenCommand {
         /// The token, by id or description.
         #[arg(value_name = "ID", value_parser = parse_join_token)]
         token: String,
+        #[command(flatten)]
+        output: Output,
     },
 }
 
@@ -61,6 +63,8 @@ pub(crate) enum ApiTokenCommand {
         /// The token, by id or name.
         #[arg(value_name = "ID", value_parser = parse_api_token)]
         token: String,
+        #[command(flatten)]
+        output: Output,
     },
 }
 
@@ -85,16 +89,6 @@ fn parse_group(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("a group has 1 to 63 characters of A-Z a-z 0-9 . _ -".to_owned())
-}
-
-/// How to list.
-#[derive(Debug, Args)]
-pub(crate) struct ListArguments {
-    #[command(flatten)]
-    pub(crate) output: Output,
-    /// Longest list.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) limit: Option<u32>,
 }
 
 /// Roles, from the least to the most.

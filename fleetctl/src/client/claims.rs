@@ -51,7 +51,9 @@ impl Client {
     }
 }
 
-/// A code that is not found has another remedy than a device that is not.
+/// A code that is not found, or whose box is not ready, has another remedy than a device.
 fn for_code(failure: Failure) -> Failure {
-    failure.not_found_hint("read the code on the box's screen again; it changes every 15 minutes")
+    failure
+        .not_found_hint("read the code on the box's screen again; it changes every 15 minutes")
+        .state_hint("look at what the box shows, and look its code up with `fleetctl claim show`")
 }

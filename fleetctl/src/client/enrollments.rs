@@ -45,5 +45,6 @@ impl Client {
 }
 
 fn for_enrollment(failure: Failure) -> Failure {
-    failure.not_found_hint("see what waits with `fleetctl enrollment list`")
+    let hint = "see what waits with `fleetctl enrollment list`";
+    failure.not_found_hint(hint).state_hint(hint)
 }

@@ -1,5 +1,6 @@
 //! Lists that come in pages.
 
+use crate::cli::ListArguments;
 use crate::failure::{Failure, Kind};
 
 /// How much of a list is wanted, and in which portions.
@@ -17,6 +18,13 @@ impl Paging {
     /// All of it, in the largest portions.
     pub(crate) const ALL: Self =
         Self { limit: None, chunk_size: kaliun_types::limits::PAGE_SIZE_MAX, page_token: String::new() };
+}
+
+impl From<&ListArguments> for Paging {
+    fn from(arguments: &ListArguments) -> Self {
+        let page_token = arguments.page_token.clone().unwrap_or_default();
+        Self { limit: arguments.limit, page_token, ..Self::ALL }
+    }
 }
 
 /// A list as it was fetched.

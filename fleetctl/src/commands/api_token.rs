@@ -7,8 +7,8 @@ use crate::client::Client;
 use crate::client::devices::is_id;
 use crate::client::pages::Paging;
 use crate::failure::{Failure, Kind};
-use crate::output::{print_document, print_list};
-use crate::view::token::{ApiToken, NewApiToken};
+use crate::output::{print_document, print_done, print_list};
+use crate::view::token::{ApiToken, NewApiToken, RevokedToken};
 use kaliun_proto::fleet::v1::{CreateApiTokenRequest, Role};
 
 /// Runs one of the subcommands.
@@ -17,14 +17,15 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: ApiToke
     match command {
         ApiTokenCommand::Create(arguments) => create(program, &client, arguments).await,
         ApiTokenCommand::List(arguments) => {
-            let list = client.api_token_list(&Paging { limit: arguments.limit, ..Paging::ALL }).await?;
+            let list = client.api_token_list(&Paging::from(&arguments)).await?;
             print_list(program, arguments.output.output, &convert::<_, ApiToken>(list))
         }
-        ApiTokenCommand::Revoke { token } => {
+        ApiTokenCommand::Revoke { token, output } => {
             let id = if is_id(&token) { token } else { find(&client, &token).await? };
             client.api_token_revoke(id.clone()).await?;
             program.console.talk(&format!("Revoked api-token/{id}."));
-            Ok(())
+            let name = format!("api-token/{id}");
+            print_done(program, output.output, &RevokedToken { id, revoked: true }, &name)
         }
     }
 }

@@ -6,9 +6,9 @@ use crate::cli::{CaBundle, CaCommand, CaRotate, CaStart, CaStep, Format, Global}
 use crate::client::Client;
 use crate::client::pages::Paging;
 use crate::failure::Failure;
-use crate::output::{print_document, print_list};
-use crate::view::rotation::{Rotation, Straggler, phase};
-use kaliun_proto::enrollment::v1::SignedTrustBundle;
+use crate::output::{print_document, print_done, print_list};
+use crate::view::rotation::{Rotation, Straggler, UnsignedBundle, phase};
+use kaliun_proto::enrollment::v1::{SignedTrustBundle, TrustBundle};
 use kaliun_proto::fleet::v1 as proto;
 use prost::Message;
 use std::fs::File;
@@ -24,19 +24,20 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: CaComma
             show(program, output.output, rotation)
         }
         CaCommand::Stragglers(arguments) => {
-            let paging = Paging { limit: arguments.limit, ..Paging::ALL };
-            let list = client.straggler_list(&paging, arguments.backwards).await?;
-            print_list(program, arguments.output.output, &convert::<_, Straggler>(list))
+            let list = client.straggler_list(&Paging::from(&arguments.list), arguments.backwards).await?;
+            print_list(program, arguments.list.output.output, &convert::<_, Straggler>(list))
         }
         CaCommand::Rotate(step) => rotate(program, &client, step).await,
         CaCommand::Bundle(CaBundle::Unsigned(arguments)) => {
             let bundle = client.bundle_unsigned().await?;
             write_new(&arguments.to, &bundle.encode_to_vec())?;
-            let to = arguments.to.display();
+            let file = arguments.to.display().to_string();
             program
                 .console
-                .talk(&format!("It is in {to}. Sign it where its key is, with `control-plane ca sign-bundle`."));
-            Ok(())
+                .talk(&format!("It is in {file}. Sign it where its key is, with `control-plane ca sign-bundle`."));
+            let trust_bundle_version = TrustBundle::decode(bundle.bundle.as_slice()).ok().map(|bundle| bundle.version);
+            let written = UnsignedBundle { file, trust_bundle_version };
+            print_done(program, arguments.output.output, &written, &written.file)
         }
         CaCommand::Bundle(CaBundle::Submit(arguments)) => {
             let bundle = read_bundle(&arguments.file)?;

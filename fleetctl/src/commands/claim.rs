@@ -5,9 +5,9 @@ use crate::cli::{ClaimApprove, ClaimCommand, ClaimDeny, ClaimShow, Format, Globa
 use crate::client::Client;
 use crate::client::pages::Paging;
 use crate::failure::{Failure, Kind};
-use crate::output::print_document;
 use crate::output::text::clean;
 use crate::output::time::Time;
+use crate::output::{print_document, print_done};
 use crate::view::claim::{Approved, ClaimView, Denied};
 use crate::view::event::DeviceReference;
 use kaliun_proto::fleet::v1::{ApproveClaimRequest, Claim};
@@ -99,12 +99,8 @@ async fn deny(program: &mut Program, global: &Global, arguments: ClaimDeny) -> R
     let client = Client::open(program, global).await?;
     client.claim_deny(&arguments.code).await?;
     program.console.talk("Turned the box away.");
-    match arguments.output.output {
-        Format::Json | Format::Yaml => {
-            print_document(program, arguments.output.output, &Denied { code: arguments.code, denied: true })
-        }
-        Format::Table | Format::Wide | Format::Name => Ok(()),
-    }
+    let name = format!("claim/{}", arguments.code);
+    print_done(program, arguments.output.output, &Denied { code: arguments.code, denied: true }, &name)
 }
 
 /// What is known of the box, and whose words they are: anyone can print a code and claim to be a box.

@@ -1,21 +1,22 @@
 //! `fleetctl context`.
 
 use crate::Program;
-use crate::cli::{ContextCommand, ContextSet, Global, Output};
+use crate::cli::{ContextCommand, ContextSet, Format, Global, Output};
 use crate::client::pages::Listing;
 use crate::config::{self, Context};
 use crate::failure::{Failure, Kind};
-use crate::output::{print_list, print_one};
+use crate::output::{print_done, print_list, print_one};
 use crate::settings::{Server, context_named};
 use crate::view;
+use crate::view::context::DeletedContext;
 
 /// Runs one of the subcommands.
 pub(super) fn run(program: &mut Program, global: &Global, command: ContextCommand) -> Result<(), Failure> {
     match command {
         ContextCommand::List(output) => list(program, output),
-        ContextCommand::Use { name } => make_current(program, &name),
+        ContextCommand::Use { name, output } => make_current(program, &name, output),
         ContextCommand::Set(arguments) => set(program, global, arguments),
-        ContextCommand::Delete { name } => delete(program, &name),
+        ContextCommand::Delete { name, output } => delete(program, name, output),
         ContextCommand::Show { name, output } => show(program, global, name, output),
     }
 }
@@ -34,25 +35,23 @@ fn show(program: &mut Program, global: &Global, name: Option<String>, output: Ou
         .or_else(|| global.context.clone())
         .or_else(|| config.current.clone())
         .ok_or_else(|| Failure::new(Kind::NotFound, "there is no current context", "see `fleetctl context list`"))?;
-    let shown = view::context::Context::new(&name, context_named(&config, &name)?, config.current.as_deref());
-    print_one(program, output.output, shown)
+    print_one(program, output.output, view(&config, &name)?)
 }
 
-fn make_current(program: &mut Program, name: &str) -> Result<(), Failure> {
-    change(program, |config| {
-        context_named(config, name)?;
+fn make_current(program: &mut Program, name: &str, output: Output) -> Result<(), Failure> {
+    let current = change(program, |config| {
         config.current = Some(name.to_owned());
-        Ok(())
+        view(config, name)
     })?;
     program.console.talk(&format!("Context {name:?} is now the current one."));
-    Ok(())
+    print_context(program, output.output, &current)
 }
 
 fn set(program: &mut Program, global: &Global, arguments: ContextSet) -> Result<(), Failure> {
     let name = arguments.name;
     let server = global.server.as_deref().map(Server::parse).transpose()?.map(|server| server.to_string());
     let ca = global.ca.clone().map(|path| std::path::absolute(&path).unwrap_or(path));
-    change(program, |config| {
+    let set = change(program, |config| {
         match (config.contexts.get_mut(&name), server) {
             (Some(context), server) => {
                 // A token is for the server that gave it.
@@ -74,25 +73,40 @@ fn set(program: &mut Program, global: &Global, arguments: ContextSet) -> Result<
         if arguments.make_current || config.current.is_none() {
             config.current = Some(name.clone());
         }
-        Ok(())
+        view(config, &name)
     })?;
     program.console.talk(&format!("Context {name:?} is set."));
-    Ok(())
+    print_context(program, arguments.output.output, &set)
 }
 
-fn delete(program: &mut Program, name: &str) -> Result<(), Failure> {
+fn delete(program: &mut Program, name: String, output: Output) -> Result<(), Failure> {
     change(program, |config| {
-        context_named(config, name)?;
-        config.contexts.remove(name);
-        if config.current.as_deref() == Some(name) {
+        context_named(config, &name)?;
+        config.contexts.remove(&name);
+        if config.current.as_ref() == Some(&name) {
             config.current = None;
         }
         Ok(())
     })?;
     program.console.talk(&format!("Context {name:?} is forgotten."));
-    Ok(())
+    let reference = format!("context/{name}");
+    print_done(program, output.output, &DeletedContext { name, deleted: true }, &reference)
 }
 
-fn change(program: &Program, edit: impl FnOnce(&mut config::Config) -> Result<(), Failure>) -> Result<(), Failure> {
+fn change<T>(program: &Program, edit: impl FnOnce(&mut config::Config) -> Result<T, Failure>) -> Result<T, Failure> {
     config::change(&config::location(&program.environment)?, edit)
+}
+
+/// A context of the configuration as programs read it.
+pub(super) fn view(config: &config::Config, name: &str) -> Result<view::context::Context, Failure> {
+    Ok(view::context::Context::new(name, context_named(config, name)?, config.current.as_deref()))
+}
+
+/// Prints a context that was changed.
+pub(super) fn print_context(
+    program: &mut Program,
+    format: Format,
+    context: &view::context::Context,
+) -> Result<(), Failure> {
+    print_done(program, format, context, &format!("context/{}", context.name))
 }

@@ -2,11 +2,15 @@
 
 use super::lifecycle;
 use crate::Program;
-use crate::cli::{Delete, DeviceCommand, DeviceExtend, DeviceLabel, DeviceRename, DeviceRevoke, Global, LabelChange};
+use crate::cli::{
+    Delete, DeviceCommand, DeviceExtend, DeviceLabel, DeviceRename, DeviceRevoke, Format, Global, LabelChange,
+};
 use crate::client::Client;
+use crate::client::pages::Listing;
 use crate::failure::{Failure, Kind, Tally};
-use crate::output::print_one;
-use crate::view::device::Device;
+use crate::output::text::clean;
+use crate::output::{print_document, print_one};
+use crate::view::device::{DeletedDevice, Device};
 use kaliun_proto::fleet::v1::UpdateDeviceRequest;
 
 /// Runs one of the subcommands.
@@ -79,18 +83,48 @@ async fn extend(program: &mut Program, global: &Global, arguments: DeviceExtend)
 /// Forgets devices, each after a question of its own unless told not to ask.
 pub(super) async fn delete(program: &mut Program, global: &Global, arguments: Delete) -> Result<(), Failure> {
     let client = Client::open(program, global).await?;
-    let mut tally = Tally::default();
+    let (mut tally, mut deleted, mut stopped) = (Tally::default(), Vec::new(), None);
     for name in &arguments.devices {
         match delete_one(program, &client, name, arguments.yes).await {
-            Ok(()) => tally.success(),
-            Err(failure) if matches!(failure.kind, Kind::Usage | Kind::Denied) => return Err(failure),
+            Ok(device) => {
+                tally.success();
+                deleted.push(device);
+            }
+            // It would end the same way for all that follow.
+            Err(failure) if matches!(failure.kind, Kind::Usage | Kind::Denied) => {
+                stopped = Some(failure);
+                break;
+            }
             Err(failure) => tally.failure(failure),
         }
     }
-    tally.finish(|failure| program.console.report(failure))
+    print_deleted(program, arguments.output.output, deleted, arguments.devices.len())?;
+    match stopped {
+        Some(failure) => Err(failure),
+        None => tally.finish(|failure| program.console.report(failure)),
+    }
 }
 
-async fn delete_one(program: &mut Program, client: &Client, name: &str, yes: bool) -> Result<(), Failure> {
+/// Prints what was deleted of so many: one that was named alone is the object itself, several give a list.
+fn print_deleted(
+    program: &mut Program,
+    format: Format,
+    deleted: Vec<DeletedDevice>,
+    asked: usize,
+) -> Result<(), Failure> {
+    match (format, deleted.as_slice()) {
+        (_, []) | (Format::Table | Format::Wide, _) => Ok(()),
+        (Format::Name, all) => {
+            all.iter().try_for_each(|device| program.console.print_line(&format!("device/{}", clean(&device.name))))
+        }
+        (Format::Json | Format::Yaml, [device]) if asked == 1 => print_document(program, format, device),
+        (Format::Json | Format::Yaml, _) => {
+            print_document(program, format, &Listing { items: deleted, next_page_token: None })
+        }
+    }
+}
+
+async fn delete_one(program: &mut Program, client: &Client, name: &str, yes: bool) -> Result<DeletedDevice, Failure> {
     let device = client.device(name).await?;
     if !yes {
         program.console.confirm(&format!(
@@ -100,5 +134,5 @@ async fn delete_one(program: &mut Program, client: &Client, name: &str, yes: boo
     }
     client.device_delete(&device).await?;
     program.console.talk(&format!("Deleted device/{}.", device.name));
-    Ok(())
+    Ok(DeletedDevice { id: device.id, name: device.name, deleted: true })
 }

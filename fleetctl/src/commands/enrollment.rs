@@ -8,7 +8,7 @@ use crate::client::Client;
 use crate::client::pages::Paging;
 use crate::failure::{Failure, Kind};
 use crate::output::text::clean;
-use crate::output::{print_document, print_list};
+use crate::output::{print_document, print_done, print_list};
 use crate::view::claim::Approved;
 use crate::view::enrollment::{DeniedEnrollment, EnrollmentView};
 use crate::view::event::DeviceReference;
@@ -19,7 +19,7 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: Enrollm
     let client = Client::open(program, global).await?;
     match command {
         EnrollmentCommand::List(arguments) => {
-            let list = client.enrollment_list(&Paging { limit: arguments.limit, ..Paging::ALL }).await?;
+            let list = client.enrollment_list(&Paging::from(&arguments)).await?;
             print_list(program, arguments.output.output, &convert::<_, EnrollmentView>(list))
         }
         EnrollmentCommand::Approve(arguments) => approve(program, &client, arguments).await,
@@ -64,13 +64,9 @@ async fn approve(program: &mut Program, client: &Client, arguments: EnrollmentAp
 async fn deny(program: &mut Program, client: &Client, arguments: EnrollmentDeny) -> Result<(), Failure> {
     let waiting = find(client, &arguments.enrollment).await?;
     client.enrollment_deny(waiting.id.clone()).await?;
-    program.console.talk(&format!("Turned enrollment/{} away.", waiting.id));
-    match arguments.output.output {
-        Format::Json | Format::Yaml => {
-            print_document(program, arguments.output.output, &DeniedEnrollment { id: waiting.id, denied: true })
-        }
-        Format::Table | Format::Wide | Format::Name => Ok(()),
-    }
+    let name = format!("enrollment/{}", waiting.id);
+    program.console.talk(&format!("Turned {name} away."));
+    print_done(program, arguments.output.output, &DeniedEnrollment { id: waiting.id, denied: true }, &name)
 }
 
 fn introduction(waiting: &Enrollment) -> Vec<String> {

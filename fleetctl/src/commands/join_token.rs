@@ -7,8 +7,8 @@ use crate::client::Client;
 use crate::client::devices::is_id;
 use crate::client::pages::Paging;
 use crate::failure::{Failure, Kind};
-use crate::output::{print_document, print_list};
-use crate::view::token::{JoinToken, NewJoinToken};
+use crate::output::{print_document, print_done, print_list};
+use crate::view::token::{JoinToken, NewJoinToken, RevokedToken};
 use kaliun_proto::fleet::v1::CreateJoinTokenRequest;
 use std::collections::HashMap;
 
@@ -18,14 +18,15 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: JoinTok
     match command {
         JoinTokenCommand::Create(arguments) => create(program, &client, arguments).await,
         JoinTokenCommand::List(arguments) => {
-            let list = client.join_token_list(&Paging { limit: arguments.limit, ..Paging::ALL }).await?;
+            let list = client.join_token_list(&Paging::from(&arguments)).await?;
             print_list(program, arguments.output.output, &convert::<_, JoinToken>(list))
         }
-        JoinTokenCommand::Revoke { token } => {
+        JoinTokenCommand::Revoke { token, output } => {
             let id = if is_id(&token) { token } else { find(&client, &token).await? };
             client.join_token_revoke(id.clone()).await?;
             program.console.talk(&format!("Revoked join-token/{id}. Boxes that enrolled with it stay."));
-            Ok(())
+            let name = format!("join-token/{id}");
+            print_done(program, output.output, &RevokedToken { id, revoked: true }, &name)
         }
     }
 }

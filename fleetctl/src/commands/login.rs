@@ -1,5 +1,6 @@
 //! `fleetctl login`, `logout` and `whoami`.
 
+use super::context;
 use crate::Program;
 use crate::cli::{Global, Login, Output};
 use crate::client::Client;
@@ -15,7 +16,7 @@ use std::io::Read as _;
 const TOKEN_MAX_BYTES: u64 = 4096;
 
 /// Checks a token against the server and keeps both.
-pub(super) async fn login(program: &mut Program, global: &Global, _arguments: Login) -> Result<(), Failure> {
+pub(super) async fn login(program: &mut Program, global: &Global, arguments: Login) -> Result<(), Failure> {
     let path = config::location(&program.environment)?;
     let known = match &global.context {
         Some(name) => config::load(&path)?.config.contexts.remove(name),
@@ -43,25 +44,25 @@ pub(super) async fn login(program: &mut Program, global: &Global, _arguments: Lo
     let identity = Client::connect(&settings).await?.identity().await?;
     let identity = Identity::new(settings.server.to_string(), identity);
     let name = global.context.clone().unwrap_or_else(|| settings.server.host.clone());
-    config::change(&path, |config| {
+    let kept = config::change(&path, |config| {
         let context =
             Context { server: settings.server.to_string(), token: settings.token.clone(), ca: settings.ca.clone() };
         config.contexts.insert(name.clone(), context);
         config.current = Some(name.clone());
-        Ok(())
+        context::view(config, &name)
     })?;
     let who = identity.email.or(identity.api_token_name).unwrap_or_default();
     program.console.talk(&format!(
         "Signed in to {} as {who} ({} of {}); context {name:?} is now the current one.",
         settings.server, identity.role, identity.organization.name
     ));
-    Ok(())
+    context::print_context(program, arguments.output.output, &kept)
 }
 
 /// Forgets the token of a context. The token itself stays valid, for other machines may use it.
-pub(super) fn logout(program: &mut Program, global: &Global) -> Result<(), Failure> {
+pub(super) fn logout(program: &mut Program, global: &Global, output: Output) -> Result<(), Failure> {
     let path = config::location(&program.environment)?;
-    let name = config::change(&path, |config| {
+    let left = config::change(&path, |config| {
         let name = global.context.clone().or_else(|| config.current.clone()).ok_or_else(|| {
             Failure::new(Kind::NotFound, "there is no current context", "name one with --context NAME")
         })?;
@@ -69,12 +70,13 @@ pub(super) fn logout(program: &mut Program, global: &Global) -> Result<(), Failu
         if let Some(context) = config.contexts.get_mut(&name) {
             context.token = None;
         }
-        Ok(name)
+        context::view(config, &name)
     })?;
     program.console.talk(&format!(
-        "Forgot the token of context {name:?}. It stays valid until it expires or `fleetctl api-token revoke` ends it."
+        "Forgot the token of context {:?}. It stays valid until it expires or `fleetctl api-token revoke` ends it.",
+        left.name
     ));
-    Ok(())
+    context::print_context(program, output.output, &left)
 }
 
 /// Shows whom the server takes the caller for.

@@ -33,7 +33,7 @@ fn meaning(code: Code) -> (Kind, &'static str) {
         Code::AlreadyExists => (Kind::Conflict, "choose another name"),
         Code::Aborted => (Kind::Conflict, "somebody changed it meanwhile; look at it again and repeat the command"),
         Code::FailedPrecondition => {
-            (Kind::Conflict, "its state does not allow this now; look at it with `fleetctl describe`")
+            (Kind::State, "its state does not allow this now; look at it with `fleetctl describe`")
         }
         Code::DeadlineExceeded => (Kind::Timeout, "try again, or allow more time with --timeout"),
         Code::Unavailable => (Kind::General, "see whether the control plane runs; try again in a moment"),

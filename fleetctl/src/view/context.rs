@@ -15,6 +15,13 @@ pub(crate) struct Context {
     pub(crate) ca: Option<String>,
 }
 
+/// A context that was forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct DeletedContext {
+    pub(crate) name: String,
+    pub(crate) deleted: bool,
+}
+
 impl Context {
     /// Takes a context of the configuration.
     pub(crate) fn new(name: &str, context: &config::Context, current: Option<&str>) -> Self {

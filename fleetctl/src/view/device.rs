@@ -37,6 +37,14 @@ pub(crate) struct Device {
     pub(crate) version: u64,
 }
 
+/// A device that was forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct DeletedDevice {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) deleted: bool,
+}
+
 /// The home that a device serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct InstallationReference {

@@ -7,7 +7,14 @@ use crate::output::style::Tone;
 use crate::output::table::{Cell, Column};
 use crate::output::time::Time;
 use kaliun_proto::fleet::v1 as proto;
+use kaliun_types::reason::ReasonCode;
 use serde::Serialize;
+
+/// Reasons of what is about the control plane as a whole.
+const DATABASE_OLDER: &str = ReasonCode::DeviceAheadOfDatabase.code();
+const FLOOD: &str = ReasonCode::EnrollmentFlood.code();
+/// With what the reasons of a rotation begin.
+const OF_ROTATION: &str = "rotation.";
 
 /// A finding as programs read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,7 +65,17 @@ impl Finding {
             (Some(device), _) if device.name.is_empty() => format!("device/{}", device.id),
             (Some(device), _) => format!("device/{}", device.name),
             (None, Some(source)) => source.clone(),
-            (None, None) => String::new(),
+            (None, None) => self.subject().to_owned(),
+        }
+    }
+
+    /// What a finding is about that has neither device nor place. A reason that this fleetctl does not know stands for itself.
+    fn subject(&self) -> &str {
+        match self.reason.as_str() {
+            DATABASE_OLDER => "database",
+            FLOOD => "enrollments",
+            reason if reason.starts_with(OF_ROTATION) => "rotation",
+            reason => reason,
         }
     }
 

@@ -45,6 +45,15 @@ pub(crate) struct Straggler {
     pub(crate) certificate_authority: u32,
 }
 
+/// A trust bundle that was fetched to be signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct UnsignedBundle {
+    /// Where it was written.
+    pub(crate) file: String,
+    /// Null when this fleetctl cannot read it.
+    pub(crate) trust_bundle_version: Option<u64>,
+}
+
 /// A phase as a word.
 pub(crate) fn phase(phase: proto::RotationPhase) -> &'static str {
     match phase {

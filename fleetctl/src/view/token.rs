@@ -54,6 +54,13 @@ pub(crate) struct NewApiToken {
     pub(crate) secret: String,
 }
 
+/// A token that is refused from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct RevokedToken {
+    pub(crate) id: String,
+    pub(crate) revoked: bool,
+}
+
 impl From<proto::JoinToken> for JoinToken {
     fn from(token: proto::JoinToken) -> Self {
         Self {

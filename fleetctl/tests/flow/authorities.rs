@@ -1,12 +1,13 @@
 //! `fleetctl ca`.
 
 use crate::double::{Double, World};
-use crate::things::{NOW_MS, id};
+use crate::things::{NOW_MS, straggler};
 use crate::workbench::Workbench;
 use insta::assert_snapshot;
 use kaliun_proto::enrollment::v1::SignedTrustBundle;
 use kaliun_proto::fleet::v1::{Rotation, RotationPhase, Straggler};
 use prost::Message;
+use tonic::Status;
 
 async fn fleet() -> Double {
     let rotation = Rotation {
@@ -19,14 +20,7 @@ async fn fleet() -> Double {
         rotations_left: 31,
         ..Rotation::default()
     };
-    let attic = Straggler {
-        device_id: id(7),
-        device_name: "attic".to_owned(),
-        is_online: false,
-        link_since_ms: NOW_MS - 7_200_000,
-        trust_bundle_version: 1,
-        certificate_authority: 1,
-    };
+    let attic = straggler(7, "attic");
     let theirs = Straggler { device_id: String::new(), device_name: String::new(), ..attic.clone() };
     let stragglers = vec![attic, theirs];
     Double::start(World { rotation, stragglers, ..World::default() }).await
@@ -82,6 +76,27 @@ async fn each_step_is_asked_about_and_names_the_phase_it_leaves() {
 }
 
 #[tokio::test]
+async fn what_a_rotation_does_not_allow_is_looked_at_where_rotations_are() {
+    let double = fleet().await;
+    let workbench = Workbench::at(&double);
+    let check = async |line: &str, expected: &str| {
+        let ended = workbench.run(line).await;
+        let hint = ended.error.lines().last().unwrap_or_default();
+        assert_eq!(ended.code, 5, "{line}: {}", ended.error);
+        assert!(hint.starts_with("hint: ") && hint.contains(expected), "{line}: {}", ended.error);
+        assert!(!hint.contains("describe"), "{line}: {}", ended.error);
+    };
+    double.world().step_refusal = Some(Status::failed_precondition("2 of 3 devices have not come along"));
+    check("ca rotate advance --yes", "`fleetctl ca stragglers`").await;
+    check("ca rotate rollback --yes", "`fleetctl ca stragglers --backwards`").await;
+    double.world().refusal = Some(Status::failed_precondition("the rotation is in the phase steady"));
+    check("ca rotate start --yes", "`fleetctl ca status`").await;
+    check("ca rotate pause --reason moving", "`fleetctl ca status`").await;
+    check("ca rotate resume", "`fleetctl ca status`").await;
+    check("ca bundle unsigned --to nowhere", "`fleetctl ca status`").await;
+}
+
+#[tokio::test]
 async fn a_rotation_by_itself_says_what_it_waits_for_and_stands_still_when_it_is_told_to() {
     let double = fleet().await;
     let workbench = Workbench::at(&double);
@@ -105,7 +120,13 @@ async fn a_bundle_goes_to_where_its_key_is_and_comes_back_signed() {
     let workbench = Workbench::at(&double);
     let folder = tempfile::tempdir().expect("a folder");
     let (unsigned, signed) = (folder.path().join("unsigned"), folder.path().join("signed"));
-    workbench.output(&format!("ca bundle unsigned --to {}", unsigned.display())).await;
+    let written = workbench.output(&format!("ca bundle unsigned --to {} -o json", unsigned.display())).await;
+    let written: serde_json::Value = serde_json::from_str(&written).expect("a document");
+    let expected = serde_json::json!({ "file": unsigned.display().to_string(), "trust_bundle_version": 2 });
+    assert_eq!(written, expected);
+    let another = folder.path().join("another");
+    let named = workbench.output(&format!("ca bundle unsigned --to {} -o name", another.display())).await;
+    assert_eq!(named, format!("{}\n", another.display()));
     let mut bundle = SignedTrustBundle::decode(std::fs::read(&unsigned).expect("a file").as_slice()).expect("a bundle");
     let ended = workbench.run(&format!("ca bundle unsigned --to {}", unsigned.display())).await;
     assert!(ended.code == 2 && ended.error.contains("name a file that does not exist"), "{}", ended.error);
@@ -115,5 +136,5 @@ async fn a_bundle_goes_to_where_its_key_is_and_comes_back_signed() {
     std::fs::write(&signed, bundle.encode_to_vec()).expect("a file");
     workbench.output(&format!("ca bundle submit {}", signed.display())).await;
     let last = double.calls().pop();
-    assert_eq!(last.as_deref(), Some("submit_trust_bundle: a bundle, a signature"));
+    assert_eq!(last.as_deref(), Some("submit_trust_bundle: version 2, a signature"));
 }

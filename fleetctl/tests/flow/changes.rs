@@ -3,6 +3,7 @@
 use crate::double::{CHECK, CODE, Double, World};
 use crate::things::{api_token, device, id, installation, join_token};
 use crate::workbench::Workbench;
+use insta::assert_snapshot;
 
 async fn fleet() -> Double {
     Double::start(World {
@@ -93,6 +94,31 @@ async fn some_of_several_may_fail() {
 }
 
 #[tokio::test]
+async fn what_was_deleted_is_a_document() {
+    let double = fleet().await;
+    let workbench = Workbench::at(&double);
+    assert_snapshot!("deleted_json", workbench.output("delete --yes device/cellar-1 -o json").await);
+    let ended = workbench.run("delete --yes device/gone device/attic-2 -o json").await;
+    assert_eq!(ended.code, 7, "{}", ended.error);
+    assert_snapshot!("deleted_of_several_json", ended.output);
+    assert_eq!(workbench.run("delete --yes device/gone -o json").await.output, "");
+
+    let double = fleet().await;
+    let names = Workbench::at(&double).output("delete --yes device/cellar-1 device/attic-2 -o name").await;
+    assert_eq!(names, "device/cellar-1\ndevice/attic-2\n");
+}
+
+#[tokio::test]
+async fn what_was_deleted_before_a_refusal_is_told() {
+    let double = fleet().await;
+    double.world().kept_device = id(2);
+    let line = "delete --yes device/cellar-1 device/attic-2 device/gone -o name";
+    let ended = Workbench::at(&double).run(line).await;
+    assert_eq!((ended.code, ended.output.as_str()), (4, "device/cellar-1\n"), "{}", ended.error);
+    assert!(ended.error.contains("This one stays"), "{}", ended.error);
+}
+
+#[tokio::test]
 async fn a_claim_is_approved_for_a_home() {
     let double = fleet().await;
     let mut workbench = Workbench::at(&double);
@@ -130,7 +156,9 @@ async fn a_claim_without_the_characters_on_the_screen_is_left() {
 async fn a_box_is_turned_away() {
     let double = fleet().await;
     let workbench = Workbench::at(&double);
-    assert_eq!(workbench.run(&format!("claim deny {CODE}")).await.code, 0);
+    let ended = workbench.run(&format!("claim deny {CODE}")).await;
+    assert_eq!((ended.code, ended.output.as_str()), (0, ""), "{}", ended.error);
+    assert_eq!(workbench.output(&format!("claim deny {CODE} -o name")).await, format!("claim/{CODE}\n"));
     let ended = workbench.run("claim deny ZZZZZZZZ").await;
     assert_eq!(ended.code, 3);
     assert!(ended.error.contains("hint: read the code on the box's screen again"), "{}", ended.error);
@@ -145,6 +173,12 @@ async fn tokens_are_revoked_by_id_or_by_what_they_are_called() {
     assert_eq!(double.calls().last(), Some(&format!("revoke_join_token: {}", id(10))));
     assert_eq!(workbench.run(&format!("api-token revoke api-token/{}", id(11))).await.code, 0);
     assert_eq!(double.calls().last(), Some(&format!("revoke_api_token: {}", id(11))));
+    assert_snapshot!("revoked_json", workbench.output("join-token revoke factory -o json").await);
+    assert_eq!(workbench.output("join-token revoke factory -o name").await, format!("join-token/{}\n", id(10)));
+    let revoked: serde_json::Value =
+        serde_json::from_str(&workbench.output("api-token revoke ci -o json").await).unwrap();
+    assert_eq!(revoked, serde_json::json!({ "id": id(11), "revoked": true }));
+    assert_eq!(workbench.output("api-token revoke ci -o name").await, format!("api-token/{}\n", id(11)));
     assert_eq!(workbench.run("api-token revoke twice").await.code, 5);
     assert_eq!(workbench.run("api-token revoke nobody").await.code, 3);
 }

@@ -72,6 +72,26 @@ async fn contexts_come_and_go() {
 }
 
 #[tokio::test]
+async fn each_change_of_a_context_is_a_document() {
+    let double = Double::start(World::default()).await;
+    let mut workbench = Workbench::bare("context-documents");
+    let document = |output: String| serde_json::from_str::<serde_json::Value>(&output).unwrap();
+    let shown = |current: bool, has_token: bool| serde_json::json!({ "name": "home", "current": current, "server": double.url, "has_token": has_token, "ca": null });
+    workbench.output("context set work --server https://fleet.example").await;
+    let set = workbench.output(&format!("context set home --server {} -o json", double.url)).await;
+    assert_eq!(document(set), shown(false, false));
+    assert_eq!(document(workbench.output("context use home -o json").await), shown(true, false));
+    workbench.input = format!("{TOKEN}\n");
+    let login = "login --context home --token-stdin";
+    assert_eq!(document(workbench.output(&format!("{login} -o json")).await), shown(true, true));
+    assert_eq!(workbench.output(&format!("{login} -o name")).await, "context/home\n");
+    assert_eq!(document(workbench.output("logout -o json").await), shown(true, false));
+    let deleted = document(workbench.output("context delete home -o json").await);
+    assert_eq!(deleted, serde_json::json!({ "name": "home", "deleted": true }));
+    assert_eq!(workbench.output("context delete work -o name").await, "context/work\n");
+}
+
+#[tokio::test]
 async fn a_token_does_not_follow_a_context_to_another_server() {
     let workbench = Workbench::bare("moved-context");
     let file = workbench.config_file();

@@ -63,6 +63,10 @@ pub(crate) struct World {
     pub(crate) calls: Vec<String>,
     /// Answers to all calls when set.
     pub(crate) refusal: Option<Status>,
+    /// Answers to each step of a rotation when set.
+    pub(crate) step_refusal: Option<Status>,
+    /// Id of a device that may not be deleted.
+    pub(crate) kept_device: String,
     /// No call is ever answered when set.
     pub(crate) silent: bool,
     /// What each opened watch sends, and with which it ends.

@@ -49,7 +49,8 @@ async fn a_box_is_turned_away_or_has_to_be_named_better() {
     assert_eq!(workbench.run("enrollment deny shop-2").await.code, 5, "two would have this name");
     assert_eq!(workbench.run("enrollment deny nobody").await.code, 3);
     assert_snapshot!("denied_json", workbench.output(&format!("enrollment deny {} -o json", id(42))).await);
-    assert_eq!(workbench.run("enrollment deny shop-2").await.code, 0, "one is left");
+    let named = workbench.output("enrollment deny shop-2 -o name").await;
+    assert_eq!(named, format!("enrollment/{}\n", id(41)), "one is left");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Exit codes, hints, paging and everything that goes wrong.
 
 use crate::double::{Double, World};
-use crate::things::{device, silent};
+use crate::things::{api_token, device, enrollment, join_token, silent, straggler};
 use crate::workbench::{Ended, Workbench};
 use kaliun_types::secret::SecretText;
 use tokio::net::TcpListener;
@@ -39,6 +39,28 @@ async fn a_limit_ends_the_list_and_says_where_to_go_on() {
     assert_eq!(list["items"].as_array().map(Vec::len), Some(5));
     assert_eq!(list["next_page_token"], "5");
     assert_eq!(workbench.output("get devices -o name --page-token 5").await, "device/box-6\ndevice/box-7\n");
+}
+
+#[tokio::test]
+async fn every_list_goes_on_where_an_earlier_one_ended() {
+    let double = Double::start(World {
+        enrollments: vec![enrollment(40, "shop-1"), enrollment(41, "shop-2")],
+        join_tokens: vec![join_token(10, "factory", 2), join_token(11, "shop", 0)],
+        api_tokens: vec![api_token(20, "ci"), api_token(21, "cron")],
+        stragglers: vec![straggler(1, "attic"), straggler(2, "barn")],
+        ..World::default()
+    })
+    .await;
+    let workbench = Workbench::at(&double);
+    for line in ["enrollment list", "join-token list", "api-token list", "ca stragglers", "ca stragglers --backwards"] {
+        let whole = workbench.output(&format!("{line} -o name")).await;
+        let first = workbench.output(&format!("{line} --limit 1 -o json")).await;
+        let first: serde_json::Value = serde_json::from_str(&first).unwrap();
+        let token = first["next_page_token"].as_str().unwrap();
+        let rest = workbench.output(&format!("{line} --page-token {token} -o name")).await;
+        assert_eq!(whole.lines().skip(1).collect::<Vec<_>>(), rest.lines().collect::<Vec<_>>(), "{line}");
+    }
+    check(&workbench.run("ca stragglers --limit 0").await, 2, "--limit", "");
 }
 
 #[tokio::test]
@@ -96,7 +118,11 @@ async fn a_conflict_has_its_own_code() {
         ..World::default()
     })
     .await;
-    check(&Workbench::at(&double).run("get devices").await, 5, "changed meanwhile", "repeat the command");
+    let workbench = Workbench::at(&double);
+    check(&workbench.run("get devices").await, 5, "changed meanwhile", "repeat the command");
+    double.world().refusal = Some(Status::failed_precondition("Its state is another one."));
+    check(&workbench.run("device extend cellar-1").await, 5, "another one", "fleetctl describe");
+    check(&workbench.run("claim deny AB3DEFGH").await, 5, "another one", "fleetctl claim show");
 }
 
 #[tokio::test]

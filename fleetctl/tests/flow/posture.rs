@@ -82,6 +82,26 @@ async fn each_thing_is_a_line_that_ends_with_what_mends_it() {
 }
 
 #[tokio::test]
+async fn what_is_about_no_device_and_no_place_has_a_name() {
+    let about = |reason: &str| Finding { reason: reason.to_owned(), since_ms: NOW_MS, ..Finding::default() };
+    let reasons = [
+        "rotation.waits",
+        "rotation.paused",
+        "rotation.unsigned",
+        "device.ahead_of_database",
+        "enrollment.flood",
+        "moon.full",
+    ];
+    let platform_findings = Some(reasons.map(about).to_vec());
+    let double = Double::start(World { platform_findings, ..World::default() }).await;
+    let workbench = Workbench::at(&double);
+    let names = workbench.run("audit posture -o name").await.output;
+    assert_eq!(names, "rotation\nrotation\nrotation\ndatabase\nenrollments\nmoon.full\n");
+    let table = workbench.run("audit posture").await.output;
+    assert!(table.contains("rotation.waits            rotation"), "{table}");
+}
+
+#[tokio::test]
 async fn whom_the_control_plane_does_not_concern_sees_their_own() {
     let double = fleet(None).await;
     let ended = Workbench::at(&double).run("audit posture -o name").await;

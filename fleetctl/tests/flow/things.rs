@@ -2,7 +2,7 @@
 
 use kaliun_proto::fleet::v1::{
     ApiToken, CertificateCause, Device, DeviceCertificate, Enrollment, Event, Installation, JoinToken, Link, LinkState,
-    Role,
+    Role, Straggler,
 };
 use kaliun_proto::telemetry::v1::{
     Facts, Health, HealthVerdict, Light, LightState, Metric, Reason, Sample, SampleValues,
@@ -202,5 +202,17 @@ pub(crate) fn enrollment(number: u64, name: &str) -> Enrollment {
         join_token_id: id(10),
         join_token_description: "factory".to_owned(),
         name: name.to_owned(),
+    }
+}
+
+/// A box that has not come along in a rotation.
+pub(crate) fn straggler(number: u64, name: &str) -> Straggler {
+    Straggler {
+        device_id: id(number),
+        device_name: name.to_owned(),
+        is_online: false,
+        link_since_ms: NOW_MS - 7_200_000,
+        trust_bundle_version: 1,
+        certificate_authority: 1,
     }
 }

@@ -48,6 +48,9 @@ pub(crate) struct Arguments {
     /// Print one JSON object in place of the table
     #[arg(long)]
     json: bool,
+    /// End with an error when a goal is missed
+    #[arg(long)]
+    check: bool,
     /// Folder for the control plane's state and the devices' identities, kept between runs [default: beside the program]
     #[arg(long)]
     state_dir: Option<PathBuf>,
@@ -102,7 +105,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let parts = measured.await.with_context(|| format!("the server's log ends with\n{}", running.log_tail()))?;
     running.stop().await?;
     let (calm, flooded, counts) = parts;
-    Report::new(arguments.devices, arguments.per_minute, calm, flooded, counts)?.print(arguments.json)
+    let report = Report::new(arguments.devices, arguments.per_minute, calm, flooded, counts)?;
+    report.print(arguments.json)?;
+    if arguments.check { report.check() } else { Ok(()) }
 }
 
 /// Without and with the flood by turns, and once more without: a machine that becomes slower by itself is not taken for harm.

@@ -47,6 +47,9 @@ pub(crate) struct Arguments {
     /// Print one JSON object in place of the table
     #[arg(long)]
     json: bool,
+    /// End with an error when the goal is missed
+    #[arg(long)]
+    check: bool,
     /// Folder for the database and the devices' identities, kept between runs [default: beside the program]
     #[arg(long)]
     state_dir: Option<PathBuf>,
@@ -95,14 +98,15 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     near.running.stop().await?;
     far.running.stop().await?;
     database.stop().await;
-    Report {
+    let report = Report {
         devices: arguments.devices,
         cut: Latency::of(times.cut)?,
         answer: Latency::of(times.answer)?,
         bare_notify: Latency::of(times.bare.iter().map(|times| times.notify).collect())?,
         bare_change_and_notify: Latency::of(times.bare.iter().map(|times| times.change_and_notify).collect())?,
-    }
-    .print(arguments.json)
+    };
+    report.print(arguments.json)?;
+    if arguments.check { report.check() } else { Ok(()) }
 }
 
 impl Replica {

@@ -2,16 +2,20 @@
 
 use super::{Services, page};
 use crate::things::NOW_MS;
-use kaliun_proto::enrollment::v1::SignedTrustBundle;
+use kaliun_proto::enrollment::v1::{SignedTrustBundle, TrustBundle};
 use kaliun_proto::fleet::v1::authority_service_server::AuthorityService;
 use kaliun_proto::fleet::v1::*;
 use kaliun_proto::telemetry::v1::Reason;
+use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 impl Services {
     /// Goes to the next phase or the one before.
     fn step(&self, from: RotationPhase, by: i32) -> Result<Rotation, Status> {
         let mut world = self.world();
+        if let Some(refusal) = &world.step_refusal {
+            return Err(refusal.clone());
+        }
         if world.rotation.phase() != from {
             return Err(Status::failed_precondition("the rotation is in another phase"));
         }
@@ -100,7 +104,8 @@ impl AuthorityService for Services {
         request: Request<GetUnsignedTrustBundleRequest>,
     ) -> Result<Response<GetUnsignedTrustBundleResponse>, Status> {
         self.enter(&request, "get_unsigned_trust_bundle").await?;
-        let bundle = SignedTrustBundle { bundle: b"a bundle".to_vec(), signature: Vec::new() };
+        let bundle = TrustBundle { version: 2, ..TrustBundle::default() }.encode_to_vec();
+        let bundle = SignedTrustBundle { bundle, signature: Vec::new() };
         Ok(Response::new(GetUnsignedTrustBundleResponse { bundle: Some(bundle) }))
     }
 
@@ -109,11 +114,8 @@ impl AuthorityService for Services {
         request: Request<SubmitTrustBundleRequest>,
     ) -> Result<Response<SubmitTrustBundleResponse>, Status> {
         let SignedTrustBundle { bundle, signature } = request.get_ref().bundle.clone().unwrap_or_default();
-        let said = format!(
-            "submit_trust_bundle: {}, {}",
-            String::from_utf8_lossy(&bundle),
-            String::from_utf8_lossy(&signature)
-        );
+        let version = TrustBundle::decode(bundle.as_slice()).unwrap().version;
+        let said = format!("submit_trust_bundle: version {version}, {}", String::from_utf8_lossy(&signature));
         self.enter(&request, said).await?;
         Ok(Response::new(SubmitTrustBundleResponse { rotation: Some(self.world().rotation.clone()) }))
     }

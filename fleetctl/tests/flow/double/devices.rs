@@ -113,7 +113,11 @@ impl DeviceService for Services {
         request: Request<DeleteDeviceRequest>,
     ) -> Result<Response<DeleteDeviceResponse>, Status> {
         self.enter(&request, "delete_device").await?;
-        self.world().devices.retain(|device| device.id != request.get_ref().id);
+        let mut world = self.world();
+        if world.kept_device == request.get_ref().id {
+            return Err(Status::permission_denied("This one stays."));
+        }
+        world.devices.retain(|device| device.id != request.get_ref().id);
         Ok(Response::new(DeleteDeviceResponse {}))
     }
 }

@@ -3,8 +3,13 @@
 use super::honest::Observed;
 use super::source::Counts;
 use crate::latency::Latency;
+use anyhow::ensure;
 use serde::Serialize;
 use std::io::Write as _;
+
+/// The goals: the slowest hundredth of each thing waits at most a quarter longer with the flood, and nothing fails with it or without it.
+const P99_RATIO_MAX: f64 = 1.25;
+const FAILED_MAX: usize = 0;
 
 /// One thing that honest boxes do, without and with the flood.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -72,16 +77,39 @@ impl Report {
         Ok(())
     }
 
+    /// An error that says which goals are missed.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let mut missed: Vec<String> = self
+            .compared()
+            .into_iter()
+            .filter(|(_, compared)| compared.p99_ratio > P99_RATIO_MAX)
+            .map(|(what, Compared { p99_ratio, .. })| {
+                format!("{what}: the p99 ratio is {p99_ratio:.2} and shall be at most {P99_RATIO_MAX}")
+            })
+            .collect();
+        let failed = self.failed_calm + self.failed_flooded;
+        if failed > FAILED_MAX {
+            missed.push(format!("honest boxes that failed: {failed}, and at most {FAILED_MAX} shall"));
+        }
+        ensure!(missed.is_empty(), "goals are missed: {}", missed.join("; "));
+        Ok(())
+    }
+
+    /// All that honest boxes do, in words.
+    fn compared(&self) -> [(&'static str, Compared); 3] {
+        [
+            ("a sample until it is stored", self.report),
+            ("a known box until its welcome", self.connect),
+            ("a new box until its certificate", self.enroll),
+        ]
+    }
+
     fn table(&self) -> String {
         let mut lines = vec![format!(
             "{:<32}{:>10}{:>10}{:>12}{:>12}{:>10}{:>10}",
             "milliseconds", "calm p50", "calm p99", "flooded p50", "flooded p99", "p50 ratio", "p99 ratio"
         )];
-        for (what, Compared { calm, flooded, p50_ratio, p99_ratio }) in [
-            ("a sample until it is stored", self.report),
-            ("a known box until its welcome", self.connect),
-            ("a new box until its certificate", self.enroll),
-        ] {
+        for (what, Compared { calm, flooded, p50_ratio, p99_ratio }) in self.compared() {
             lines.push(format!(
                 "{what:<32}{:>10.1}{:>10.1}{:>12.1}{:>12.1}{p50_ratio:>10.2}{p99_ratio:>10.2}",
                 calm.p50_ms, calm.p99_ms, flooded.p50_ms, flooded.p99_ms
@@ -119,5 +147,20 @@ mod tests {
         assert_eq!((report.per_minute, report.connect.p50_ratio, report.failed_flooded), (10_000.0, 1.5, 1));
         let table = report.table();
         assert!(table.contains("1.50") && table.contains("10000 bogus enrolments a minute"), "{table}");
+    }
+
+    #[test]
+    fn a_quarter_longer_is_borne_and_no_failure_is() {
+        let flood = || Counts { sent: 5_000, over_ms: 30_000, ..Counts::default() };
+        let report = |flooded| Report::new(1_000, 10_000, observed(20), flooded, flood()).unwrap();
+        assert!(report(observed(25)).check().is_ok());
+        let slower = Observed { connect: vec![Duration::from_millis(26); 3], ..observed(20) };
+        assert_eq!(
+            report(slower).check().unwrap_err().to_string(),
+            "goals are missed: a known box until its welcome: the p99 ratio is 1.30 and shall be at most 1.25"
+        );
+        let failed = Observed { failed: vec!["Connect: refused".to_owned()], ..observed(20) };
+        let missed = report(failed).check().unwrap_err().to_string();
+        assert_eq!(missed, "goals are missed: honest boxes that failed: 1, and at most 0 shall");
     }
 }

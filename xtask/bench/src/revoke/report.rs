@@ -1,6 +1,7 @@
 //! The figures, for people and for programs.
 
 use crate::latency::Latency;
+use anyhow::ensure;
 use serde::Serialize;
 use std::io::Write as _;
 
@@ -54,6 +55,13 @@ impl Report {
         Ok(())
     }
 
+    /// An error when the goal is missed.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let p99_ms = self.cut.p99_ms;
+        ensure!(p99_ms < GOAL_MS, "the goal is missed: p99 is {p99_ms:.2} ms and shall be below {GOAL_MS} ms");
+        Ok(())
+    }
+
     fn table(&self, document: &Document) -> String {
         let mut lines =
             vec![format!("{:<44}{:>9}{:>9}{:>9}{:>16}", "milliseconds", "p50", "p99", "longest", "ours/it (p50)")];
@@ -97,7 +105,10 @@ mod tests {
         let document = report(999.0).document();
         assert!(document.is_goal_met);
         assert_eq!((document.p50_ratio_to_bare_notify, document.p50_ratio_to_bare_change_and_notify), (20.0, 5.0));
+        assert!(report(999.0).check().is_ok());
         assert!(!report(1000.0).document().is_goal_met);
+        let missed = report(1000.0).check().unwrap_err().to_string();
+        assert_eq!(missed, "the goal is missed: p99 is 1000.00 ms and shall be below 1000 ms");
         assert!(report(1500.0).table(&report(1500.0).document()).contains("missed"));
     }
 }
