@@ -87,7 +87,7 @@ impl Judge {
     #[must_use]
     pub fn judge(&self, presented: &[CertificateDer<'_>], now: SystemTime) -> (Judged, Option<[u8; 32]>) {
         let judged = match self.0.judge(Some(presented), now) {
-            Peer::Device { device, expires_at, authority, organization } => {
+            Peer::Device { device, expires_at, authority, organization, serial: _ } => {
                 Judged::Device { device, expires_at, authority, organization }
             }
             Peer::Stranger(reason) => Judged::Stranger(reason),
@@ -97,7 +97,7 @@ impl Judge {
 }
 
 /// Enrols somebody who sends these bytes as the body, up to the proof: whether a key was proved, and what was answered
-/// (`grpc/enrollment.rs`). The nonce is another one each time.
+/// (`grpc/enrollment/dialogue.rs`). The nonce is another one each time.
 pub async fn enrollment(body: Bytes) -> (bool, Vec<EnrollmentStep>) {
     enrollment::first_half(body).await
 }
