@@ -16,6 +16,7 @@ use kaliun_proto::link::v1::server_message::Message as ToBox;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
+use tokio::sync::watch;
 use tonic::Status;
 
 /// A chip with room for one key. It outlives the agent, as the real thing does.
@@ -26,6 +27,8 @@ struct Chip(Arc<Slot>);
 struct Slot {
     key: Mutex<Option<Arc<dyn DeviceKey>>>,
     fault: Mutex<Option<Fault>>,
+    /// Signatures that were not given.
+    missed: watch::Sender<usize>,
     signed_on: Mutex<HashSet<ThreadId>>,
 }
 
@@ -89,6 +92,7 @@ impl DeviceKey for ChipKey {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError> {
         self.chip.0.signed_on.lock().unwrap().insert(std::thread::current().id());
         if self.chip.has(Fault::DoesNotSign) {
+            self.chip.0.missed.send_modify(|missed| *missed += 1);
             return Err(SigningError::new("the chip is busy"));
         }
         let signature = self.key.sign(&SystemRandom::new(), message).map_err(SigningError::new)?;
@@ -163,14 +167,18 @@ async fn a_key_that_does_not_sign_is_asked_again() {
     let attempt = double.attempt().await;
     let shown = attempt.shown.to_vec();
 
-    // In the middle of a session nothing but the next certificate has to wait.
+    // A session goes on without its next certificate, until it is asked for once more.
     let mut session = Session::hear(attempt).await;
     session.say(ToBox::Welcome(welcome(1))).await;
     chip.set(Some(Fault::DoesNotSign));
+    let mut missed = chip.0.missed.subscribe();
     session.say(ToBox::RenewCertificate(RenewCertificate {})).await;
-    running.until("samples", |state| state.samples.pending >= 3).await;
+    within(missed.changed()).await.unwrap();
+    chip.set(None);
+    asked(&mut session).await;
 
     // No session begins without the key, and the certificate is not blamed for it.
+    chip.set(Some(Fault::DoesNotSign));
     session.end(Status::unavailable("link.server_stopped: Back in a moment.")).await;
     let state = running.until("offline for its key", offline_for("identity.key_failed")).await;
     let LinkState::Offline { message, .. } = state.link else { panic!("offline") };
