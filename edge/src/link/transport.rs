@@ -98,11 +98,13 @@ fn check(welcome: &Welcome) -> Result<(), Failure> {
 }
 
 fn undialled(error: DialError) -> Failure {
+    let clipped =
+        |error| crate::facts::clip(&with_sources(error), kaliun_types::limits::REASON_MESSAGE_MAX_BYTES).to_owned();
     if let Some(failure) = error.own_failure() {
-        return Failure::KeyFailed { message: with_sources(failure) };
+        return Failure::KeyFailed { message: clipped(failure) };
     }
     let is_untrusted = error.is_untrusted_server();
-    let message = crate::facts::clip(&with_sources(&error), kaliun_types::limits::REASON_MESSAGE_MAX_BYTES).to_owned();
+    let message = clipped(&error);
     if is_untrusted { Failure::UntrustedServer { message } } else { Failure::Unreachable { message } }
 }
 
