@@ -10,7 +10,7 @@ use crate::dialer::Dialer;
 use crate::facts::{AGENT_VERSION, facts};
 use crate::homeassistant::{HomeAssistantView, Transition};
 use crate::host::Host;
-use crate::identity::{Identity, IdentityError};
+use crate::identity::{FileKeyStore, Identity, IdentityError, KeyStore};
 use crate::journal::{Class, Journal, JournalLimits};
 use crate::link::settings::HeldSettings;
 use crate::link::transport::with_sources;
@@ -45,6 +45,8 @@ pub struct AgentConfig {
     pub first_sample_after: Duration,
     /// How much is kept while nobody takes it.
     pub journal_limits: JournalLimits,
+    /// Where the box's key lives.
+    pub keys: Arc<dyn KeyStore>,
     /// What time it is.
     pub clock: Clock,
     /// Whether to end as soon as the box is enrolled, or refused for good.
@@ -63,6 +65,7 @@ impl AgentConfig {
             // Long enough for the processor's share of time to mean something.
             first_sample_after: Duration::from_secs(1),
             journal_limits: JournalLimits::default(),
+            keys: Arc::new(FileKeyStore),
             clock: Clock::default(),
             only_enroll: false,
         }
@@ -143,7 +146,7 @@ pub async fn run<H: Host>(
     stop: CancellationToken,
 ) -> Result<(), AgentError> {
     if let Some(marker) = Decommissioned::load(&state)? {
-        return stay_out_of_service(&marker, &state, &Published::new(state_sender), config.only_enroll, &stop).await;
+        return stay_out_of_service(&marker, &state, &Published::new(state_sender), &config, &stop).await;
     }
     let mut trust = TrustChain::load(&state)?;
     let first_hash = match (config.first_hash()?, &trust) {
@@ -152,7 +155,7 @@ pub async fn run<H: Host>(
         (None, Some(held)) => held.first_hash(),
         (None, None) => return Err(AgentError::NoTrustHash),
     };
-    let identity = Identity::load_or_create(&state)?;
+    let identity = Identity::load_or_create(&*config.keys, &state)?;
     if let (Some(trust), Some(record)) = (trust.as_mut(), &identity.record) {
         // An older program did not note what time it was told.
         trust.note_time(&state, record.begins_at_ms, config.clock.now_ms());
@@ -210,7 +213,7 @@ pub async fn run<H: Host>(
     let closed = journal.close();
     if let Some(marker) = wiped {
         // What is deleted now need not have been written to its end.
-        return stay_out_of_service(&marker, &state, &published, config.only_enroll, &stop).await;
+        return stay_out_of_service(&marker, &state, &published, &config, &stop).await;
     }
     Ok(closed?)
 }
@@ -220,13 +223,13 @@ async fn stay_out_of_service(
     marker: &Decommissioned,
     state: &StateDir,
     published: &Published,
-    only_enroll: bool,
+    config: &AgentConfig,
     stop: &CancellationToken,
 ) -> Result<(), AgentError> {
-    Decommissioned::wipe(state)?;
+    Decommissioned::wipe(state, &*config.keys)?;
     tracing::warn!("this box was taken out of service; to use it again, run `kaliun-edge enroll --new-key`");
     published.wiped(marker);
-    if !only_enroll {
+    if !config.only_enroll {
         stop.cancelled().await;
     }
     Ok(())

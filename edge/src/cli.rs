@@ -7,7 +7,7 @@ use crate::console::{self, Screen};
 use crate::decommission::Decommissioned;
 use crate::dialer::Dialer;
 use crate::host::linux::LinuxHost;
-use crate::identity::{DeviceRecord, IdentityError, IdentityKey};
+use crate::identity::{DeviceRecord, IdentityError};
 use crate::link::transport::with_sources;
 use crate::state_dir::{Durability, StateDir, StateDirError};
 use crate::status;
@@ -138,9 +138,9 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
                 config.agent.forget_trust(&state_dir)?;
             }
             if new_key {
-                Decommissioned::forget(&state_dir)?;
+                Decommissioned::forget(&state_dir, &*config.agent.keys)?;
                 DeviceRecord::forget(&state_dir)?;
-                IdentityKey::create(&state_dir)?;
+                config.agent.keys.create(&state_dir)?;
             }
             // The agent takes it.
             drop(lock);

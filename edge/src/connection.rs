@@ -1,22 +1,21 @@
 //! One HTTP/2 connection over our own TLS, as a service for the generated clients.
 
+use crate::client_tls::ClientTls;
 use crate::dialer::Dialer;
+use crate::identity::{SigningError, own_failure};
 use crate::server_address::ServerAddress;
 use crate::tasks::Tasks;
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 /// Longest time for name resolution, TCP and TLS together: a mobile uplink with 2 s round trips needs about 8.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -85,11 +84,18 @@ impl DialError {
     /// Whether the other side is there but is not who the box trusts.
     #[must_use]
     pub fn is_untrusted_server(&self) -> bool {
-        let Self::Tls { source, .. } = self else {
-            return false;
-        };
-        let tls = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+        matches!(self.tls_error(), Some(rustls::Error::InvalidCertificate(_)))
+    }
+
+    /// What the box's own key said, where it was the key that failed.
+    #[must_use]
+    pub fn own_failure(&self) -> Option<&SigningError> {
+        own_failure(self.tls_error()?)
+    }
+
+    fn tls_error(&self) -> Option<&rustls::Error> {
+        let Self::Tls { source, .. } = self else { return None };
+        source.get_ref()?.downcast_ref()
     }
 }
 
@@ -98,7 +104,7 @@ impl Connection {
     ///
     /// # Errors
     /// Whatever kept it from coming about, within 15 s.
-    pub async fn open(dialer: &Dialer, address: &ServerAddress, tls: Arc<ClientConfig>) -> Result<Self, DialError> {
+    pub async fn open(dialer: &Dialer, address: &ServerAddress, tls: ClientTls) -> Result<Self, DialError> {
         // A closed semaphore would only mean that nothing limits any more; it is never closed.
         let _permit = dialer.dials.acquire().await;
         tokio::time::timeout(DIAL_TIMEOUT, Self::open_unbounded(address, tls))
@@ -106,12 +112,12 @@ impl Connection {
             .unwrap_or_else(|_| Err(DialError::TimedOut { address: address.to_string() }))
     }
 
-    async fn open_unbounded(address: &ServerAddress, tls: Arc<ClientConfig>) -> Result<Self, DialError> {
+    async fn open_unbounded(address: &ServerAddress, tls: ClientTls) -> Result<Self, DialError> {
         let unreachable = |source| DialError::Unreachable { address: address.to_string(), source };
         let socket = TcpStream::connect(address.host_and_port()).await.map_err(unreachable)?;
         socket.set_nodelay(true).map_err(unreachable)?;
-        let stream = TlsConnector::from(tls)
-            .connect(address.name(), socket)
+        let stream = tls
+            .handshake(address.name(), socket)
             .await
             .map_err(|source| DialError::Tls { address: address.to_string(), source })?;
 

@@ -4,7 +4,7 @@
 //! comes back under its old identity. The order for it counts only from a server that the box has verified.
 
 use crate::clock::now_ms;
-use crate::identity::{DeviceRecord, IdentityKey};
+use crate::identity::{DeviceRecord, IdentityError, KeyStore};
 use crate::journal::Journal;
 use crate::state_dir::{StateDir, StateDirError};
 use crate::trust::TrustChain;
@@ -41,8 +41,8 @@ impl Decommissioned {
     }
 
     /// Deletes what the box is known by and what it has recorded, the key first. Harmless to repeat.
-    pub(crate) fn wipe(state: &StateDir) -> Result<(), StateDirError> {
-        IdentityKey::forget(state)?;
+    pub(crate) fn wipe(state: &StateDir, keys: &dyn KeyStore) -> Result<(), IdentityError> {
+        keys.forget(state)?;
         DeviceRecord::forget(state)?;
         TrustChain::forget(state)?;
         Journal::forget(state)?;
@@ -55,10 +55,10 @@ impl Decommissioned {
     /// Lets a box that was taken out of service begin anew: what is left of the old identity goes, then the marker.
     ///
     /// # Errors
-    /// The folder cannot be changed.
-    pub fn forget(state: &StateDir) -> Result<(), StateDirError> {
+    /// The key cannot be deleted, or the folder cannot be changed.
+    pub fn forget(state: &StateDir, keys: &dyn KeyStore) -> Result<(), IdentityError> {
         if Self::load(state)?.is_some() {
-            Self::wipe(state)?;
+            Self::wipe(state, keys)?;
             state.remove(FILE)?;
         }
         Ok(())
@@ -68,6 +68,7 @@ impl Decommissioned {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::FileKeyStore;
     use crate::state_dir::Durability;
     use std::collections::BTreeSet;
 
@@ -89,17 +90,17 @@ mod tests {
         assert_eq!(Decommissioned::load(&state).unwrap(), None);
         let marker = Decommissioned::begin(&state, "cellar").unwrap();
         assert_eq!(Decommissioned::load(&state).unwrap(), Some(marker));
-        Decommissioned::wipe(&state).unwrap();
-        Decommissioned::wipe(&state).unwrap();
+        Decommissioned::wipe(&state, &FileKeyStore).unwrap();
+        Decommissioned::wipe(&state, &FileKeyStore).unwrap();
         assert_eq!(files(&state), BTreeSet::from([FILE.to_owned()]));
         state.write(FILE, b"{").unwrap();
         assert!(Decommissioned::load(&state).unwrap().is_some());
         state.write("identity-key.pem", b"x").unwrap();
-        Decommissioned::forget(&state).unwrap();
+        Decommissioned::forget(&state, &FileKeyStore).unwrap();
         assert_eq!(files(&state), BTreeSet::new());
         // A box that is in service loses nothing.
         state.write("identity-key.pem", b"x").unwrap();
-        Decommissioned::forget(&state).unwrap();
+        Decommissioned::forget(&state, &FileKeyStore).unwrap();
         assert_eq!(files(&state), BTreeSet::from(["identity-key.pem".to_owned()]));
     }
 }

@@ -1,5 +1,6 @@
 //! What all connections of a process share: the cryptographic provider, the verifiers, and how many may be dialled at once.
 
+use crate::client_tls::ClientTls;
 use crate::clock::Clock;
 use crate::identity::{DeviceRecord, IdentityKey};
 use crate::trust::TrustChain;
@@ -66,7 +67,7 @@ impl Dialer {
     ///
     /// # Errors
     /// TLS 1.3 cannot be set up.
-    pub fn unverified(&self) -> Result<Arc<ClientConfig>, TlsSetupError> {
+    pub fn unverified(&self) -> Result<ClientTls, TlsSetupError> {
         let verifier = Arc::new(UncheckedServer { provider: self.provider.clone() });
         let config = ClientConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -74,15 +75,15 @@ impl Dialer {
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
-        Ok(finish(config))
+        Ok(ClientTls::new(config, false))
     }
 
     /// For a server that one of the bundle's authorities vouches for, without saying who the box is.
     ///
     /// # Errors
     /// The authorities cannot be used.
-    pub fn verified(&self, trust: &TrustChain, clock: &Clock) -> Result<Arc<ClientConfig>, TlsSetupError> {
-        Ok(finish(self.builder(trust, clock)?.with_no_client_auth()))
+    pub fn verified(&self, trust: &TrustChain, clock: &Clock) -> Result<ClientTls, TlsSetupError> {
+        Ok(ClientTls::new(self.builder(trust, clock)?.with_no_client_auth(), false))
     }
 
     /// For the link: the server is verified and the box shows its certificate.
@@ -95,12 +96,10 @@ impl Dialer {
         clock: &Clock,
         key: &IdentityKey,
         record: &DeviceRecord,
-    ) -> Result<Arc<ClientConfig>, TlsSetupError> {
-        let config = self
-            .builder(trust, clock)?
-            .with_client_auth_cert(record.certificate_chain.clone(), key.private_key())
-            .map_err(TlsSetupError::Certificate)?;
-        Ok(finish(config))
+    ) -> Result<ClientTls, TlsSetupError> {
+        let shown = key.client_certificate(record.certificate_chain.clone()).map_err(TlsSetupError::Certificate)?;
+        let config = self.builder(trust, clock)?.with_client_cert_resolver(shown);
+        Ok(ClientTls::new(config, key.may_block()))
     }
 
     fn builder(
@@ -138,13 +137,6 @@ impl Dialer {
         verifiers.push((id, verifier.clone()));
         Ok(verifier)
     }
-}
-
-fn finish(mut config: ClientConfig) -> Arc<ClientConfig> {
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    // The server gives no tickets: it wants to see the certificate each time.
-    config.resumption = rustls::client::Resumption::disabled();
-    Arc::new(config)
 }
 
 /// The box's clock, but never earlier than it can be: a box whose clock died still finds its server, and no other.

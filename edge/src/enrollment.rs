@@ -180,7 +180,7 @@ impl Enrollment<'_> {
         let connection = Connection::open(self.dialer, self.address, self.dialer.verified(trust, self.clock)?).await?;
         let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
         let begin = Begin {
-            certificate_request: self.key.certificate_request()?,
+            certificate_request: self.key.certificate_request().await?,
             join_token: self.join_token.map(|token| token.expose().trim().to_owned()).unwrap_or_default(),
             facts: Some(facts),
         };
@@ -192,7 +192,7 @@ impl Enrollment<'_> {
             return Err(EnrollmentError::Protocol("the first answer is no challenge"));
         };
         let mut check = Check::new();
-        send(&requests, Request::Proof(self.prove(&challenge.nonce, &check)?))?;
+        send(&requests, Request::Proof(self.prove(&challenge.nonce, &check).await?))?;
         let mut timeout = ANSWER_TIMEOUT;
         loop {
             match next(&mut responses, timeout).await? {
@@ -211,12 +211,12 @@ impl Enrollment<'_> {
         }
     }
 
-    fn prove(&self, nonce: &[u8], check: &Check) -> Result<Proof, EnrollmentError> {
+    async fn prove(&self, nonce: &[u8], check: &Check) -> Result<Proof, EnrollmentError> {
         if nonce.len() != NONCE_BYTES {
             return Err(EnrollmentError::Protocol("a challenge that is not 32 bytes"));
         }
         let message = [SIGNATURE_DOMAIN, nonce, &self.key.public_key_hash()].concat();
-        Ok(Proof { signature: self.key.sign(&message)?, check_commitment: sha256(&check.bytes).to_vec() })
+        Ok(Proof { signature: self.key.sign(message).await?, check_commitment: sha256(&check.bytes).to_vec() })
     }
 
     /// What to show, and what to reveal for it. The check characters are made of what this box knows itself: its key, the server that it

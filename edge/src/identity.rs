@@ -1,13 +1,22 @@
 //! Who this box is: a key made here that never leaves, and what the control plane said about it.
 
+#[cfg(test)]
+mod double;
+mod file;
 mod key;
 mod record;
+mod request;
+mod store;
+mod tls;
 
+pub use file::FileKeyStore;
 pub(crate) use key::sha256;
 pub use key::{IdentityError, IdentityKey};
 #[cfg(test)]
 pub(crate) use record::tests::record;
 pub use record::{DeviceRecord, InvalidDeviceRecord};
+pub use store::{DeviceKey, KeyStore, SigningError};
+pub(crate) use tls::own_failure;
 
 use crate::kept::Kept;
 use crate::state_dir::{StateDir, StateDirError};
@@ -40,10 +49,9 @@ impl Identity {
     /// Reads the identity, making the key where there is none yet.
     ///
     /// # Errors
-    /// The folder cannot be used, or its key is not one of ours. A key is never replaced by itself: that would make this
-    /// box a stranger.
-    pub fn load_or_create(state: &StateDir) -> Result<Self, IdentityError> {
-        let key = IdentityKey::load_or_create(state)?;
+    /// The folder or the key cannot be used. A key is never replaced by itself: that would make this box a stranger.
+    pub fn load_or_create(keys: &dyn KeyStore, state: &StateDir) -> Result<Self, IdentityError> {
+        let key = IdentityKey::load_or_create(keys, state)?;
         let record = DeviceRecord::load(state, &key)?;
         let candidate = DeviceRecord::load_candidate(state, &key)?;
         let candidate =

@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod agent_state;
 pub mod cli;
+pub mod client_tls;
 pub mod clock;
 pub mod config;
 pub mod connection;

@@ -41,7 +41,7 @@ impl Recovery<'_> {
         let connection = Connection::open(self.dialer, self.address, self.dialer.verified(trust, self.clock)?).await?;
         let mut client = RecoveryServiceClient::with_origin(connection.service(), connection.origin());
         let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
-        let begin = Begin { certificate_request: self.key.certificate_request()? };
+        let begin = Begin { certificate_request: self.key.certificate_request().await? };
         say(&requests, Request::Begin(begin))?;
         let call = async { client.recover(ReceiverStream::new(receiver)).await.map_err(ended) };
         let mut answers = answer_in_time(call).await?.into_inner();
@@ -55,7 +55,7 @@ impl Recovery<'_> {
         let message =
             [SIGNATURE_DOMAIN, &challenge.nonce, &self.key.public_key_hash(), connection.exporter().as_slice()]
                 .concat();
-        say(&requests, Request::Proof(Proof { signature: self.key.sign(&message)? }))?;
+        say(&requests, Request::Proof(Proof { signature: self.key.sign(message).await? }))?;
         match hear(&mut answers).await? {
             Response::Issued(issued) => {
                 Ok(DeviceRecord::check(self.key, &issued.device_id, &issued.device_name, issued.certificate_chain)?)

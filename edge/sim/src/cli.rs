@@ -5,6 +5,7 @@ use anyhow::Context;
 use clap::Parser;
 use kaliun_edge::clock::Clock;
 use kaliun_edge::config::read_secret;
+use kaliun_edge::identity::FileKeyStore;
 use kaliun_edge::journal::JournalLimits;
 use kaliun_edge::server_address::ServerAddress;
 use kaliun_edge::state_dir::{Durability, StateDir};
@@ -13,6 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -101,6 +103,7 @@ fn configure(cli: &Cli) -> anyhow::Result<FleetConfig> {
         devices: cli.devices,
         sample_interval: cli.sample_interval_ms.map(Duration::from_millis),
         journal_limits: JournalLimits::default(),
+        keys: Arc::new(FileKeyStore),
         clock: Clock::default(),
     })
 }

@@ -5,6 +5,7 @@ use kaliun_edge::agent::{self, AgentConfig, AgentError};
 use kaliun_edge::agent_state::AgentState;
 use kaliun_edge::clock::Clock;
 use kaliun_edge::dialer::Dialer;
+use kaliun_edge::identity::KeyStore;
 use kaliun_edge::journal::JournalLimits;
 use kaliun_edge::server_address::ServerAddress;
 use kaliun_edge::state_dir::{Durability, StateDir, StateDirError};
@@ -42,6 +43,8 @@ pub struct FleetConfig {
     pub sample_interval: Option<Duration>,
     /// How much each box keeps while nobody takes it.
     pub journal_limits: JournalLimits,
+    /// Where their keys live: each box's by its folder.
+    pub keys: Arc<dyn KeyStore>,
     /// What time it is for all of them.
     pub clock: Clock,
 }
@@ -143,6 +146,7 @@ impl SimulatedBox {
         agent_config.trust_hash = config.trust_hash;
         agent_config.sample_interval = config.sample_interval;
         agent_config.journal_limits = config.journal_limits;
+        agent_config.keys = config.keys.clone();
         agent_config.clock = config.clock.clone();
         let spread = config.sample_interval.unwrap_or(FIRST_SAMPLES_SPREAD);
         agent_config.first_sample_after = spread.mul_f64(rand::random());

@@ -27,7 +27,9 @@ pub fn decide(error: &EnrollmentError, attempts: u32, jitter: f64) -> Enrollment
         EnrollmentError::Dial(error) if error.is_untrusted_server() => (Some(later), ReasonCode::PeerUnknownIssuer),
         EnrollmentError::Dial(_) | EnrollmentError::TimedOut => (Some(soon), ReasonCode::LinkLost),
         EnrollmentError::Protocol(_) | EnrollmentError::Certificate(_) => (Some(later), ReasonCode::LinkProtocolError),
-        EnrollmentError::Tls(_) | EnrollmentError::Identity(_) => (None, ReasonCode::EnrollmentRequestInvalid),
+        EnrollmentError::Tls(_) => (None, ReasonCode::EnrollmentRequestInvalid),
+        // Here it only signs.
+        EnrollmentError::Identity(_) => (Some(soon), ReasonCode::IdentityKeyFailed),
         // Somebody else answers under the server's address, or the hash is not this server's.
         EnrollmentError::Trust(_) => (None, ReasonCode::PeerUnknownIssuer),
         EnrollmentError::Refused { reason, retry_after, .. } => {
@@ -87,6 +89,7 @@ pub(crate) fn is_about_token(error: &EnrollmentError) -> bool {
 mod tests {
     use super::*;
     use crate::dialer::TlsSetupError;
+    use crate::identity::{IdentityError, SigningError};
     use crate::refusal::Refusal;
     use crate::trust::UntrustedChain;
 
@@ -141,6 +144,8 @@ mod tests {
         check(refused(None), None, "enrollment.busy");
         check(refused(Some(5 * SECOND)), Some(5 * SECOND), "enrollment.busy");
         check(refused(Some(Duration::ZERO)), Some(SECOND), "enrollment.busy");
+        let key_failed = IdentityError::from(SigningError::new("busy"));
+        check(key_failed.into(), Some(SECOND), "identity.key_failed");
         check(EnrollmentError::Trust(UntrustedChain::OtherHash), None, "peer.unknown_issuer");
         check(EnrollmentError::TimedOut, Some(SECOND), "link.lost");
         check(EnrollmentError::Protocol("x"), Some(60 * SECOND), "link.protocol_error");

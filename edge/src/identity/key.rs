@@ -1,12 +1,14 @@
-//! The box's P-256 key.
+//! The box's P-256 key, as the rest of the agent knows it: its public part, and signatures.
 
+use super::request::{RequestKey, certificate_request};
+use super::{DeviceKey, KeyStore, SigningError};
 use crate::state_dir::{StateDir, StateDirError};
+use crate::tasks;
 use aws_lc_rs::digest::{SHA256, digest};
-use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData, SigningKey};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rcgen::PublicKeyData;
+use std::error::Error;
+use std::sync::Arc;
 use thiserror::Error;
-
-const FILE: &str = "identity-key.pem";
 
 /// Hexadecimal digits of the fingerprint that people compare: 64 bits, which nobody finds a second key for in the quarter of
 /// an hour that a claim lives.
@@ -18,82 +20,65 @@ pub enum IdentityError {
     /// The state folder failed.
     #[error("cannot keep the identity")]
     StateDir(#[from] StateDirError),
-    /// The key's file holds something else.
+    /// Where the key should be is something else.
     #[error(
-        "{FILE} in the state folder does not hold a P-256 private key; restore it, or run `kaliun-edge enroll --new-key`"
+        "{place} in the state folder does not hold a P-256 private key; restore it, or run `kaliun-edge enroll --new-key`"
     )]
-    InvalidKey,
-    /// The cryptographic library refused.
-    #[error("cannot {operation} with the identity key")]
-    Cryptography {
+    InvalidKey {
+        /// The file.
+        place: &'static str,
+    },
+    /// The key's store failed.
+    #[error("cannot {operation} the identity key")]
+    Store {
         /// What was tried.
         operation: &'static str,
         /// Why it failed.
-        source: rcgen::Error,
+        source: Box<dyn Error + Send + Sync>,
     },
+    /// The key failed.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
 }
 
-/// The box's own key. Shows its fingerprint and nothing else.
+/// The box's own key. Shows its fingerprint and nothing else. Cheap to clone.
+#[derive(Clone)]
 pub struct IdentityKey {
-    key_pair: KeyPair,
-    public_key_hash: [u8; 32],
+    pub(super) key: Arc<dyn DeviceKey>,
+    public_key_info: Arc<[u8]>,
 }
 
 impl IdentityKey {
-    pub(super) fn load_or_create(state: &StateDir) -> Result<Self, IdentityError> {
-        match state.read(FILE)? {
-            None => Self::create(state),
-            Some(pem) => {
-                let pem = String::from_utf8(pem).map_err(|_| IdentityError::InvalidKey)?;
-                let key_pair = KeyPair::from_pem(&pem).map_err(|_| IdentityError::InvalidKey)?;
-                if key_pair.algorithm() != &PKCS_ECDSA_P256_SHA256 {
-                    return Err(IdentityError::InvalidKey);
-                }
-                Self::new(key_pair)
-            }
-        }
+    /// The key of a store. It makes one only where there is none.
+    pub(super) fn load_or_create(keys: &dyn KeyStore, state: &StateDir) -> Result<Self, IdentityError> {
+        let key = match keys.load(state)? {
+            Some(key) => key,
+            None => keys.create(state)?,
+        };
+        Ok(Self::new(key))
     }
 
-    /// Makes a new key in place of any other.
-    ///
-    /// # Errors
-    /// No key can be made or it cannot be stored.
-    pub fn create(state: &StateDir) -> Result<Self, IdentityError> {
-        let key_pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
-            .map_err(|source| IdentityError::Cryptography { operation: "generate", source })?;
-        state.write(FILE, key_pair.serialize_pem().as_bytes())?;
-        Self::new(key_pair)
-    }
-
-    /// Deletes the key. Nobody can prove it any more.
-    ///
-    /// # Errors
-    /// The file cannot be removed.
-    pub(crate) fn forget(state: &StateDir) -> Result<(), StateDirError> {
-        state.remove(FILE)
-    }
-
-    fn new(key_pair: KeyPair) -> Result<Self, IdentityError> {
-        let public_key_hash = sha256(&key_pair.subject_public_key_info());
-        Ok(Self { key_pair, public_key_hash })
+    pub(super) fn new(key: Arc<dyn DeviceKey>) -> Self {
+        let public_key_info = RequestKey::new(&*key).subject_public_key_info().into();
+        Self { key, public_key_info }
     }
 
     /// SHA-256 of the public key's SubjectPublicKeyInfo.
     #[must_use]
     pub fn public_key_hash(&self) -> [u8; 32] {
-        self.public_key_hash
+        sha256(&self.public_key_info)
     }
 
     /// The public key's SubjectPublicKeyInfo in DER.
     #[must_use]
-    pub fn public_key_info(&self) -> Vec<u8> {
-        self.key_pair.subject_public_key_info()
+    pub fn public_key_info(&self) -> &[u8] {
+        &self.public_key_info
     }
 
     /// What people compare: the hash's first 16 hexadecimal digits in groups of four.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let digits = data_encoding::HEXLOWER.encode(&self.public_key_hash);
+        let digits = data_encoding::HEXLOWER.encode(&self.public_key_hash());
         let groups: Vec<&str> =
             (0..FINGERPRINT_DIGITS).step_by(4).filter_map(|start| digits.get(start..start + 4)).collect();
         groups.join(" ")
@@ -102,26 +87,29 @@ impl IdentityKey {
     /// A signing request for this key: PKCS#10, DER.
     ///
     /// # Errors
-    /// The key refuses to sign.
-    pub fn certificate_request(&self) -> Result<Vec<u8>, IdentityError> {
-        CertificateParams::default()
-            .serialize_request(&self.key_pair)
-            .map(|request| request.der().to_vec())
-            .map_err(|source| IdentityError::Cryptography { operation: "request a certificate", source })
+    /// The key does not sign.
+    pub async fn certificate_request(&self) -> Result<Vec<u8>, IdentityError> {
+        Ok(self.ask(certificate_request).await?)
     }
 
     /// Signs with ECDSA P-256 and SHA-256; ASN.1 DER.
     ///
     /// # Errors
-    /// The key refuses to sign.
-    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, IdentityError> {
-        self.key_pair.sign(message).map_err(|source| IdentityError::Cryptography { operation: "sign", source })
+    /// The key does not sign.
+    pub async fn sign(&self, message: Vec<u8>) -> Result<Vec<u8>, IdentityError> {
+        Ok(self.ask(move |key| key.sign(&message)).await?)
     }
 
-    /// The key as TLS wants it.
-    #[must_use]
-    pub fn private_key(&self) -> PrivateKeyDer<'static> {
-        PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key_pair.serialize_der()))
+    /// Asks the key for a signature, where it may take its time.
+    async fn ask<F>(&self, question: F) -> Result<Vec<u8>, SigningError>
+    where
+        F: FnOnce(&dyn DeviceKey) -> Result<Vec<u8>, SigningError> + Send + 'static,
+    {
+        if !self.key.may_block() {
+            return question(&*self.key);
+        }
+        let key = self.key.clone();
+        tasks::where_it_may_block(async move { question(&*key) }).await.map_err(SigningError::new)?
     }
 }
 
@@ -137,36 +125,4 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
     hash
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::state_dir::Durability;
-
-    #[test]
-    fn the_key_stays_the_same_and_signs() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = StateDir::open(folder.path(), Durability::PageCache).unwrap();
-        let first = IdentityKey::load_or_create(&state).unwrap();
-        let again = IdentityKey::load_or_create(&state).unwrap();
-        assert_eq!(first.public_key_hash(), again.public_key_hash());
-        let signature = again.sign(b"message").unwrap();
-        let public = aws_lc_rs::signature::UnparsedPublicKey::new(
-            &aws_lc_rs::signature::ECDSA_P256_SHA256_ASN1,
-            first.key_pair.der_bytes(),
-        );
-        assert!(public.verify(b"message", &signature).is_ok());
-        assert_eq!(first.fingerprint().len(), 19);
-        assert!(!format!("{first:?}").contains("PRIVATE"));
-    }
-
-    #[test]
-    fn a_damaged_key_is_not_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = StateDir::open(folder.path(), Durability::PageCache).unwrap();
-        state.write(FILE, b"nonsense").unwrap();
-        assert!(matches!(IdentityKey::load_or_create(&state), Err(IdentityError::InvalidKey)));
-        assert_eq!(state.read(FILE).unwrap().unwrap(), b"nonsense");
-    }
 }

@@ -115,7 +115,7 @@ impl<F: FnMut(Change)> Session<'_, F> {
         loop {
             let now = Instant::now();
             if renewal.is_due(self.identity.record.as_ref(), self.clock, now) {
-                self.want_certificate(outbox);
+                self.want_certificate(outbox).await;
             }
             if pending.is_none() {
                 pending = outbox.next(self.journal, self.clock.now_ms(), now)?;
@@ -134,7 +134,7 @@ impl<F: FnMut(Change)> Session<'_, F> {
                 received = incoming.message() => {
                     let message = received.map_err(ended)?.ok_or(Failure::Closed)?;
                     heard_at = Instant::now();
-                    self.receive(message, outbox, &mut renewal)?;
+                    self.receive(message, outbox, &mut renewal).await?;
                 }
                 permit = outgoing.reserve(), if pending.is_some() => match permit {
                     Ok(permit) => {
@@ -166,7 +166,12 @@ impl<F: FnMut(Change)> Session<'_, F> {
         }
     }
 
-    fn receive(&mut self, message: ServerMessage, outbox: &mut Outbox, renewal: &mut Renewal) -> Result<(), Failure> {
+    async fn receive(
+        &mut self,
+        message: ServerMessage,
+        outbox: &mut Outbox,
+        renewal: &mut Renewal,
+    ) -> Result<(), Failure> {
         // A kind of a newer version is passed over; it would not have been sent if it mattered to this one.
         let Some(message) = message.message else {
             return Ok(());
@@ -181,7 +186,7 @@ impl<F: FnMut(Change)> Session<'_, F> {
             }
             Incoming::SendFacts(_) => outbox.want_facts(),
             Incoming::RenewCertificate(_) => {
-                self.want_certificate(outbox);
+                self.want_certificate(outbox).await;
                 renewal.asked(Instant::now());
             }
             Incoming::Certificate(certificate) => {
@@ -207,8 +212,9 @@ impl<F: FnMut(Change)> Session<'_, F> {
         Ok(())
     }
 
-    fn want_certificate(&self, outbox: &mut Outbox) {
-        match self.identity.key.certificate_request() {
+    /// Where the key takes its time the session waits: that is shorter than any heartbeat.
+    async fn want_certificate(&self, outbox: &mut Outbox) {
+        match self.identity.key.certificate_request().await {
             Ok(request) => outbox.want_certificate(request),
             Err(error) => tracing::error!(error = %with_sources(&error), "the next certificate cannot be asked for"),
         }

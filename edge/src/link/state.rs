@@ -36,6 +36,11 @@ pub enum Failure {
         /// What went wrong, for a person.
         message: String,
     },
+    /// The box's own key did not sign.
+    KeyFailed {
+        /// Why, for a person.
+        message: String,
+    },
     /// The call ended with a status.
     Ended(Refusal),
     /// The server ended the stream without a word.
@@ -126,6 +131,7 @@ pub fn decide(failure: &Failure, attempts: u32, jitter: f64) -> Decision {
         Failure::UntrustedServer { .. } => {
             Decision::RefreshTrust { after: soon, reason: ReasonCode::PeerUnknownIssuer }
         }
+        Failure::KeyFailed { .. } => Decision::Retry { after: soon, reason: ReasonCode::IdentityKeyFailed },
         Failure::UnusableIdentity { .. } => Decision::Recover { after: soon, reason: ReasonCode::PeerInvalid },
         Failure::Drained { reconnect_after } => {
             Decision::Retry { after: hinted(*reconnect_after, jitter), reason: ReasonCode::LinkServerStopped }
@@ -209,6 +215,7 @@ impl Failure {
             Self::Ended(refusal) => refusal.reason,
             Self::Unreachable { .. }
             | Self::UntrustedServer { .. }
+            | Self::KeyFailed { .. }
             | Self::Closed
             | Self::Idle
             | Self::Drained { .. }
@@ -236,6 +243,7 @@ impl Failure {
             Self::Unreachable { message }
             | Self::UntrustedServer { message }
             | Self::UnusableIdentity { message }
+            | Self::KeyFailed { message }
             | Self::NotRenewed { message }
             | Self::Disk { message } => message.clone(),
             Self::Ended(refusal) => refusal.message.clone(),
@@ -272,6 +280,9 @@ mod tests {
         check(unreachable.clone(), 1, retry(SECOND, ReasonCode::LinkLost));
         check(unreachable.clone(), 3, retry(4 * SECOND, ReasonCode::LinkLost));
         check(unreachable, 40, retry(60 * SECOND, ReasonCode::LinkLost));
+        let key_failed = Failure::KeyFailed { message: String::new() };
+        check(key_failed.clone(), 2, retry(2 * SECOND, ReasonCode::IdentityKeyFailed));
+        assert!(!key_failed.is_about_certificate(), "the certificate before it has the same key");
         check(Failure::Closed, 1, retry(SECOND, ReasonCode::LinkClosed));
         check(Failure::Idle, 2, retry(2 * SECOND, ReasonCode::LinkTimeout));
         check(Failure::BrokenProtocol { message: "" }, 1, retry(60 * SECOND, ReasonCode::LinkProtocolError));

@@ -1,6 +1,7 @@
 //! Opens the stream and says hello. What comes out is a session that both sides agreed on.
 
 use super::state::Failure;
+use crate::client_tls::ClientTls;
 use crate::connection::{Connection, DialError};
 use crate::dialer::Dialer;
 use crate::refusal::Refusal;
@@ -10,8 +11,6 @@ use kaliun_proto::link::v1::link_service_client::LinkServiceClient;
 use kaliun_proto::link::v1::server_message::Message as Incoming;
 use kaliun_proto::link::v1::{DeviceMessage, Hello, ServerMessage, Welcome};
 use kaliun_types::limits::{LINK_MESSAGE_MAX_BYTES, LINK_PROTOCOL};
-use rustls::ClientConfig;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -43,7 +42,7 @@ pub struct OpenStream {
 pub async fn open(
     dialer: &Dialer,
     address: &ServerAddress,
-    tls: Arc<ClientConfig>,
+    tls: ClientTls,
     hello: Hello,
 ) -> Result<(OpenStream, Welcome), Failure> {
     let connection = Connection::open(dialer, address, tls).await.map_err(undialled)?;
@@ -99,8 +98,13 @@ fn check(welcome: &Welcome) -> Result<(), Failure> {
 }
 
 fn undialled(error: DialError) -> Failure {
+    let clipped =
+        |error| crate::facts::clip(&with_sources(error), kaliun_types::limits::REASON_MESSAGE_MAX_BYTES).to_owned();
+    if let Some(failure) = error.own_failure() {
+        return Failure::KeyFailed { message: clipped(failure) };
+    }
     let is_untrusted = error.is_untrusted_server();
-    let message = crate::facts::clip(&with_sources(&error), kaliun_types::limits::REASON_MESSAGE_MAX_BYTES).to_owned();
+    let message = clipped(&error);
     if is_untrusted { Failure::UntrustedServer { message } } else { Failure::Unreachable { message } }
 }
 

@@ -51,7 +51,7 @@ async fn a_box_that_is_told_over_its_link_deletes_its_identity_and_stays_away() 
     // Somebody in front of it lets it begin anew, as another box.
     let state_dir =
         kaliun_edge::state_dir::StateDir::open(folder.path(), kaliun_edge::state_dir::Durability::Disk).unwrap();
-    kaliun_edge::decommission::Decommissioned::forget(&state_dir).unwrap();
+    kaliun_edge::decommission::Decommissioned::forget(&state_dir, &kaliun_edge::identity::FileKeyStore).unwrap();
     let running = RunningBox::start(folder.path(), config(&double));
     let second = within(double.begun.recv()).await.unwrap();
     assert_ne!(first.public_key_info, second.public_key_info, "with another key");

@@ -7,6 +7,7 @@ mod decommission;
 mod double;
 mod enrolling;
 mod full_disk;
+mod keys;
 mod linking;
 mod refusals;
 mod renewal;

@@ -7,7 +7,7 @@ use kaliun_proto::link::v1::{Certificate, RenewCertificate, TrustBundles};
 use tonic::Status;
 
 /// Lets a box ask for its next certificate.
-async fn asked(session: &mut Session) -> Vec<u8> {
+pub(crate) async fn asked(session: &mut Session) -> Vec<u8> {
     session.say(ToBox::RenewCertificate(RenewCertificate {})).await;
     loop {
         if let FromBox::CertificateRequest(request) = session.next().await {
@@ -16,7 +16,7 @@ async fn asked(session: &mut Session) -> Vec<u8> {
     }
 }
 
-async fn give(session: &Session, certificate_chain: Vec<Vec<u8>>) {
+pub(crate) async fn give(session: &Session, certificate_chain: Vec<Vec<u8>>) {
     session.say(ToBox::Certificate(Certificate { certificate_chain })).await;
 }
 

@@ -75,6 +75,8 @@ reasons! {
     EnrollmentBusy "enrollment.busy" "Too many boxes enrol at once; the box tries again by itself.";
     EnrollmentFlood "enrollment.flood" "Nothing has to be done: the source keeps its own share busy and nobody else's. Look which boxes are there, and block the source in front of the device port if they are not yours.";
 
+    IdentityKeyFailed "identity.key_failed" "The box's key does not sign; the box tries again by itself. Look at its key file or TPM and start it again if it goes on.";
+
     HealthNoReport "health.no_report" "Wait for the first report; it comes within a minute of the first connection.";
     HealthStale "health.stale" "See why the link is down.";
     CpuBusy "cpu.busy" "See which program uses the processor; restart Home Assistant if it does not end.";

@@ -1,6 +1,6 @@
 use super::*;
 use crate::clock::now_ms;
-use crate::identity::{DeviceRecord, record};
+use crate::identity::{DeviceRecord, FileKeyStore, record};
 use crate::journal::JournalLimits;
 use crate::state_dir::Durability;
 use crate::trust::tests::chain;
@@ -96,7 +96,7 @@ async fn with_session_of<T>(record: Option<DeviceRecord>, script: impl AsyncFnOn
     let (server, outgoing, mut incoming) = Server::halves();
     let mut outbox = Outbox::begin(&journal, &welcome, journal.facts_hash(), Instant::now()).unwrap();
     let mut settings = HeldSettings::default();
-    let mut identity = Identity::load_or_create(&state).unwrap();
+    let mut identity = Identity::load_or_create(&FileKeyStore, &state).unwrap();
     identity.record = record;
     let mut trust = chain(1);
     let mut session = Session {

@@ -10,6 +10,7 @@ use kaliun_e2e::wait::PATIENCE;
 use kaliun_edge::agent_state::AgentState;
 use kaliun_edge::clock::Clock as BoxClock;
 use kaliun_edge::dialer::Dialer;
+use kaliun_edge::identity::{FileKeyStore, KeyStore};
 use kaliun_edge::journal::JournalLimits;
 use kaliun_edge_sim::fleet::{FleetConfig, SimulatedBox};
 use kaliun_proto::fleet::v1::CreateJoinTokenRequest;
@@ -81,6 +82,7 @@ impl Inside {
             // None of these tests is about what boxes measure.
             sample_interval: Some(Duration::from_secs(365 * 24 * 3600)),
             journal_limits: JournalLimits::default(),
+            keys: Arc::new(FileKeyStore),
             clock: box_clock,
         };
         Ok(Self { server, database, clock, config, boxes, dialer: Dialer::new(), _folder: folder })
@@ -118,6 +120,11 @@ impl Inside {
     /// Starts a box, for the first time or once more.
     pub(crate) fn start_box(&self, number: usize) -> anyhow::Result<SimulatedBox> {
         Ok(SimulatedBox::start(&self.boxes, number, &self.dialer)?)
+    }
+
+    /// Boxes that are started from now on have their keys there.
+    pub(crate) fn keep_keys_in(&mut self, keys: Arc<dyn KeyStore>) {
+        self.boxes.keys = keys;
     }
 
     /// A channel to the public listener.

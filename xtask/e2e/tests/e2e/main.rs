@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod automatic;
 #[cfg(test)]
+mod chip;
+#[cfg(test)]
 mod claiming;
 #[cfg(test)]
 mod dashboard;
