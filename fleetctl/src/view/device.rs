@@ -125,8 +125,14 @@ impl Device {
         let needs_somebody = self.link.state != "online" || self.parked_at.is_some();
         let offline = self.link.reason.as_deref().filter(|_| needs_somebody);
         let mut parts: Vec<String> = offline.into_iter().map(str::to_owned).collect();
-        // A silent box has no new report because it is offline, and the link knows more about that.
-        let silent = [ReasonCode::HealthStale.code(), ReasonCode::HealthNoReport.code()];
+        // A silent box has no new report because it is offline, one that may not connect has no link, and the link knows more about both.
+        let silent = [
+            ReasonCode::HealthStale,
+            ReasonCode::HealthNoReport,
+            ReasonCode::DeviceRevoked,
+            ReasonCode::DeviceDecommissioned,
+        ]
+        .map(ReasonCode::code);
         let mut reasons =
             self.health.reasons.iter().filter(|reason| offline.is_none() || !silent.contains(&reason.code.as_str()));
         if let Some(first) = reasons.next() {

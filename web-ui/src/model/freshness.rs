@@ -35,7 +35,7 @@ impl Liveness {
     #[must_use]
     pub const fn warning_read_out(&self) -> &'static str {
         if self.heard_at_ms == 0 {
-            "The control plane does not answer yet. Trying again."
+            "The server does not answer yet. Trying again."
         } else {
             "Live updates stopped. Reconnecting."
         }
@@ -55,7 +55,7 @@ impl Liveness {
             return None;
         }
         Some(if self.heard_at_ms == 0 {
-            "The control plane does not answer yet. Trying again…".to_owned()
+            "The server does not answer yet. Trying again…".to_owned()
         } else {
             format!("Live updates stopped {} ago. Reconnecting…", duration(silence))
         })
@@ -84,10 +84,10 @@ mod tests {
     fn what_never_began_has_not_stopped() {
         assert_eq!(
             warning(Phase::Opening, 0, 22_000).as_deref(),
-            Some("The control plane does not answer yet. Trying again…")
+            Some("The server does not answer yet. Trying again…")
         );
         let read_out = |heard_at_ms| Liveness { phase: Phase::Opening, heard_at_ms }.warning_read_out();
-        assert_eq!(read_out(0), "The control plane does not answer yet. Trying again.");
+        assert_eq!(read_out(0), "The server does not answer yet. Trying again.");
         assert_eq!(read_out(10_000), "Live updates stopped. Reconnecting.");
     }
 

@@ -1,6 +1,7 @@
 //! What a box proves itself with, as screens show it.
 
 use super::mark::{Mark, Tone};
+use super::standing::Standing;
 use kaliun_proto::fleet::v1::{CertificateCause, Device, DeviceCertificate};
 use kaliun_types::health::{Verdict, certificate_finding};
 
@@ -10,8 +11,8 @@ const CERTIFICATE_LIFE_SECONDS: f64 = 30.0 * 24.0 * 3_600.0;
 /// How a box's right to connect is, by the rule that boxes and server go by.
 #[must_use]
 pub fn mark(device: &Device, now_ms: i64) -> Mark {
-    if device.revoked_at_ms > 0 {
-        return Mark { tone: Tone::Bad, word: "Revoked" };
+    if Standing::of(device).ended_at_ms().is_some() {
+        return Mark { tone: Tone::Absent, word: "Counts for nothing any more" };
     }
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of ten thousand years are below 2^53")]
     let left_seconds = device.certificate_expires_at_ms.saturating_sub(now_ms) as f64 / 1_000.0;
@@ -64,7 +65,7 @@ mod tests {
         let word = |days: i64| mark(&device(now_ms + days * DAY_MS), now_ms).word;
         assert_eq!([20, 7, 5, 0, -3].map(word), ["Valid", "Valid", "Not renewed in time", "Expired", "Expired"]);
         let revoked = Device { revoked_at_ms: 1, ..device(now_ms + 20 * DAY_MS) };
-        assert_eq!(mark(&revoked, now_ms).word, "Revoked");
+        assert_eq!(mark(&revoked, now_ms).word, "Counts for nothing any more");
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn OneDevice(id: String) -> impl IntoView {
         {piece(move || match (is_known.get(), failure.get()) {
             (true, _) => view! { <Known device id=id.clone()/> }.into_any(),
             (false, Some(Failure::NotFound(_) | Failure::Refused(_))) => view! { <Gone/> }.into_any(),
-            (false, Some(failure)) => view! { <FailureNotice failure/> }.into_any(),
+            (false, Some(failure)) => view! { <FailureNotice failure is_retried=true/> }.into_any(),
             (false, None) => view! { <Skeleton/> }.into_any(),
         })}
     }
