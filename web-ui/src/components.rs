@@ -2,6 +2,7 @@
 
 pub(crate) mod account_menu;
 pub(crate) mod chart;
+pub(crate) mod commanded;
 pub(crate) mod gauge;
 pub(crate) mod home_field;
 pub(crate) mod icon;

@@ -22,7 +22,7 @@ pub struct DeviceFilter {
     pub selector: Selector,
     /// By a part of the name; empty for all.
     pub name_contains: String,
-    /// By the link; none for both.
+    /// By the link; none for both, and for those that may not have one any more.
     pub online: Option<bool>,
 }
 
@@ -96,7 +96,7 @@ macro_rules! device_page {
         concat!(
             device_query!(
                 "AND ($2::jsonb = '[]' OR labels_match(d.labels, $2)) AND ($3 = '' OR strpos(d.name, $3) > 0)
-                 AND ($4::boolean IS NULL OR s.online = $4) "
+                 AND ($4::boolean IS NULL OR (s.online = $4 AND d.revoked_at IS NULL)) "
             ),
             $tail
         )
@@ -314,7 +314,7 @@ impl AppStore {
                        FROM device d JOIN device_status s ON s.device_id = d.id
                        WHERE d.organization_id = $1 AND d.deleted_at IS NULL
                          AND ($2::jsonb = '[]' OR labels_match(d.labels, $2)) AND ($3 = '' OR strpos(d.name, $3) > 0)
-                         AND ($4::boolean IS NULL OR s.online = $4)) AS ranked"
+                         AND ($4::boolean IS NULL OR (s.online = $4 AND d.revoked_at IS NULL))) AS ranked"
                 ),
                 &[&scope.organization(), &requirements(&filter.selector), &filter.name_contains, &filter.online],
             )

@@ -120,6 +120,14 @@ impl From<ProtoFacts> for Facts {
 }
 
 impl Device {
+    /// Its link, or that it may not have one any more: nobody waits for a device that was revoked.
+    fn link_cell(&self) -> Cell {
+        if self.revoked_at.is_some() {
+            return Cell::toned("revoked", Tone::Faint);
+        }
+        Cell::toned(self.link.state, link_tone(self.link.state))
+    }
+
     /// Why a person should look at it: why it is offline, then the gravest reason, and how many more there are.
     fn attention(&self) -> String {
         let needs_somebody = self.link.state != "online" || self.parked_at.is_some();
@@ -178,8 +186,8 @@ impl Listed for Device {
         let share = |ratio: Option<f64>| Cell::optional(ratio.map(amount::percent));
         vec![
             Cell::new(&self.name),
-            Cell::toned(self.link.state, link_tone(self.link.state)),
-            moment.cell(self.link.since),
+            self.link_cell(),
+            moment.cell(self.revoked_at.or(self.link.since)),
             Cell::toned(self.health.verdict, verdict_tone(self.health.verdict)),
             share(sample.and_then(|sample| sample.value(Metric::CpuBusyRatio))),
             share(sample.and_then(|sample| sample.used(Metric::MemoryTotalBytes, Metric::MemoryAvailableBytes))),

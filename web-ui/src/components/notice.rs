@@ -32,8 +32,7 @@ pub(crate) fn FailureNotice(
     #[prop(optional)] is_retried: bool,
     #[prop(optional)] children: Option<Children>,
 ) -> impl IntoView {
-    let title = failure.sentence();
-    let text = if is_retried { failure.next_step_while_retried() } else { failure.next_step() };
+    let (title, text) = (failure.title(), failure.text(is_retried));
     match children {
         Some(children) => view! { <Notice tone=Tone::Bad title text>{children()}</Notice> }.into_any(),
         None => view! { <Notice tone=Tone::Bad title text/> }.into_any(),

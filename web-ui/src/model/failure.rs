@@ -62,6 +62,19 @@ impl Failure {
         }
     }
 
+    /// What happened, short enough for a title.
+    #[must_use]
+    pub fn title(&self) -> String {
+        if let Self::Unexpected(_) = self { "The server reported an error.".to_owned() } else { self.sentence() }
+    }
+
+    /// What stands below the title: what that leaves out, and what to do next. `is_retried` says that the page asks again by itself.
+    #[must_use]
+    pub fn text(&self, is_retried: bool) -> String {
+        let next_step = if is_retried { self.next_step_while_retried() } else { self.next_step() };
+        if let Self::Unexpected(message) = self { format!("{message} {next_step}") } else { next_step.to_owned() }
+    }
+
     /// What happened and what to do next, as one text.
     #[must_use]
     pub fn advice(&self) -> String {
@@ -69,8 +82,7 @@ impl Failure {
     }
 
     /// What to do next on a page that asks again by itself, as a sentence.
-    #[must_use]
-    pub const fn next_step_while_retried(&self) -> &'static str {
+    const fn next_step_while_retried(&self) -> &'static str {
         match self {
             Self::Unreachable => "Check your connection; this page tries again by itself.",
             Self::SignedOut
@@ -152,7 +164,13 @@ mod tests {
             "A device of this name is already there. Change what you entered and try again."
         );
         assert_eq!(told(14, "x"), "The server does not answer. Check your connection and try again.");
-        assert!(Failure::Unreachable.next_step_while_retried().ends_with("by itself."));
+        assert!(Failure::Unreachable.text(true).ends_with("by itself."));
+        let strange = Failure::from_status(13, "the disk is full");
+        assert_eq!(
+            (strange.title().as_str(), strange.sentence().contains("disk")),
+            ("The server reported an error.", true)
+        );
+        assert!(strange.text(false).starts_with("The disk is full. Try again;"));
     }
 
     #[test]

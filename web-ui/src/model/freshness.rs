@@ -37,7 +37,7 @@ impl Liveness {
         if self.heard_at_ms == 0 {
             "The server does not answer yet. Trying again."
         } else {
-            "Live updates stopped. Reconnecting."
+            "No live updates. Reconnecting."
         }
     }
 
@@ -57,7 +57,7 @@ impl Liveness {
         Some(if self.heard_at_ms == 0 {
             "The server does not answer yet. Trying again…".to_owned()
         } else {
-            format!("Live updates stopped {} ago. Reconnecting…", duration(silence))
+            format!("No live updates for {}. Reconnecting…", duration(silence))
         })
     }
 }
@@ -73,10 +73,7 @@ mod tests {
     #[test]
     fn a_break_is_named_after_a_moment() {
         assert_eq!(warning(Phase::Broken, 10_000, 11_000), None);
-        assert_eq!(
-            warning(Phase::Broken, 10_000, 22_000).as_deref(),
-            Some("Live updates stopped 12 s ago. Reconnecting…")
-        );
+        assert_eq!(warning(Phase::Broken, 10_000, 22_000).as_deref(), Some("No live updates for 12 s. Reconnecting…"));
         assert_eq!(warning(Phase::Idle, 10_000, 99_000), None);
     }
 
@@ -88,7 +85,7 @@ mod tests {
         );
         let read_out = |heard_at_ms| Liveness { phase: Phase::Opening, heard_at_ms }.warning_read_out();
         assert_eq!(read_out(0), "The server does not answer yet. Trying again.");
-        assert_eq!(read_out(10_000), "Live updates stopped. Reconnecting.");
+        assert_eq!(read_out(10_000), "No live updates. Reconnecting.");
     }
 
     #[test]

@@ -142,7 +142,7 @@ mod tests {
         let revoked = Device { revoked_at_ms: 7, ..a_box(LinkState::Offline, LightState::On) };
         let [link, _, home_assistant] = of_device(&revoked);
         assert_eq!((link.mark.word, link.mark.tone, link.since_ms), ("Cut off", Tone::Absent, 7));
-        assert!(link.reason.is_some_and(|reason| reason.sentence.contains("right to connect")));
+        assert!(link.reason.is_some_and(|reason| reason.sentence.contains("may not connect")));
         assert_eq!(home_assistant.mark.word, "Unknown");
     }
 

@@ -71,8 +71,8 @@ impl Standing {
                 ReasonCode::DeviceCloneSuspected.next_step(),
                 since_ms,
             ),
-            Self::Revoked(since_ms) => line("Somebody took its right to connect away.", AFTER_THE_END, since_ms),
-            Self::OutOfService(since_ms) => line("It was taken out of service for good.", AFTER_THE_END, since_ms),
+            Self::Revoked(since_ms) => line("It may not connect any more.", AFTER_THE_END, since_ms),
+            Self::OutOfService(since_ms) => line("Its service has ended for good.", AFTER_THE_END, since_ms),
         }
     }
 }

@@ -97,13 +97,21 @@ pub(crate) fn ClaimPage() -> impl IntoView {
                         {if is_about_code(&failure) {
                             view! { <span>"The code "<span class="mono">{shown_code}</span>" did not work."</span> }.into_any()
                         } else {
-                            view! { <span>"The box could not be looked for."</span> }.into_any()
+                            view! { <span>"The box could not be looked up."</span> }.into_any()
                         }}
                     </h1></header>
-                    <LookUpFailed failure code=code.get_untracked()>
-                        <button class="button" type="button" on:click=move |_| look_up(code.get_untracked())>"Try again"</button>
-                    </LookUpFailed>
-                    <EnterCode title="Another code" code=code.get_untracked() look_again=look_up/>
+                    {if is_about_code(&failure) {
+                        view! {
+                            <LookUpFailed failure code=code.get_untracked()/>
+                            <EnterCode title="Enter the code again" code=code.get_untracked() look_again=look_up/>
+                        }.into_any()
+                    } else {
+                        view! {
+                            <LookUpFailed failure code=code.get_untracked()>
+                                <button class="button" type="button" on:click=move |_| look_up(code.get_untracked())>"Try again"</button>
+                            </LookUpFailed>
+                        }.into_any()
+                    }}
                 }.into_any(),
             })}
         </div>
@@ -133,14 +141,17 @@ fn advice(failure: &Failure, code: &str) -> (String, String) {
         | Failure::NotNow(_)
         | Failure::Denied(_)
         | Failure::Unreachable
-        | Failure::Unexpected(_) => (failure.sentence(), failure.next_step().to_owned()),
+        | Failure::Unexpected(_) => (failure.title(), failure.text(false)),
     }
 }
 
 #[component]
-fn LookUpFailed(failure: Failure, code: String, children: Children) -> impl IntoView {
+fn LookUpFailed(failure: Failure, code: String, #[prop(optional)] children: Option<Children>) -> impl IntoView {
     let (title, text) = advice(&failure, &code);
-    view! { <Notice tone=Tone::Bad title text>{children()}</Notice> }
+    match children {
+        Some(children) => view! { <Notice tone=Tone::Bad title text>{children()}</Notice> }.into_any(),
+        None => view! { <Notice tone=Tone::Bad title text/> }.into_any(),
+    }
 }
 
 /// Follows the box until it is online.

@@ -57,7 +57,7 @@ pub(crate) fn WaitingPage() -> impl IntoView {
         Screen::Nothing | Screen::Boxes => headline(count.get()),
     });
     view! {
-        <div class="narrow">
+        <div class="narrow waiting-page">
             <header class="answer"><h1 class="answer-line" aria-live="polite">{title}</h1></header>
             <p class="done" role="status">{done}</p>
             {piece(move || match screen.get() {
@@ -71,9 +71,11 @@ pub(crate) fn WaitingPage() -> impl IntoView {
                 }.into_any(),
                 // A box that says something else of itself is shown anew, so that nobody decides about what was there before.
                 Screen::Boxes => view! {
-                    <For each=move || boxes.get() key=|waiting| (waiting.id.clone(), waiting.facts_hash.clone()) let:waiting>
-                        <Waiting waiting homes done problems/>
-                    </For>
+                    <div class="waiting-boxes">
+                        <For each=move || boxes.get() key=|waiting| (waiting.id.clone(), waiting.facts_hash.clone()) let:waiting>
+                            <Waiting waiting homes done problems/>
+                        </For>
+                    </div>
                 }.into_any(),
             })}
             <p class="quiet">{move || beyond(count.get(), boxes.with(Vec::len))}</p>

@@ -130,6 +130,42 @@ mod tests {
     use std::time::Duration;
 
     #[test]
+    fn of_a_device_that_may_not_connect_only_that_is_told() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let now = at(1_000_000);
+        let silent = Device {
+            id: kaliun_types::id::DeviceId::new(),
+            name: "attic".to_owned(),
+            labels: Default::default(),
+            installation: None,
+            key_hash: vec![7; 32],
+            certificate_expires_at: at(0),
+            recovery_extended_until: None,
+            revoked_at: None,
+            decommissioned_at: None,
+            parked_at: Some(at(5)),
+            enrolled_at: at(0),
+            version: 1,
+            link: kaliun_domain::device::Link { online: false, since: at(4), reason: "link.timeout".to_owned() },
+            agent_version: String::new(),
+            report: None,
+            facts: None,
+        };
+        let check = |device: &Device, reason: &str, codes: &[&str]| {
+            let told = device_to_proto(device.clone(), now);
+            let health = told.health.unwrap();
+            let said: Vec<_> = health.reasons.iter().map(|reason| reason.code.as_str()).collect();
+            assert_eq!((told.link.unwrap().reason.as_str(), said.as_slice()), (reason, codes));
+            assert_eq!(health.verdict(), HealthVerdict::Unknown);
+        };
+        check(&silent, "device.clone_suspected", &["health.no_report", "certificate.expired"]);
+        let revoked = Device { revoked_at: Some(at(6)), ..silent };
+        check(&revoked, "peer.device_revoked", &["device.revoked"]);
+        let ended = Device { decommissioned_at: Some(at(7)), ..revoked };
+        check(&ended, "peer.device_decommissioned", &["device.decommissioned"]);
+    }
+
+    #[test]
     fn what_is_wrong_with_a_silent_box_s_certificate_says_since_when() {
         let days = |days: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(days * 24 * 3_600);
         let check = |now, expected: Option<(ReasonCode, SystemTime)>| {

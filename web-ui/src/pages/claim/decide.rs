@@ -159,7 +159,7 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
                         check.set(normalize_check(&event_target_value(&event)));
                     }
                 />
-                <p id="check-problem" class="field-problem reserve" role="alert">{wrong_check}</p>
+                <p id="check-problem" class="field-problem reserve reserve-two" role="alert">{wrong_check}</p>
             </div>
             <div class="field">
                 <label for="name">"Name"</label>
@@ -174,11 +174,11 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
                     prop:value=words(move || name.get())
                     on:input=move |event| name.set(event_target_value(&event))
                 />
-                <p id="name-problem" class="field-problem reserve" aria-live="polite">{name_problem}</p>
+                <p id="name-problem" class="field-problem reserve reserve-two" aria-live="polite">{name_problem}</p>
             </div>
             <HomeField id="home".to_owned() homes chosen=home/>
             <p class="quiet">"Approving gives this box a certificate of your organization. You can revoke the device later; then nothing that the box's key proves counts any more. Denying tells the box; it can ask again with a new code."</p>
-            <p class="field-problem reserve" role="alert">
+            <p class="field-problem reserve reserve-two" role="alert">
                 {piece(move || if has_expired.get() {
                     view! { "This code has run out. The box's screen shows a new one." }.into_any()
                 } else {

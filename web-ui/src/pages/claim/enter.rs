@@ -41,6 +41,7 @@ pub(crate) fn EnterCode(title: &'static str, code: String, look_again: impl Fn(S
                     maxlength="12"
                     placeholder="XXXX-XXXX"
                     aria-describedby="code-help code-problem"
+                    aria-invalid=words(move || problem.with(|problem| problem.is_some().to_string()))
                     prop:value=words(move || typed.get())
                     on:input=move |event| {
                         problem.set(None);

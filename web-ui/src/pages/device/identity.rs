@@ -88,6 +88,7 @@ pub(crate) fn Identity(device: DeviceSignal, id: String) -> impl IntoView {
         })
     });
     let newest = memo(move || known.list.with(|list| list.as_ref().and_then(|list| list.first().copied())));
+    let has_some = memo(move || known.list.with(|list| list.as_ref().is_none_or(|list| !list.is_empty())));
     {
         let id = id.clone();
         effect(move || {
@@ -110,9 +111,13 @@ pub(crate) fn Identity(device: DeviceSignal, id: String) -> impl IntoView {
                 {piece(move || returns_until.get().map(|at_ms| view! {
                     <div class="fact"><dt>"Comes back"</dt><dd>"by itself when it is switched on; its time for that ends "<Until at_ms/></dd></div>
                 }))}
-                {piece(move || newest.get().map(|newest| view! {
-                    <div class="fact"><dt>"Issued"</dt><dd><Ago at_ms=newest.issued_at_ms/></dd></div>
-                    <div class="fact"><dt>"Authority"</dt><dd>{newest.authority}</dd></div>
+                // There before they are known, so that nothing moves then.
+                {piece(move || has_some.get().then(|| view! {
+                    <div class="fact"><dt>"Issued"</dt><dd>{piece(move || match newest.get() {
+                        Some(newest) => view! { <Ago at_ms=newest.issued_at_ms/> }.into_any(),
+                        None => "–".into_any(),
+                    })}</dd></div>
+                    <div class="fact"><dt>"Authority"</dt><dd>{words(move || newest.get().map_or_else(|| "–".to_owned(), |newest| newest.authority.to_string()))}</dd></div>
                 }))}
                 <div class="fact"><dt>"Key"</dt><dd class="mono">{fingerprint}</dd></div>
             </dl>
