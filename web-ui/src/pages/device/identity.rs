@@ -3,12 +3,13 @@
 use super::DeviceSignal;
 use crate::api::certificate::certificates;
 use crate::clock::Clock;
+use crate::components::commanded::Commanded;
 use crate::components::moving::{background, effect, flag, memo, piece, words};
 use crate::components::notice::FailureNotice;
 use crate::components::state_mark::StateMark;
 use crate::components::time::{Ago, Until};
 use crate::model::failure::Failure;
-use crate::model::identity::{cause, mark, returns_until_ms};
+use crate::model::identity::{cause, mark, next_step, returns_until_ms};
 use crate::model::mark::{Mark, Tone};
 use crate::model::standing::Standing;
 use crate::session::Session;
@@ -81,6 +82,10 @@ pub(crate) fn Identity(device: DeviceSignal, id: String) -> impl IntoView {
         let now_ms = clock.server.get();
         device.with(|device| device.as_deref().and_then(|device| returns_until_ms(device, now_ms)))
     });
+    let what_next = memo(move || {
+        let now_ms = clock.server.get();
+        device.with(|device| device.as_deref().map_or("", |device| next_step(device, now_ms)))
+    });
     let ended = memo(move || {
         device.with(|device| {
             let standing = device.as_deref().map_or(Standing::InService, Standing::of);
@@ -108,6 +113,9 @@ pub(crate) fn Identity(device: DeviceSignal, id: String) -> impl IntoView {
                     Some((title, at_ms)) => view! { <div class="fact"><dt>{title}</dt><dd><Ago at_ms/></dd></div> }.into_any(),
                     None => view! { <div class="fact"><dt>"Runs out"</dt><dd><Until at_ms=expires_at/></dd></div> }.into_any(),
                 })}
+                {piece(move || Some(what_next.get()).filter(|step| !step.is_empty()).map(|step| view! {
+                    <div class="fact"><dt>"What to do"</dt><dd><Commanded text=step/></dd></div>
+                }))}
                 {piece(move || returns_until.get().map(|at_ms| view! {
                     <div class="fact"><dt>"Comes back"</dt><dd>"by itself when it is switched on; its time for that ends "<Until at_ms/></dd></div>
                 }))}
