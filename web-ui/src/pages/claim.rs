@@ -103,7 +103,7 @@ pub(crate) fn ClaimPage() -> impl IntoView {
                     {if is_about_code(&failure) {
                         view! {
                             <LookUpFailed failure code=code.get_untracked()/>
-                            <EnterCode title="Enter the code again" code=code.get_untracked() look_again=look_up/>
+                            <EnterCode title="Enter the code" code=code.get_untracked() look_again=look_up/>
                         }.into_any()
                     } else {
                         view! {
