@@ -85,8 +85,13 @@ pub(crate) fn print_json_line<T: Serialize>(program: &mut Program, document: &T)
 }
 
 fn print_names<T: Listed>(program: &mut Program, items: &[T]) -> Result<(), Failure> {
-    for item in items {
+    for item in items.iter().filter(|item| item.is_named()) {
         program.console.print_line(&format!("{}/{}", T::NOUN, text::clean(item.reference())))?;
+    }
+    let left_out = items.iter().filter(|item| !item.is_named()).count();
+    if left_out > 0 {
+        let what = if left_out == 1 { T::NOUN.to_owned() } else { format!("{}s", T::NOUN) };
+        program.console.talk(&format!("Left out {left_out} {what} of other organizations: their names are not told."));
     }
     Ok(())
 }

@@ -86,7 +86,7 @@ fn Unreachable() -> impl IntoView {
         <main class="lone">
             <Notice
                 tone=Tone::Bad
-                title="The control plane does not answer."
+                title="The server does not answer."
                 text="Check your connection. This page tries again by itself."
             />
         </main>

@@ -1,7 +1,7 @@
 //! The few things asked of the browser itself.
 
 use js_sys::{Array, Date, Function, Object, Reflect};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast as _, JsValue};
 
 thread_local! {
     /// Writes date and time in the person's own form. Kept, for making one takes the browser longer than drawing a row.
@@ -73,6 +73,15 @@ pub(crate) fn document() -> Option<web_sys::Document> {
     web_sys::window()?.document()
 }
 
+/// Puts the focus on the element with this id, if there is one.
+pub(crate) fn focus(id: &str) {
+    let element = document().and_then(|document| document.get_element_by_id(id));
+    if let Some(element) = element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+        // Focusing an element of the page cannot fail.
+        let _focused = element.focus();
+    }
+}
+
 /// A value kept in this browser; nothing where storage is switched off.
 pub(crate) fn stored(key: &str) -> Option<String> {
     web_sys::window()?.local_storage().ok()??.get_item(key).ok()?
@@ -87,4 +96,11 @@ pub(crate) fn store(key: &str, value: Option<&str>) {
         Some(value) => storage.set_item(key, value),
         None => storage.remove_item(key),
     };
+}
+
+/// Whether there is room for more than a phone shows.
+pub(crate) fn is_wide() -> bool {
+    const WIDE: &str = "(min-width: 640px)";
+    let query = web_sys::window().and_then(|window| window.match_media(WIDE).ok().flatten());
+    query.is_some_and(|query| query.matches())
 }

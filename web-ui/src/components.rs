@@ -2,7 +2,9 @@
 
 pub(crate) mod account_menu;
 pub(crate) mod chart;
+pub(crate) mod commanded;
 pub(crate) mod gauge;
+pub(crate) mod home_field;
 pub(crate) mod icon;
 pub(crate) mod light;
 pub(crate) mod live_banner;

@@ -1,8 +1,10 @@
 //! A device as the control plane knows it.
 
+use crate::lifecycle::Standing;
 use kaliun_types::health::{STALE_AFTER_MS, Verdict};
 use kaliun_types::id::{DeviceId, InstallationId, SessionEpoch};
 use kaliun_types::label::Labels;
+use kaliun_types::reason::ReasonCode;
 use std::time::{Duration, SystemTime};
 
 /// One box with its own key, and what is observed of it.
@@ -40,6 +42,20 @@ pub struct Device {
     pub report: Option<Report>,
     /// What it says of itself: an encoded `kaliun.telemetry.v1.Facts`.
     pub facts: Option<Vec<u8>>,
+}
+
+impl Device {
+    /// Why it may not connect any more, as it is told; none while it may.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<ReasonCode> {
+        Standing {
+            deleted: false,
+            revoked: self.revoked_at.is_some(),
+            decommissioned: self.decommissioned_at.is_some(),
+            wipe_identity: false,
+        }
+        .refusal()
+    }
 }
 
 /// A device's connection to the control plane.
@@ -153,6 +169,8 @@ pub struct Summary {
     pub stale: i64,
     /// By effective verdict.
     pub unknown: i64,
+    /// Those that may not connect any more: nobody waits for what they say, so they are in no other count but the first.
+    pub revoked: i64,
 }
 
 #[cfg(test)]

@@ -81,8 +81,7 @@ impl Claims {
             ClaimChecked::Wrong { tries_left } => Err(status::invalid(
                 "check",
                 format!(
-                    "these are not the characters on the box's screen; compare them, and stop if the box in front of you shows none \
-                     (tries left: {tries_left})"
+                    "these are not the characters on the box's screen; stop if it shows none (tries left: {tries_left})"
                 ),
             )),
             ClaimChecked::Ended(enrollment) => {

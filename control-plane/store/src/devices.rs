@@ -22,7 +22,7 @@ pub struct DeviceFilter {
     pub selector: Selector,
     /// By a part of the name; empty for all.
     pub name_contains: String,
-    /// By the link; none for both.
+    /// By the link; none for both, and for those that may not have one any more.
     pub online: Option<bool>,
 }
 
@@ -63,6 +63,13 @@ pub struct DeviceChange {
     pub remove_labels: Vec<String>,
 }
 
+/// Where a device stands in the order of health: one that may not connect any more needs nobody's attention, and stands last.
+macro_rules! health_rank {
+    () => {
+        "CASE WHEN d.revoked_at IS NULL THEN device_health_rank(s.verdict, s.sample_stored_at) ELSE 6::smallint END"
+    };
+}
+
 /// The columns of a device, its status, facts and home; and the filter that all lists share.
 macro_rules! device_query {
     ($tail:literal) => {
@@ -70,7 +77,9 @@ macro_rules! device_query {
             "SELECT d.id, d.name, d.labels, d.installation_id, i.name AS installation_name, d.key_hash,
                     d.certificate_expires_at, d.recoverable_until, d.revoked_at, d.decommissioned_at, k.parked_at, d.enrolled_at, d.version, s.online, s.link_since, s.link_reason,
                     s.agent_version, s.sampled_at, s.sample_stored_at, s.sample_values, s.verdict, s.reasons, f.facts,
-                    device_health_rank(s.verdict, s.sample_stored_at) AS health_rank
+                    ",
+            health_rank!(),
+            " AS health_rank
              FROM device d
              JOIN device_status s ON s.device_id = d.id
              LEFT JOIN device_facts f ON f.device_id = d.id
@@ -87,7 +96,7 @@ macro_rules! device_page {
         concat!(
             device_query!(
                 "AND ($2::jsonb = '[]' OR labels_match(d.labels, $2)) AND ($3 = '' OR strpos(d.name, $3) > 0)
-                 AND ($4::boolean IS NULL OR s.online = $4) "
+                 AND ($4::boolean IS NULL OR (s.online = $4 AND d.revoked_at IS NULL)) "
             ),
             $tail
         )
@@ -95,9 +104,10 @@ macro_rules! device_page {
 }
 
 const BY_NAME: &str = device_page!("AND ($5::text IS NULL OR d.name > $5) ORDER BY d.name LIMIT $6");
-const BY_HEALTH: &str = device_page!(
-    "AND ($5::smallint IS NULL OR (device_health_rank(s.verdict, s.sample_stored_at), d.name) > ($5, $6::text))
-     ORDER BY device_health_rank(s.verdict, s.sample_stored_at), d.name LIMIT $7"
+const BY_HEALTH: &str = concat!(
+    device_page!("AND ($5::smallint IS NULL OR ("),
+    health_rank!(),
+    ", d.name) > ($5, $6::text)) ORDER BY health_rank, d.name LIMIT $7"
 );
 const BY_LINK_SINCE: &str = device_page!(
     "AND ($5::timestamptz IS NULL OR (s.link_since, d.id) < ($5, $6::uuid)) ORDER BY s.link_since DESC, d.id DESC LIMIT $7"
@@ -292,15 +302,20 @@ impl AppStore {
         // One pass over the organization's devices; the server makes it at most once a second for each watcher.
         let row = txn
             .row_opt(
-                "SELECT count(*) AS total, count(*) FILTER (WHERE online) AS online,
+                concat!(
+                    "SELECT count(*) AS total, count(*) FILTER (WHERE online AND rank <> 6) AS online,
                         count(*) FILTER (WHERE rank = 5) AS ok, count(*) FILTER (WHERE rank = 2) AS degraded,
                         count(*) FILTER (WHERE rank = 1) AS critical, count(*) FILTER (WHERE rank = 3) AS stale,
-                        count(*) FILTER (WHERE rank = 4) AS unknown
-                 FROM (SELECT s.online, device_health_rank(s.verdict, s.sample_stored_at) AS rank
+                        count(*) FILTER (WHERE rank = 4) AS unknown,
+                        count(*) FILTER (WHERE rank = 6) AS revoked
+                 FROM (SELECT s.online, ",
+                    health_rank!(),
+                    " AS rank
                        FROM device d JOIN device_status s ON s.device_id = d.id
                        WHERE d.organization_id = $1 AND d.deleted_at IS NULL
                          AND ($2::jsonb = '[]' OR labels_match(d.labels, $2)) AND ($3 = '' OR strpos(d.name, $3) > 0)
-                         AND ($4::boolean IS NULL OR s.online = $4)) AS ranked",
+                         AND ($4::boolean IS NULL OR (s.online = $4 AND d.revoked_at IS NULL))) AS ranked"
+                ),
                 &[&scope.organization(), &requirements(&filter.selector), &filter.name_contains, &filter.online],
             )
             .await?;
@@ -314,6 +329,7 @@ impl AppStore {
             critical: column(&row, TABLE, "critical")?,
             stale: column(&row, TABLE, "stale")?,
             unknown: column(&row, TABLE, "unknown")?,
+            revoked: column(&row, TABLE, "revoked")?,
         })
     }
 

@@ -95,7 +95,7 @@ async fn a_silent_box_whose_certificate_runs_out_says_so_in_its_health() -> Resu
     // Nobody waits for the certificate of a box that may not connect any more.
     let request = fleet::RevokeDeviceRequest { id: known.device_id.clone() };
     fixture.devices().await?.revoke_device(with_token(request)).await?;
-    assert_eq!(reasons(&fixture, &known).await?, is(&["health.no_report"]));
+    assert_eq!(reasons(&fixture, &known).await?, is(&["device.revoked"]));
     fixture.stop().await
 }
 

@@ -32,6 +32,11 @@ pub(crate) trait Listed: Serialize {
     /// What follows the slash.
     fn reference(&self) -> &str;
 
+    /// Whether other commands take the reference. They do not for what belongs to another organization.
+    fn is_named(&self) -> bool {
+        true
+    }
+
     /// One field for each of [`Self::COLUMNS`].
     fn row(&self, moment: Moment) -> Vec<Cell>;
 }

@@ -128,13 +128,27 @@ impl From<ProtoFacts> for Facts {
 }
 
 impl Device {
+    /// Its link, or that it may not have one any more: nobody waits for a device that was revoked.
+    fn link_cell(&self) -> Cell {
+        if self.revoked_at.is_some() {
+            return Cell::toned("revoked", Tone::Faint);
+        }
+        Cell::toned(self.link.state, link_tone(self.link.state))
+    }
+
     /// Why a person should look at it: why it is offline, then the gravest reason, and how many more there are.
     fn attention(&self) -> String {
         let needs_somebody = self.link.state != "online" || self.parked_at.is_some();
         let offline = self.link.reason.as_deref().filter(|_| needs_somebody);
         let mut parts: Vec<String> = offline.into_iter().map(str::to_owned).collect();
-        // A silent box has no new report because it is offline, and the link knows more about that.
-        let silent = [ReasonCode::HealthStale.code(), ReasonCode::HealthNoReport.code()];
+        // A silent box has no new report because it is offline, one that may not connect has no link, and the link knows more about both.
+        let silent = [
+            ReasonCode::HealthStale,
+            ReasonCode::HealthNoReport,
+            ReasonCode::DeviceRevoked,
+            ReasonCode::DeviceDecommissioned,
+        ]
+        .map(ReasonCode::code);
         let mut reasons =
             self.health.reasons.iter().filter(|reason| offline.is_none() || !silent.contains(&reason.code.as_str()));
         if let Some(first) = reasons.next() {
@@ -180,8 +194,8 @@ impl Listed for Device {
         let share = |ratio: Option<f64>| Cell::optional(ratio.map(amount::percent));
         vec![
             Cell::new(&self.name),
-            Cell::toned(self.link.state, link_tone(self.link.state)),
-            moment.cell(self.link.since),
+            self.link_cell(),
+            moment.cell(self.revoked_at.or(self.link.since)),
             Cell::toned(self.health.verdict, verdict_tone(self.health.verdict)),
             share(sample.and_then(|sample| sample.value(Metric::CpuBusyRatio))),
             share(sample.and_then(|sample| sample.used(Metric::MemoryTotalBytes, Metric::MemoryAvailableBytes))),

@@ -162,6 +162,10 @@ impl Listed for Straggler {
         self.device_name.as_deref().unwrap_or(OF_OTHERS)
     }
 
+    fn is_named(&self) -> bool {
+        self.device_name.is_some()
+    }
+
     fn row(&self, moment: Moment) -> Vec<Cell> {
         let link = if self.online { Cell::toned("online", Tone::Good) } else { Cell::toned("offline", Tone::Bad) };
         vec![

@@ -1,11 +1,14 @@
 //! What people see.
 
 use crate::double::{CODE, Double, World};
-use crate::things::{api_token, certificate, device, event, id, installation, join_token, silent, troubled};
+use crate::things::{
+    NOW_MS, api_token, certificate, device, event, id, installation, join_token, reason, silent, troubled,
+};
 use crate::workbench::Workbench;
 use insta::assert_snapshot;
 use kaliun_fleetctl::console::Screen;
-use kaliun_proto::fleet::v1::CertificateCause;
+use kaliun_proto::fleet::v1::{CertificateCause, Device, Link, LinkState};
+use kaliun_proto::telemetry::v1::{Health, HealthVerdict};
 
 async fn fleet() -> Double {
     let attic = troubled(2, "attic-2");
@@ -32,6 +35,28 @@ async fn devices() {
     let output = workbench.output("get devices --color never").await;
     assert!(output.lines().all(|line| line.chars().count() <= 72), "{output}");
     assert_snapshot!("devices_on_a_narrow_terminal", output);
+}
+
+#[tokio::test]
+async fn a_revoked_device_is_not_called_offline() {
+    let revoked = Device {
+        link: Some(Link {
+            state: LinkState::Offline.into(),
+            since_ms: NOW_MS - 120_000,
+            reason: "peer.device_revoked".to_owned(),
+        }),
+        health: Some(Health {
+            verdict: HealthVerdict::Unknown.into(),
+            reasons: vec![reason("device.revoked", "Somebody took its right to connect away.")],
+        }),
+        revoked_at_ms: NOW_MS - 120_000,
+        ..device(2, "attic-2")
+    };
+    let double = Double::start(World { devices: vec![revoked], ..World::default() }).await;
+    let listed = Workbench::at(&double).output("get devices").await;
+    let row: Vec<&str> = listed.lines().last().unwrap().split_whitespace().collect();
+    assert_eq!(row[..4], ["attic-2", "revoked", "2m", "unknown"], "{listed}");
+    assert_eq!(row.last(), Some(&"peer.device_revoked"), "the link says all there is: {listed}");
 }
 
 #[tokio::test]

@@ -18,9 +18,8 @@ pub(crate) async fn list() -> Result<ListEnrollmentsResponse, Failure> {
     answer.map(tonic::Response::into_inner).map_err(|status| failure(&status))
 }
 
-/// Takes a box in, as its token says, if it still says of itself what was shown.
-pub(crate) async fn approve(id: String, facts_hash: Vec<u8>) -> Result<ApproveEnrollmentResponse, Failure> {
-    let request = ApproveEnrollmentRequest { id, facts_hash, ..ApproveEnrollmentRequest::default() };
+/// Takes a box in, if it still says of itself what was shown.
+pub(crate) async fn approve(request: ApproveEnrollmentRequest) -> Result<ApproveEnrollmentResponse, Failure> {
     let answer = EnrollmentServiceClient::new(for_calls()).approve_enrollment(request).await;
     answer.map(tonic::Response::into_inner).map_err(|status| failure(&status))
 }

@@ -1,5 +1,6 @@
 //! One of the three lights.
 
+use super::commanded::Commanded;
 use super::state_mark::StateMark;
 use super::time::Lasting;
 use crate::components::moving::{memo, piece, words};
@@ -23,7 +24,7 @@ pub(crate) fn LightCard(light: Memo<LightView>) -> impl IntoView {
                 </p>
                 {piece(move || reason.get().map(|reason| view! {
                     <p class="light-reason">{reason.sentence}</p>
-                    {(!reason.next_step.is_empty()).then(|| view! { <p class="light-step">{reason.next_step}</p> })}
+                    {(!reason.next_step.is_empty()).then(|| view! { <p class="light-step"><Commanded text=reason.next_step/></p> })}
                 }))}
             </div>
         </li>

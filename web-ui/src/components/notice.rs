@@ -18,17 +18,21 @@ pub(crate) fn Notice(
             <StateMark tone/>
             <div>
                 <p class="notice-title">{title}</p>
-                <p class="notice-text">{text}</p>
+                {(!text.is_empty()).then(|| view! { <p class="notice-text">{text}</p> })}
                 {children.map(|children| view! { <div class="actions">{children()}</div> })}
             </div>
         </div>
     }
 }
 
-/// A notice about a call that failed.
+/// A notice about a call that failed. `is_retried` says that the page asks again by itself; a page that does not has a button for it.
 #[component]
-pub(crate) fn FailureNotice(failure: Failure, #[prop(optional)] children: Option<Children>) -> impl IntoView {
-    let (title, text) = (failure.sentence(), failure.next_step());
+pub(crate) fn FailureNotice(
+    failure: Failure,
+    #[prop(optional)] is_retried: bool,
+    #[prop(optional)] children: Option<Children>,
+) -> impl IntoView {
+    let (title, text) = (failure.title(), failure.text(is_retried));
     match children {
         Some(children) => view! { <Notice tone=Tone::Bad title text>{children()}</Notice> }.into_any(),
         None => view! { <Notice tone=Tone::Bad title text/> }.into_any(),

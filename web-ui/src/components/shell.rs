@@ -3,7 +3,7 @@
 use super::account_menu::AccountMenu;
 use super::icon::{Icon, IconView};
 use super::live_banner::LiveBanner;
-use crate::browser::document;
+use crate::browser::focus;
 use crate::components::moving::{memo, piece, words};
 use crate::model::enrollment::{badge, badge_words};
 use crate::model::route::Route;
@@ -11,8 +11,6 @@ use crate::navigation::Navigation;
 use crate::session::Session;
 use crate::waiting::WaitingBoxes;
 use leptos::prelude::*;
-use wasm_bindgen::JsCast as _;
-use web_sys::HtmlElement;
 
 /// Header, main part and live banner.
 #[component]
@@ -54,12 +52,9 @@ fn current(is_here: bool) -> &'static str {
     if is_here { "page" } else { "false" }
 }
 
-fn focus_main() {
-    let main = document().and_then(|document| document.get_element_by_id("main"));
-    if let Some(main) = main.and_then(|main| main.dyn_into::<HtmlElement>().ok()) {
-        // Focusing an element of the page cannot fail.
-        let _focused = main.focus();
-    }
+/// Puts the focus where the page begins.
+pub(crate) fn focus_main() {
+    focus("main");
 }
 
 /// The product's sign.

@@ -135,7 +135,7 @@ async fn read(live: Live, mut request: WatchRequest) {
                 live.set_phase(Phase::Idle);
                 return live.session_ended();
             }
-            Failure::Refused(_) | Failure::NotFound(_) | Failure::Denied(_) => {
+            Failure::Refused(_) | Failure::NotNow(_) | Failure::NotFound(_) | Failure::Denied(_) => {
                 leave_out_refused(live, &mut request).await;
                 if request.subscriptions.is_empty() {
                     return live.set_phase(Phase::Idle);
@@ -156,7 +156,9 @@ async fn leave_out_refused(live: Live, request: &mut WatchRequest) {
     for subscription in std::mem::take(&mut request.subscriptions) {
         let alone = WatchRequest { subscriptions: vec![subscription.clone()] };
         match within(Box::pin(watch::open(alone))).await {
-            Ok(Err(failure @ (Failure::Refused(_) | Failure::NotFound(_) | Failure::Denied(_)))) => {
+            Ok(Err(
+                failure @ (Failure::Refused(_) | Failure::NotNow(_) | Failure::NotFound(_) | Failure::Denied(_)),
+            )) => {
                 live.tell_all(TabMessage::Refused { id: subscription.id, sentence: failure.sentence() });
             }
             Ok(_) | Err(_) => accepted.push(subscription),

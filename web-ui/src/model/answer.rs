@@ -22,9 +22,12 @@ const LINE_MAX: usize = 23;
 /// How a set of boxes is. `selected` says that the set is not the whole fleet.
 #[must_use]
 pub fn of_fleet(summary: &DeviceSummary, selected: bool) -> Answer {
-    let (total, unknown) = (summary.total, summary.unknown);
+    // Those that may not connect any more are no part of what there is to be well.
+    let (total, unknown) = (summary.total.saturating_sub(summary.revoked), summary.unknown);
     let attention = summary.degraded + summary.critical + summary.stale;
-    let (tone, sentence) = if total == 0 {
+    let (tone, sentence) = if total == 0 && summary.revoked > 0 {
+        (Tone::Absent, "No box is in service.".to_owned())
+    } else if total == 0 {
         (Tone::Absent, if selected { "No box matches." } else { "No boxes here yet." }.to_owned())
     } else if attention > 0 {
         let tone = if summary.critical > 0 { Tone::Bad } else { Tone::Warning };
@@ -69,10 +72,14 @@ fn fleet_detail(summary: &DeviceSummary, selected: bool) -> String {
         (summary.stale, "not heard from"),
         (summary.unknown, "without a report"),
         (summary.ok, "well"),
+        (summary.revoked, "revoked"),
     ];
     let mut parts: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    parts.push(format!("{} of {} connected", summary.online, boxes(summary.total)));
+    let in_service = summary.total.saturating_sub(summary.revoked);
+    if in_service > 0 {
+        parts.push(format!("{} of {} connected", summary.online, boxes(in_service)));
+    }
     let whose = if selected { "In this selection: " } else { "" };
     format!("{whose}{}", parts.join(" · "))
 }
@@ -84,8 +91,10 @@ pub fn of_device(name: &str, mark: Mark, first_reason: Option<&str>) -> Answer {
         Tone::Good => format!("{name} is well."),
         Tone::Warning => format!("{name} needs attention."),
         Tone::Bad => format!("{name} has a problem."),
-        Tone::Unknown | Tone::Absent if mark.word == "No report yet" => format!("{name} has not reported yet."),
-        Tone::Unknown | Tone::Absent => format!("{name} has not been heard from."),
+        Tone::Absent if mark.word == "Revoked" => format!("{name} was revoked."),
+        Tone::Absent => format!("{name} is out of service."),
+        Tone::Unknown if mark.word == "No report yet" => format!("{name} has not reported yet."),
+        Tone::Unknown => format!("{name} has not been heard from."),
     };
     Answer { tone: mark.tone, sentence, detail: first_reason.unwrap_or_default().to_owned() }
 }
@@ -96,7 +105,7 @@ mod tests {
 
     fn summary(ok: u32, degraded: u32, critical: u32, stale: u32, unknown: u32) -> DeviceSummary {
         let total = ok + degraded + critical + stale + unknown;
-        DeviceSummary { total, online: total - stale, ok, degraded, critical, stale, unknown }
+        DeviceSummary { total, online: total - stale, ok, degraded, critical, stale, unknown, revoked: 0 }
     }
 
     fn check(summary: DeviceSummary, tone: Tone, expected: &str) {
@@ -116,6 +125,20 @@ mod tests {
         check(summary(0, 0, 0, 0, 1), Tone::Unknown, "Waiting for 1 box.");
         check(summary(0, 0, 0, 0, 3), Tone::Unknown, "Waiting for all.");
         check(summary(0, 0, 0, 0, 0), Tone::Absent, "No boxes here yet.");
+    }
+
+    #[test]
+    fn revoked_boxes_are_counted_and_need_nothing() {
+        let with_revoked = |revoked: u32, of: DeviceSummary| DeviceSummary { total: of.total + revoked, revoked, ..of };
+        check(with_revoked(1, summary(6, 0, 0, 0, 0)), Tone::Good, "All 6 boxes are well.");
+        check(with_revoked(2, summary(1, 0, 0, 0, 0)), Tone::Good, "The only box is well.");
+        check(with_revoked(2, summary(0, 1, 0, 0, 0)), Tone::Warning, "1 box needs attention.");
+        check(with_revoked(3, summary(0, 0, 0, 0, 0)), Tone::Absent, "No box is in service.");
+        let detail = |summary: DeviceSummary| of_fleet(&summary, false).detail;
+        assert_eq!(detail(with_revoked(1, summary(6, 0, 0, 0, 0))), "6 well · 1 revoked · 6 of 6 boxes connected");
+        assert_eq!(detail(with_revoked(3, summary(0, 0, 0, 0, 0))), "3 revoked");
+        let told = |word| of_device("attic", Mark { tone: Tone::Absent, word }, None).sentence;
+        assert_eq!([told("Revoked"), told("Out of service")], ["attic was revoked.", "attic is out of service."]);
     }
 
     #[test]

@@ -78,10 +78,16 @@ pub fn own_words(facts: &Facts) -> Vec<(&'static str, String)> {
 /// What the server says of check characters that it does not take, as a sentence for their field.
 #[must_use]
 pub fn about_check(failure: &Failure) -> Option<String> {
-    let Failure::Refused(sentence) = failure else { return None };
+    let (Failure::Refused(sentence) | Failure::NotNow(sentence)) = failure else { return None };
     let mut said = sentence.strip_prefix("Check: ")?.chars();
     let first = said.next()?.to_uppercase();
     Some(format!("{first}{}", said.as_str()))
+}
+
+/// Whether a claim has ended because of wrong check characters: its code works no more.
+#[must_use]
+pub fn has_ended(failure: &Failure) -> bool {
+    matches!(failure, Failure::NotNow(sentence) if sentence.starts_with("Check: wrong too often"))
 }
 
 /// What is missing of a code, as a sentence; nothing when all eight characters are there.
@@ -150,6 +156,9 @@ mod tests {
         let of_server = |message: &str| about_check(&Failure::from_status(3, message));
         assert_eq!(of_server("check: these are others").as_deref(), Some("These are others."));
         assert_eq!(of_server("name: too long"), None);
+        let ended = Failure::from_status(9, "check: wrong too often, so the code has ended");
+        assert!(about_check(&ended).is_some() && has_ended(&ended));
+        assert!(!has_ended(&Failure::from_status(9, "check: the box has not answered yet")));
     }
 
     #[test]

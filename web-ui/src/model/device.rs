@@ -1,6 +1,7 @@
 //! One box as screens show it.
 
-use super::mark::Mark;
+use super::mark::{Mark, Tone};
+use super::standing::Standing;
 use kaliun_proto::fleet::v1::{Device, LinkState};
 use kaliun_proto::telemetry::v1::{HealthVerdict, Metric, Reason};
 use kaliun_types::reason::ReasonCode;
@@ -48,10 +49,10 @@ pub fn verdict(device: &Device) -> HealthVerdict {
     device.health.as_ref().map_or(HealthVerdict::Unknown, kaliun_proto::telemetry::v1::Health::verdict)
 }
 
-/// The verdict as colour, shape and word.
+/// How a box is, as colour, shape and word: the verdict on it, unless it may not connect at all.
 #[must_use]
 pub fn mark(device: &Device) -> Mark {
-    Mark::of_verdict(verdict(device))
+    Standing::of(device).mark().unwrap_or_else(|| Mark::of_verdict(verdict(device)))
 }
 
 /// Whether its link is up.
@@ -63,14 +64,32 @@ pub fn is_online(device: &Device) -> bool {
 /// Since when its link is as it is. Milliseconds since the Unix epoch; 0 when unknown.
 #[must_use]
 pub fn link_since_ms(device: &Device) -> i64 {
-    device.link.as_ref().map_or(0, |link| link.since_ms)
+    let link_since_ms = device.link.as_ref().map_or(0, |link| link.since_ms);
+    Standing::of(device).ended_at_ms().unwrap_or(link_since_ms)
 }
 
-/// Why it is not well, gravest first.
+/// Its link as colour, shape and word. One that may not have a link is not called offline: nobody waits for it.
+#[must_use]
+pub fn link_mark(device: &Device) -> Mark {
+    if Standing::of(device).ended_at_ms().is_some() {
+        Mark { tone: Tone::Absent, word: "Cut off" }
+    } else if is_online(device) {
+        Mark { tone: Tone::Good, word: "Connected" }
+    } else {
+        Mark { tone: Tone::Bad, word: "Offline" }
+    }
+}
+
+/// Why it is not well, gravest first. Of one that may not connect any more nothing else is of interest.
 #[must_use]
 pub fn reasons(device: &Device) -> Vec<ReasonLine> {
-    let reasons = device.health.as_ref().map(|health| health.reasons.as_slice()).unwrap_or_default();
-    reasons.iter().map(ReasonLine::new).collect()
+    let standing = Standing::of(device);
+    let mut reasons: Vec<ReasonLine> = standing.reason().into_iter().collect();
+    if standing.ended_at_ms().is_none() {
+        let reported = device.health.as_ref().map(|health| health.reasons.as_slice()).unwrap_or_default();
+        reasons.extend(reported.iter().map(ReasonLine::new));
+    }
+    reasons
 }
 
 /// One value of the newest sample.
@@ -102,6 +121,7 @@ pub fn labels(device: &Device) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kaliun_proto::fleet::v1::Link;
     use kaliun_proto::telemetry::v1::{Health, Sample, SampleValues};
 
     #[test]
@@ -121,6 +141,28 @@ mod tests {
         assert_eq!(mark(&device).word, "No report yet");
         assert_eq!(value(&device, Metric::CpuBusyRatio), None);
         assert!(!is_online(&device));
+    }
+
+    #[test]
+    fn a_box_is_shown_by_its_right_to_connect_before_its_health() {
+        let silent = Device {
+            link: Some(Link { state: LinkState::Offline.into(), since_ms: 4, reason: "link.timeout".to_owned() }),
+            health: Some(Health {
+                verdict: HealthVerdict::Stale.into(),
+                reasons: vec![Reason { code: "health.stale".to_owned(), message: "Old.".to_owned(), since_ms: 4 }],
+            }),
+            ..Device::default()
+        };
+        let check = |device: &Device, word: &str, link: (&str, Tone), since_ms: i64, reasons_shown: usize| {
+            assert_eq!((mark(device).word, link_mark(device).word, link_mark(device).tone), (word, link.0, link.1));
+            assert_eq!((link_since_ms(device), reasons(device).len()), (since_ms, reasons_shown), "{word}");
+        };
+        check(&silent, "Not heard from", ("Offline", Tone::Bad), 4, 1);
+        let revoked = Device { revoked_at_ms: 7, ..silent.clone() };
+        check(&revoked, "Revoked", ("Cut off", Tone::Absent), 7, 1);
+        let ended = Device { decommissioned_at_ms: 8, ..revoked };
+        check(&ended, "Out of service", ("Cut off", Tone::Absent), 8, 1);
+        check(&Device { parked_at_ms: 9, ..silent }, "Needs attention", ("Offline", Tone::Bad), 4, 2);
     }
 
     #[test]

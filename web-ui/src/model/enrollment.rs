@@ -1,5 +1,7 @@
 //! Boxes that wait for an operator, in words.
 
+use super::failure::Failure;
+
 /// Most that are counted: the answer is this many or more.
 const COUNT_MAX: u32 = 1_000;
 
@@ -46,9 +48,40 @@ pub fn beyond(count: u32, shown: usize) -> String {
     }
 }
 
+/// Why a decision did not take, as a text; nothing when the box is gone from the list, which says enough.
+#[must_use]
+pub fn about_decision(failure: &Failure) -> Option<String> {
+    match failure {
+        Failure::NotFound(sentence) if sentence.starts_with("No such waiting box") => None,
+        // The field that it is about is none that a person sees.
+        Failure::NotNow(sentence) if sentence.starts_with("Facts_hash: ") => Some(
+            "The box came again meanwhile and says something else of itself. Look at it once more, then decide."
+                .to_owned(),
+        ),
+        Failure::NotFound(_) => {
+            Some("This home is not there any more. Load this page again and choose another.".to_owned())
+        }
+        Failure::SignedOut
+        | Failure::Refused(_)
+        | Failure::NotNow(_)
+        | Failure::Denied(_)
+        | Failure::Unreachable
+        | Failure::Unexpected(_) => Some(failure.advice()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_decision_that_does_not_take_says_why() {
+        let told = |code: i32, message: &str| about_decision(&Failure::from_status(code, message));
+        assert_eq!(told(5, "no such waiting box; it was decided about, or its token has ended"), None);
+        assert!(told(5, "no such installation").is_some_and(|text| text.contains("home")));
+        assert!(told(10, "facts_hash: the box came again").is_some_and(|text| text.starts_with("The box came again")));
+        assert!(told(6, "a device of this name is already there").is_some_and(|text| text.contains("Change what")));
+    }
 
     #[test]
     fn counts_become_words() {

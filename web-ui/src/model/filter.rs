@@ -48,7 +48,10 @@ pub fn search(text: &str) -> Search {
     }
     match Selector::parse(text) {
         Ok(_) => Search::Labels(text.to_owned()),
-        Err(invalid) => Search::Invalid(format!("At character {}: {}.", invalid.position, invalid.problem)),
+        Err(invalid) => Search::Invalid(format!(
+            "At character {}: {}. Write labels as site=graz.",
+            invalid.position, invalid.problem
+        )),
     }
 }
 

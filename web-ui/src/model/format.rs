@@ -33,6 +33,23 @@ pub fn until(then_ms: i64, now_ms: i64) -> String {
     if then_ms <= now_ms { ago(then_ms, now_ms) } else { format!("in {}", duration(then_ms - now_ms)) }
 }
 
+/// A text as its pieces: whether each stands between backticks, and what it is. A backtick without a second one is left as it is.
+#[must_use]
+pub fn spans(text: &str) -> Vec<(bool, &str)> {
+    let mut spans = Vec::new();
+    let mut rest = text;
+    while let Some((before, command, after)) = rest.split_once('`').and_then(|(before, from)| {
+        let (command, after) = from.split_once('`')?;
+        Some((before, command, after))
+    }) {
+        spans.extend([(false, before), (true, command)]);
+        rest = after;
+    }
+    spans.push((false, rest));
+    spans.retain(|(_, span)| !span.is_empty());
+    spans
+}
+
 /// A share as whole percent, for example "37 %".
 #[must_use]
 pub fn percent(ratio: f64) -> String {
@@ -70,6 +87,16 @@ pub fn boxes(count: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_are_told_from_words() {
+        let check = |text: &str, expected: &[(bool, &str)]| assert_eq!(spans(text), expected, "{text:?}");
+        check("Nothing.", &[(false, "Nothing.")]);
+        check("Run `a b`; then `c`.", &[(false, "Run "), (true, "a b"), (false, "; then "), (true, "c"), (false, ".")]);
+        check("`a`", &[(true, "a")]);
+        check("a ` b", &[(false, "a ` b")]);
+        check("", &[]);
+    }
 
     fn plain(text: &str) -> String {
         text.replace('\u{202f}', " ")

@@ -35,9 +35,9 @@ impl Liveness {
     #[must_use]
     pub const fn warning_read_out(&self) -> &'static str {
         if self.heard_at_ms == 0 {
-            "The control plane does not answer yet. Trying again."
+            "The server does not answer yet. Trying again."
         } else {
-            "Live updates stopped. Reconnecting."
+            "No live updates. Reconnecting."
         }
     }
 
@@ -55,9 +55,9 @@ impl Liveness {
             return None;
         }
         Some(if self.heard_at_ms == 0 {
-            "The control plane does not answer yet. Trying again…".to_owned()
+            "The server does not answer yet. Trying again…".to_owned()
         } else {
-            format!("Live updates stopped {} ago. Reconnecting…", duration(silence))
+            format!("No live updates for {}. Reconnecting…", duration(silence))
         })
     }
 }
@@ -73,10 +73,7 @@ mod tests {
     #[test]
     fn a_break_is_named_after_a_moment() {
         assert_eq!(warning(Phase::Broken, 10_000, 11_000), None);
-        assert_eq!(
-            warning(Phase::Broken, 10_000, 22_000).as_deref(),
-            Some("Live updates stopped 12 s ago. Reconnecting…")
-        );
+        assert_eq!(warning(Phase::Broken, 10_000, 22_000).as_deref(), Some("No live updates for 12 s. Reconnecting…"));
         assert_eq!(warning(Phase::Idle, 10_000, 99_000), None);
     }
 
@@ -84,11 +81,11 @@ mod tests {
     fn what_never_began_has_not_stopped() {
         assert_eq!(
             warning(Phase::Opening, 0, 22_000).as_deref(),
-            Some("The control plane does not answer yet. Trying again…")
+            Some("The server does not answer yet. Trying again…")
         );
         let read_out = |heard_at_ms| Liveness { phase: Phase::Opening, heard_at_ms }.warning_read_out();
-        assert_eq!(read_out(0), "The control plane does not answer yet. Trying again.");
-        assert_eq!(read_out(10_000), "Live updates stopped. Reconnecting.");
+        assert_eq!(read_out(0), "The server does not answer yet. Trying again.");
+        assert_eq!(read_out(10_000), "No live updates. Reconnecting.");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::device::{self, ReasonLine};
 use super::mark::{Mark, Tone};
+use super::standing::Standing;
 use kaliun_proto::fleet::v1::Device;
 use kaliun_proto::telemetry::v1::{Light, LightState};
 
@@ -31,6 +32,13 @@ pub fn of_device(device: &Device) -> [LightView; 3] {
 }
 
 fn link(device: &Device, online: bool) -> LightView {
+    let ended = Standing::of(device);
+    if ended.ended_at_ms().is_some() {
+        // The head of the page says what can be done.
+        let reason = ended.reason().map(|reason| ReasonLine { next_step: "", ..reason });
+        let mark = device::link_mark(device);
+        return LightView { title: "Link", mark, since_ms: device::link_since_ms(device), reason };
+    }
     let code = device.link.as_ref().map_or("", |link| link.reason.as_str());
     let mark = if online {
         Mark { tone: Tone::Good, word: "Connected" }
@@ -52,8 +60,9 @@ fn link_sentence(code: &str) -> String {
         "link.closed" => "The box ended the connection.".to_owned(),
         "link.lost" => "The connection broke.".to_owned(),
         "link.timeout" => "Nothing has been heard for too long.".to_owned(),
-        "link.server_stopped" => "The control plane was stopped.".to_owned(),
-        "link.server_lost" => "The control plane ended without a word.".to_owned(),
+        "link.server_stopped" => "The server was stopped.".to_owned(),
+        "device.clone_suspected" => "Two boxes seem to use its identity.".to_owned(),
+        "link.server_lost" => "The server ended without a word.".to_owned(),
         other => device::words_of_code(other),
     }
 }
@@ -126,6 +135,15 @@ mod tests {
     fn each_light_has_its_own_state() {
         assert_eq!(words(&a_box(LinkState::Online, LightState::On)), ["Connected", "Not set up", "Works"]);
         assert_eq!(words(&a_box(LinkState::Online, LightState::Off)), ["Connected", "Not set up", "Does not work"]);
+    }
+
+    #[test]
+    fn the_link_of_a_revoked_box_is_no_fault() {
+        let revoked = Device { revoked_at_ms: 7, ..a_box(LinkState::Offline, LightState::On) };
+        let [link, _, home_assistant] = of_device(&revoked);
+        assert_eq!((link.mark.word, link.mark.tone, link.since_ms), ("Cut off", Tone::Absent, 7));
+        assert!(link.reason.is_some_and(|reason| reason.sentence.contains("may not connect")));
+        assert_eq!(home_assistant.mark.word, "Unknown");
     }
 
     #[test]

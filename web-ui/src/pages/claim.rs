@@ -8,7 +8,7 @@ use crate::browser::set_title;
 use crate::components::moving::{background, effect, memo, piece, words};
 use crate::components::notice::Notice;
 use crate::live::Live;
-use crate::model::claim::{grouped, is_complete, malformed, normalize};
+use crate::model::claim::{grouped, has_ended, is_complete, malformed, normalize};
 use crate::model::device::is_online;
 use crate::model::failure::Failure;
 use crate::model::mark::Tone;
@@ -84,24 +84,43 @@ pub(crate) fn ClaimPage() -> impl IntoView {
     view! {
         <div class="narrow">
             {piece(move || match step.get() {
-                Step::Enter => view! { <EnterCode code=code.get_untracked() look_again=look_up/> }.into_any(),
+                Step::Enter => view! { <EnterCode title="Add a box" code=code.get_untracked() look_again=look_up/> }.into_any(),
                 Step::Looking => view! {
-                    <header class="answer"><h1 class="answer-line"><span>"Looking for the box with code "<span class="mono">{shown_code}</span>"…"</span></h1></header>
+                    <header class="answer" role="status"><h1 class="answer-line"><span>"Looking for the box with code "<span class="mono">{shown_code}</span>"…"</span></h1></header>
                     <div class="card skeleton-card" aria-busy="true"></div>
                 }.into_any(),
-                Step::Decide(claim) => view! { <Decide claim=*claim code=code.get_untracked() step/> }.into_any(),
+                Step::Decide(claim) => view! { <Decide claim=*claim code=code.get_untracked() step look_again=look_up/> }.into_any(),
                 Step::Approved { id, name } => view! { <Approved id name/> }.into_any(),
                 Step::Denied => view! { <Denied/> }.into_any(),
                 Step::Failed(failure) => view! {
-                    <header class="answer"><h1 class="answer-line"><span>"The code "<span class="mono">{shown_code}</span>" did not work."</span></h1></header>
-                    <LookUpFailed failure code=code.get_untracked()>
-                        <button class="button" type="button" on:click=move |_| look_up(code.get_untracked())>"Try again"</button>
-                    </LookUpFailed>
-                    <EnterCode code=code.get_untracked() look_again=look_up/>
+                    <header class="answer"><h1 class="answer-line">
+                        {if is_about_code(&failure) {
+                            view! { <span>"The code "<span class="mono">{shown_code}</span>" did not work."</span> }.into_any()
+                        } else {
+                            view! { <span>"The box could not be looked up."</span> }.into_any()
+                        }}
+                    </h1></header>
+                    {if is_about_code(&failure) {
+                        view! {
+                            <LookUpFailed failure code=code.get_untracked()/>
+                            <EnterCode title="Enter the code" code=code.get_untracked() look_again=look_up/>
+                        }.into_any()
+                    } else {
+                        view! {
+                            <LookUpFailed failure code=code.get_untracked()>
+                                <button class="button" type="button" on:click=move |_| look_up(code.get_untracked())>"Try again"</button>
+                            </LookUpFailed>
+                        }.into_any()
+                    }}
                 }.into_any(),
             })}
         </div>
     }
+}
+
+/// Whether the code is what a look-up failed for.
+fn is_about_code(failure: &Failure) -> bool {
+    matches!(failure, Failure::NotFound(_) | Failure::Refused(_)) || has_ended(failure)
 }
 
 /// What to do about a look-up that failed. A code that is not found is nearly always mistyped or has run out.
@@ -114,16 +133,25 @@ fn advice(failure: &Failure, code: &str) -> (String, String) {
         ),
         Failure::Refused(sentence) => malformed(code)
             .unwrap_or_else(|| (sentence.clone(), "Use the code that the box's screen shows now.".to_owned())),
-        Failure::SignedOut | Failure::Denied(_) | Failure::Unreachable | Failure::Unexpected(_) => {
-            (failure.sentence(), failure.next_step().to_owned())
-        }
+        Failure::NotNow(_) if has_ended(failure) => (
+            "Too many wrong check characters were typed for this box.".to_owned(),
+            "Its code has ended, and its screen shows a new one. Enter that, and compare the check characters with care.".to_owned(),
+        ),
+        Failure::SignedOut
+        | Failure::NotNow(_)
+        | Failure::Denied(_)
+        | Failure::Unreachable
+        | Failure::Unexpected(_) => (failure.title(), failure.text(false)),
     }
 }
 
 #[component]
-fn LookUpFailed(failure: Failure, code: String, children: Children) -> impl IntoView {
+fn LookUpFailed(failure: Failure, code: String, #[prop(optional)] children: Option<Children>) -> impl IntoView {
     let (title, text) = advice(&failure, &code);
-    view! { <Notice tone=Tone::Bad title text>{children()}</Notice> }
+    match children {
+        Some(children) => view! { <Notice tone=Tone::Bad title text>{children()}</Notice> }.into_any(),
+        None => view! { <Notice tone=Tone::Bad title text/> }.into_any(),
+    }
 }
 
 /// Follows the box until it is online.

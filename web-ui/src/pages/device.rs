@@ -7,6 +7,7 @@ mod identity;
 
 use crate::api;
 use crate::browser::set_title;
+use crate::components::commanded::Commanded;
 use crate::components::gauge::GaugeView;
 use crate::components::icon::{Icon, IconView};
 use crate::components::light::LightCard;
@@ -86,7 +87,10 @@ fn OneDevice(id: String) -> impl IntoView {
         {piece(move || match (is_known.get(), failure.get()) {
             (true, _) => view! { <Known device id=id.clone()/> }.into_any(),
             (false, Some(Failure::NotFound(_) | Failure::Refused(_))) => view! { <Gone/> }.into_any(),
-            (false, Some(failure)) => view! { <FailureNotice failure/> }.into_any(),
+            (false, Some(failure)) => view! {
+                <header class="answer"><h1 class="answer-line">"The box could not be loaded."</h1></header>
+                <FailureNotice failure is_retried=true/>
+            }.into_any(),
             (false, None) => view! { <Skeleton/> }.into_any(),
         })}
     }
@@ -153,7 +157,7 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
                                     <li>
                                         <span>{reason.sentence}</span>
                                         {(reason.since_ms > 0).then(|| view! { <span class="quiet">" · "<Lasting at_ms=reason.since_ms/></span> })}
-                                        {(!reason.next_step.is_empty()).then(|| view! { <span class="reason-step">{reason.next_step}</span> })}
+                                        {(!reason.next_step.is_empty()).then(|| view! { <span class="reason-step"><Commanded text=reason.next_step/></span> })}
                                     </li>
                                 }).collect_view()}
                             </ul>

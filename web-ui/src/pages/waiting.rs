@@ -1,49 +1,81 @@
 //! Boxes that came with a join token and wait for somebody's yes.
 
+mod place_fields;
+
 use crate::api::enrollment;
 use crate::browser::set_title;
-use crate::components::moving::{background, flag, memo, piece};
+use crate::components::home_field::Homes;
+use crate::components::moving::{background, flag, memo, piece, words};
 use crate::components::notice::FailureNotice;
+use crate::components::shell::focus_main;
 use crate::components::time::Ago;
 use crate::model::claim::own_words;
-use crate::model::enrollment::{beyond, headline};
+use crate::model::enrollment::{about_decision, beyond, headline};
 use crate::model::failure::Failure;
 use crate::session::Session;
 use crate::waiting::WaitingBoxes;
-use kaliun_proto::fleet::v1::Enrollment;
+use kaliun_proto::fleet::v1::{ApproveEnrollmentRequest, Enrollment};
+use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
+use place_fields::{Place, PlaceFields};
+
+/// What the page shows. Apart from the list, so that a box that comes or goes leaves what is typed for the others alone.
+#[derive(Debug, Clone, PartialEq)]
+enum Screen {
+    Loading,
+    Failed(Failure),
+    Nothing,
+    Boxes,
+}
 
 /// The page: `/waiting`.
 #[component]
 pub(crate) fn WaitingPage() -> impl IntoView {
     set_title("Waiting boxes");
     let waiting = expect_context::<WaitingBoxes>();
+    let homes = Homes::ask(expect_context::<Session>());
     let done = RwSignal::new(None::<String>);
+    let problems = RwSignal::new(None::<(String, String)>);
     let boxes = memo(move || {
         waiting.known().with(|known| match known {
             Some(Ok(list)) => list.enrollments.clone(),
             Some(Err(_)) | None => Vec::new(),
         })
     });
-    let failure =
-        memo(move || waiting.known().with(|known| known.as_ref().and_then(|known| known.as_ref().err().cloned())));
-    let is_known = memo(move || waiting.known().with(Option::is_some));
+    let screen = memo(move || {
+        waiting.known().with(|known| match known {
+            None => Screen::Loading,
+            Some(Err(failure)) => Screen::Failed(failure.clone()),
+            Some(Ok(list)) if list.enrollments.is_empty() => Screen::Nothing,
+            Some(Ok(_)) => Screen::Boxes,
+        })
+    });
     let count = memo(move || waiting.count());
+    let title = words(move || match screen.get() {
+        Screen::Loading => "Looking for boxes that wait…".to_owned(),
+        Screen::Failed(_) => "The waiting boxes could not be loaded.".to_owned(),
+        Screen::Nothing | Screen::Boxes => headline(count.get()),
+    });
     view! {
-        <div class="narrow">
-            <header class="answer"><h1 class="answer-line">{move || headline(count.get())}</h1></header>
-            <p class="quiet" role="status">{done}</p>
-            {piece(move || match (is_known.get(), failure.get()) {
-                (_, Some(failure)) => view! { <FailureNotice failure/> }.into_any(),
-                (false, None) => view! { <div class="card skeleton-card" aria-busy="true"></div> }.into_any(),
-                (true, None) if boxes.with(Vec::is_empty) => view! {
+        <div class="narrow waiting-page">
+            <header class="answer"><h1 class="answer-line" aria-live="polite">{title}</h1></header>
+            <p class="done" role="status">{done}</p>
+            {piece(move || match screen.get() {
+                Screen::Failed(failure) => view! { <FailureNotice failure is_retried=true/> }.into_any(),
+                Screen::Loading => view! { <div class="card skeleton-card" aria-busy="true"></div> }.into_any(),
+                Screen::Nothing => view! {
                     <section class="empty">
                         <p>"Boxes that come with a join token which asks for approval wait here. A box that shows a code is added by its code."</p>
                         <a class="button primary" href="/claim">"Add a box by its code"</a>
                     </section>
                 }.into_any(),
-                (true, None) => view! {
-                    <For each=move || boxes.get() key=|waiting| waiting.id.clone() let:waiting><Waiting waiting done/></For>
+                // A box that says something else of itself is shown anew, so that nobody decides about what was there before.
+                Screen::Boxes => view! {
+                    <div class="waiting-boxes">
+                        <For each=move || boxes.get() key=|waiting| (waiting.id.clone(), waiting.facts_hash.clone()) let:waiting>
+                            <Waiting waiting homes done problems/>
+                        </For>
+                    </div>
                 }.into_any(),
             })}
             <p class="quiet">{move || beyond(count.get(), boxes.with(Vec::len))}</p>
@@ -51,38 +83,48 @@ pub(crate) fn WaitingPage() -> impl IntoView {
     }
 }
 
-/// One box: what it says of itself, and the decision.
+/// One box: what it says of itself, what it will be, and the decision. `problems` has the last decision that did not take, with the id
+/// of its box.
 #[component]
-fn Waiting(waiting: Enrollment, done: RwSignal<Option<String>>) -> impl IntoView {
+fn Waiting(
+    waiting: Enrollment,
+    homes: Homes,
+    done: RwSignal<Option<String>>,
+    problems: RwSignal<Option<(String, String)>>,
+) -> impl IntoView {
     let session = expect_context::<Session>();
     let all = expect_context::<WaitingBoxes>();
+    let place = Place::new();
     let is_busy = RwSignal::new(false);
-    let problem = RwSignal::new(None::<String>);
     let facts = waiting.facts.clone().unwrap_or_default();
     let (id, name) = (waiting.id.clone(), waiting.name.clone());
     let facts_hash = waiting.facts_hash.clone();
-    let decide = move |is_yes: bool| {
-        let (id, name, facts_hash) = (id.clone(), name.clone(), facts_hash.clone());
+    let problem = {
+        let id = id.clone();
+        memo(move || {
+            problems.with(|last| last.as_ref().filter(|(about, _)| *about == id).map(|(_, problem)| problem.clone()))
+        })
+    };
+    let decide = move |yes: Option<ApproveEnrollmentRequest>| {
+        let (id, name) = (id.clone(), name.clone());
         is_busy.set(true);
-        problem.set(None);
+        problems.set(None);
         background(async move {
-            let outcome = if is_yes {
-                enrollment::approve(id, facts_hash)
+            let outcome = match yes {
+                Some(request) => enrollment::approve(request)
                     .await
-                    .map(|taken| format!("{} is yours; it connects in some seconds.", taken.device_name))
-            } else {
-                enrollment::deny(id).await.map(|()| format!("{name} was turned away; it is told."))
+                    .map(|taken| format!("{} is yours; it connects in some seconds.", taken.device_name)),
+                None => enrollment::deny(id.clone()).await.map(|()| format!("{name} was turned away; it is told.")),
             };
             match outcome {
                 Ok(sentence) => {
                     done.try_set(Some(sentence));
+                    // The button that was pressed goes with its box.
+                    focus_main();
                 }
                 Err(failure) => {
                     session.notice(&failure);
-                    // Somebody else was faster: the list says so.
-                    if !matches!(failure, Failure::NotFound(_)) {
-                        problem.try_set(Some(format!("{} {}", failure.sentence(), failure.next_step())));
-                    }
+                    problems.try_set(about_decision(&failure).map(|problem| (id, problem)));
                 }
             }
             all.ask().await;
@@ -90,8 +132,22 @@ fn Waiting(waiting: Enrollment, done: RwSignal<Option<String>>) -> impl IntoView
         });
     };
     let deny = decide.clone();
+    let approve = {
+        let id = waiting.id.clone();
+        move |event: SubmitEvent| {
+            event.prevent_default();
+            let Some(chosen) = place.chosen() else { return };
+            decide(Some(ApproveEnrollmentRequest {
+                id: id.clone(),
+                installation_id: chosen.home,
+                name: chosen.name,
+                labels: chosen.labels,
+                facts_hash: facts_hash.clone(),
+            }));
+        }
+    };
     view! {
-        <section class="card own-words waiting-box" aria-label=waiting.name.clone()>
+        <form class="card own-words waiting-box" aria-label=waiting.name.clone() on:submit=approve novalidate=true>
             <div class="card-head">
                 <h2>{waiting.name.clone()}</h2>
                 <span class="label">"its own words"</span>
@@ -103,11 +159,12 @@ fn Waiting(waiting: Enrollment, done: RwSignal<Option<String>>) -> impl IntoView
                 <div class="fact"><dt>"Join token"</dt><dd>{waiting.join_token_description.clone()}</dd></div>
                 <div class="fact"><dt>"Asked"</dt><dd><Ago at_ms=waiting.asked_at_ms/></dd></div>
             </dl>
+            <PlaceFields place homes id=waiting.id.clone() name=waiting.name.clone()/>
             <p class="field-problem" role="alert">{problem}</p>
             <div class="actions">
-                <button class="button primary" type="button" disabled=flag(move || is_busy.get()) on:click=move |_| decide(true)>"Approve this box"</button>
-                <button class="button danger" type="button" disabled=flag(move || is_busy.get()) on:click=move |_| deny(false)>"Deny"</button>
+                <button class="button primary" type="submit" disabled=flag(move || is_busy.get())>"Approve this box"</button>
+                <button class="button danger" type="button" disabled=flag(move || is_busy.get()) on:click=move |_| deny(None)>"Deny"</button>
             </div>
-        </section>
+        </form>
     }
 }

@@ -14,10 +14,14 @@ use std::time::SystemTime;
 
 /// A device as people see it now. What cannot be decoded was written by a newer server and is left out.
 pub(crate) fn device_to_proto(device: Device, now: SystemTime) -> proto::Device {
-    let mut health = health_now(device.report.as_ref(), now);
-    if device.revoked_at.is_none() {
+    let health = ended(&device).unwrap_or_else(|| {
+        let mut health = health_now(device.report.as_ref(), now);
         tell_of_certificate(&mut health, device.certificate_expires_at, now);
-    }
+        health
+    });
+    // What ended its link last is of no interest while it may not have one, nor before somebody has chosen between two boxes.
+    let parked = device.parked_at.map(|_| ReasonCode::DeviceCloneSuspected);
+    let link_reason = device.refusal().or(parked).map(|reason| reason.code().to_owned());
     let (installation_id, installation_name) =
         device.installation.map(|(id, name)| (id.to_string(), name)).unwrap_or_default();
     proto::Device {
@@ -29,12 +33,7 @@ pub(crate) fn device_to_proto(device: Device, now: SystemTime) -> proto::Device 
         link: Some(proto::Link {
             state: if device.link.online { proto::LinkState::Online } else { proto::LinkState::Offline }.into(),
             since_ms: clock::to_ms(device.link.since),
-            // Why it is online or not is of no interest before somebody has chosen between two boxes.
-            reason: if device.parked_at.is_some() {
-                ReasonCode::DeviceCloneSuspected.code().to_owned()
-            } else {
-                device.link.reason
-            },
+            reason: link_reason.unwrap_or(device.link.reason),
         }),
         health: Some(health),
         facts: device.facts.and_then(|facts| Facts::decode(facts.as_slice()).ok()).map(|facts| Facts {
@@ -60,6 +59,17 @@ pub(crate) fn device_to_proto(device: Device, now: SystemTime) -> proto::Device 
         version: device.version.unsigned_abs(),
         key_fingerprint: fingerprint(&device.key_hash),
     }
+}
+
+/// What there is to say of a device that may not connect any more: nobody waits for its reports, so that none is missed.
+fn ended(device: &Device) -> Option<Health> {
+    let revoked_at = device.revoked_at?;
+    let (code, message, since) = match device.decommissioned_at {
+        Some(ended_at) => (ReasonCode::DeviceDecommissioned, "Its service has ended for good.", ended_at),
+        None => (ReasonCode::DeviceRevoked, "Somebody took its right to connect away.", revoked_at),
+    };
+    let (code, message, since_ms) = (code.code().to_owned(), message.to_owned(), clock::to_ms(since));
+    Some(Health { verdict: HealthVerdict::Unknown.into(), reasons: vec![Reason { code, message, since_ms }] })
 }
 
 /// The verdict as of now with its reasons: the box's own while it is fresh, ours when the box is silent.
@@ -110,6 +120,7 @@ pub(crate) fn summary_to_proto(summary: Summary) -> proto::DeviceSummary {
         critical: count(summary.critical),
         stale: count(summary.stale),
         unknown: count(summary.unknown),
+        revoked: count(summary.revoked),
     }
 }
 
@@ -117,6 +128,42 @@ pub(crate) fn summary_to_proto(summary: Summary) -> proto::DeviceSummary {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn of_a_device_that_may_not_connect_only_that_is_told() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let now = at(1_000_000);
+        let silent = Device {
+            id: kaliun_types::id::DeviceId::new(),
+            name: "attic".to_owned(),
+            labels: Default::default(),
+            installation: None,
+            key_hash: vec![7; 32],
+            certificate_expires_at: at(0),
+            recovery_extended_until: None,
+            revoked_at: None,
+            decommissioned_at: None,
+            parked_at: Some(at(5)),
+            enrolled_at: at(0),
+            version: 1,
+            link: kaliun_domain::device::Link { online: false, since: at(4), reason: "link.timeout".to_owned() },
+            agent_version: String::new(),
+            report: None,
+            facts: None,
+        };
+        let check = |device: &Device, reason: &str, codes: &[&str]| {
+            let told = device_to_proto(device.clone(), now);
+            let health = told.health.unwrap();
+            let said: Vec<_> = health.reasons.iter().map(|reason| reason.code.as_str()).collect();
+            assert_eq!((told.link.unwrap().reason.as_str(), said.as_slice()), (reason, codes));
+            assert_eq!(health.verdict(), HealthVerdict::Unknown);
+        };
+        check(&silent, "device.clone_suspected", &["health.no_report", "certificate.expired"]);
+        let revoked = Device { revoked_at: Some(at(6)), ..silent };
+        check(&revoked, "peer.device_revoked", &["device.revoked"]);
+        let ended = Device { decommissioned_at: Some(at(7)), ..revoked };
+        check(&ended, "peer.device_decommissioned", &["device.decommissioned"]);
+    }
 
     #[test]
     fn what_is_wrong_with_a_silent_box_s_certificate_says_since_when() {

@@ -205,5 +205,5 @@ fn selects(filter: &DeviceFilter, device: &Device) -> bool {
     let DeviceFilter { selector, name_contains, online } = filter;
     selector.matches(&device.labels)
         && device.name.contains(name_contains)
-        && online.is_none_or(|online| online == device.link.online)
+        && online.is_none_or(|online| online == device.link.online && device.revoked_at.is_none())
 }

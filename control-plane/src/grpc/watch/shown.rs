@@ -92,7 +92,8 @@ fn place(device: &Device, order: proto::DeviceOrder, now: SystemTime) -> u64 {
     match order {
         proto::DeviceOrder::Unspecified | proto::DeviceOrder::Name => hash_of(&device.name),
         proto::DeviceOrder::Health => {
-            hash_of(&(verdict_number(effective_verdict(device.report.as_ref(), now)), &device.name))
+            let is_revoked = device.revoked_at.is_some();
+            hash_of(&(is_revoked, verdict_number(effective_verdict(device.report.as_ref(), now)), &device.name))
         }
         proto::DeviceOrder::LinkSince => hash_of(&device.link.since),
         proto::DeviceOrder::Enrolled => hash_of(&device.enrolled_at),

@@ -45,6 +45,35 @@ async fn every_order_pages_through_all_devices_once() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_revoked_device_stands_last_and_is_counted_apart() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let store = &fixture.store.app;
+    let stolen = fixture.enroll(&fixture.first, 10, "attic").await?.device;
+    for (key, name) in [(11, "cellar"), (12, "garage")] {
+        fixture.enroll(&fixture.first, key, name).await?;
+    }
+    assert!(store.device_revoke(&fixture.first, &actor(), stolen).await?);
+    let by_health = |filter: DeviceFilter, after| async move {
+        let page = store.device_list_page(&fixture.first, &filter, DeviceOrder::Health, after, 2).await?;
+        let names: Vec<_> = page.iter().map(|(device, _)| device.name.clone()).collect();
+        anyhow::Ok((names, page.into_iter().last().map(|(_, position)| position)))
+    };
+    let (first, after) = by_health(DeviceFilter::default(), None).await?;
+    let (second, last) = by_health(DeviceFilter::default(), after.as_ref()).await?;
+    assert_eq!((first, second), (vec!["cellar".to_owned(), "garage".to_owned()], vec!["attic".to_owned()]));
+    assert_eq!(by_health(DeviceFilter::default(), last.as_ref()).await?.0, [""; 0]);
+
+    let summary = store.device_summary(&fixture.first, &DeviceFilter::default()).await?;
+    assert_eq!((summary.total, summary.unknown, summary.revoked), (3, 2, 1));
+    // Nobody waits for it, so it is not offline.
+    let offline = DeviceFilter { online: Some(false), ..DeviceFilter::default() };
+    assert_eq!(by_health(offline.clone(), None).await?.0, ["cellar", "garage"]);
+    let summary = store.device_summary(&fixture.first, &offline).await?;
+    assert_eq!((summary.total, summary.revoked), (2, 0));
+    Ok(())
+}
+
+#[tokio::test]
 async fn selectors_select_in_the_database_as_in_memory() -> Result<()> {
     let fixture = Fixture::new().await?;
     for key in 10..14 {

@@ -1,17 +1,19 @@
 //! What the box says of itself, and the decision.
 
 use super::Step;
-use crate::api::{claim, installation};
+use crate::api::claim;
+use crate::browser::focus;
 use crate::clock::Clock;
-use crate::components::icon::{Icon, IconView};
+use crate::components::home_field::{HomeField, Homes};
 use crate::components::moving::{background, flag, memo, piece, words};
 use crate::components::notice::Notice;
 use crate::components::time::Until;
-use crate::model::claim::{about_check, check_problem, grouped, normalize_check, own_words};
+use crate::model::claim::{about_check, check_problem, grouped, has_ended, normalize_check, own_words};
 use crate::model::failure::Failure;
 use crate::model::mark::Tone;
+use crate::model::placing::name_problem;
 use crate::session::Session;
-use kaliun_proto::fleet::v1::{ApproveClaimRequest, Claim, Installation};
+use kaliun_proto::fleet::v1::{ApproveClaimRequest, Claim};
 use kaliun_types::name::DeviceName;
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
@@ -19,7 +21,12 @@ use std::collections::HashMap;
 
 /// Facts, the key to compare, name and home, and two buttons.
 #[component]
-pub(crate) fn Decide(claim: Claim, code: String, step: RwSignal<Step>) -> impl IntoView {
+pub(crate) fn Decide(
+    claim: Claim,
+    code: String,
+    step: RwSignal<Step>,
+    look_again: impl Fn(String) + Send + 'static,
+) -> impl IntoView {
     let clock = expect_context::<Clock>();
     let facts = claim.facts.clone().unwrap_or_default();
     let expires_at = claim.expires_at_ms;
@@ -30,11 +37,13 @@ pub(crate) fn Decide(claim: Claim, code: String, step: RwSignal<Step>) -> impl I
             <h1 class="answer-line">"Is this your box?"</h1>
             <p class="answer-detail">"Code "<span class="mono">{grouped(&code)}</span>" · runs out "<Until at_ms=expires_at/></p>
         </header>
-        {piece(move || has_expired.get().then(|| view! {
-            <Notice tone=Tone::Warning title="This code has run out." text="Use the new code on the box's screen."/>
-        }))}
-        {is_silent.then(|| view! {
-            <Notice tone=Tone::Warning title="The box has not answered yet." text="Its screen shows no check characters. See whether it is switched on and online, then load this page again."/>
+        {is_silent.then(|| {
+            let code = code.clone();
+            view! {
+                <Notice tone=Tone::Warning title="The box has not answered yet." text="Its screen shows no check characters. See whether it is switched on and online, then look again.">
+                    <button class="button" type="button" on:click=move |_| look_again(code.clone())>"Look again"</button>
+                </Notice>
+            }
         })}
         <section class="card" aria-labelledby="key-title">
             <h2 id="key-title">"Compare the key"</h2>
@@ -61,42 +70,32 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
     let session = expect_context::<Session>();
     let name = RwSignal::new(suggested);
     let home = RwSignal::new(String::new());
-    let homes = RwSignal::new(None::<Vec<Installation>>);
-    let homes_problem = RwSignal::new(None::<String>);
+    let homes = Homes::ask(session);
     let is_busy = RwSignal::new(false);
     let problem = RwSignal::new(None::<String>);
     let check = RwSignal::new(String::new());
     let wrong_check = RwSignal::new(None::<String>);
-    background(async move {
-        match installation::list().await {
-            Ok(list) => {
-                homes.try_set(Some(list));
-            }
-            Err(failure) => {
-                session.notice(&failure);
-                homes_problem.try_set(Some(format!(
-                    "The homes could not be loaded: {} A home can be chosen later.",
-                    failure.sentence()
-                )));
-            }
-        }
-    });
     let fail = move |failure: Failure| {
         session.notice(&failure);
+        // The box does not wait any more, so there is nothing left here to decide.
+        if has_ended(&failure) || matches!(&failure, Failure::NotFound(sentence) if sentence.starts_with("No box")) {
+            step.try_set(Step::Failed(failure));
+            return;
+        }
         is_busy.try_set(false);
-        problem.try_set(Some(format!("{} {}", failure.sentence(), failure.next_step())));
+        problem.try_set(Some(failure.advice()));
     };
-    let name_problem =
-        memo(move || name.with(|name| DeviceName::parse(name.trim()).err().map(|invalid| format!("{invalid}."))));
+    let name_problem = memo(move || name.with(|name| name_problem(name)));
     let approve = {
         let code = code.clone();
         move |event: SubmitEvent| {
             event.prevent_default();
             if let Some(missing) = check.with_untracked(|check| check_problem(check)) {
+                focus("check");
                 return wrong_check.set(Some(missing));
             }
             if name_problem.with_untracked(Option::is_some) {
-                return problem.set(Some("Change the name first.".to_owned()));
+                return focus("name");
             }
             is_busy.set(true);
             problem.set(None);
@@ -113,11 +112,12 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
                         step.try_set(Step::Approved { id: taken.device_id, name: taken.device_name });
                     }
                     // What was typed is wrong, and the person looks at the screen once more.
-                    Err(failure) => match about_check(&failure) {
+                    Err(failure) => match about_check(&failure).filter(|_| !has_ended(&failure)) {
                         Some(wrong) => {
                             is_busy.try_set(false);
                             check.try_set(String::new());
                             wrong_check.try_set(Some(wrong));
+                            focus("check");
                         }
                         None => fail(failure),
                     },
@@ -159,7 +159,7 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
                         check.set(normalize_check(&event_target_value(&event)));
                     }
                 />
-                <p id="check-problem" class="field-problem reserve" role="alert">{wrong_check}</p>
+                <p id="check-problem" class="field-problem reserve reserve-two" role="alert">{wrong_check}</p>
             </div>
             <div class="field">
                 <label for="name">"Name"</label>
@@ -174,23 +174,24 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
                     prop:value=words(move || name.get())
                     on:input=move |event| name.set(event_target_value(&event))
                 />
-                <p id="name-problem" class="field-problem reserve">{name_problem}</p>
+                <p id="name-problem" class="field-problem reserve reserve-two" aria-live="polite">{name_problem}</p>
             </div>
-            <div class="field">
-                <label for="home">"Home"</label>
-                <div class="select">
-                    <select id="home" prop:value=words(move || home.get()) on:change=move |event| home.set(event_target_value(&event))>
-                        <option value="">"No home yet"</option>
-                        {piece(move || homes.get().unwrap_or_default().into_iter().map(|home| view! { <option value=home.id>{home.name}</option> }).collect_view())}
-                    </select>
-                    <IconView icon=Icon::Down/>
-                </div>
-                <p class="field-problem">{homes_problem}</p>
-            </div>
+            <HomeField id="home".to_owned() homes chosen=home/>
             <p class="quiet">"Approving gives this box a certificate of your organization. You can revoke the device later; then nothing that the box's key proves counts any more. Denying tells the box; it can ask again with a new code."</p>
-            <p class="field-problem reserve" role="alert">{problem}</p>
+            <p class="field-problem reserve reserve-two" role="alert">
+                {piece(move || if has_expired.get() {
+                    view! { "This code has run out. The box's screen shows a new one." }.into_any()
+                } else {
+                    view! { {problem} }.into_any()
+                })}
+            </p>
             <div class="actions">
-                <button class="button primary" type="submit" disabled=flag(move || is_busy.get() || has_expired.get())>"Approve this box"</button>
+                // In place of the button, so that nothing moves under a finger.
+                {piece(move || if has_expired.get() {
+                    view! { <a class="button primary" href="/claim">"Enter the new code"</a> }.into_any()
+                } else {
+                    view! { <button class="button primary" type="submit" disabled=flag(move || is_busy.get())>"Approve this box"</button> }.into_any()
+                })}
                 <button class="button danger" type="button" disabled=flag(move || is_busy.get()) on:click=deny>"Deny"</button>
             </div>
         </form>

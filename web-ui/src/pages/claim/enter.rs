@@ -1,7 +1,7 @@
 //! Entering the code by hand.
 
 use crate::components::moving::words;
-use crate::model::claim::{grouped, incomplete, normalize};
+use crate::model::claim::{grouped, incomplete, is_complete, normalize};
 use crate::navigation::{History, Navigation};
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
@@ -9,7 +9,9 @@ use leptos::prelude::*;
 /// A field for the code. It goes into the address, as the QR code does it; `look_again` takes the one that is there already. With
 /// a part of a code it says what is missing.
 #[component]
-pub(crate) fn EnterCode(code: String, look_again: impl Fn(String) + 'static) -> impl IntoView {
+pub(crate) fn EnterCode(title: &'static str, code: String, look_again: impl Fn(String) + 'static) -> impl IntoView {
+    // Below what was said of a code this is not the page's first heading.
+    let code_is_known = is_complete(&code);
     let typed = RwSignal::new(grouped(&code));
     let problem = RwSignal::new(if code.is_empty() { None } else { incomplete(&code) });
     let navigation = expect_context::<Navigation>();
@@ -25,7 +27,7 @@ pub(crate) fn EnterCode(code: String, look_again: impl Fn(String) + 'static) -> 
     };
     view! {
         <form class="card claim-enter" on:submit=submit novalidate=true>
-            <h1>"Add a box"</h1>
+            {if code_is_known { view! { <h2>{title}</h2> }.into_any() } else { view! { <h1>{title}</h1> }.into_any() }}
             <p class="quiet" id="code-help">"Enter the code that the box shows on its screen."</p>
             <div class="field">
                 <label for="code">"Code"</label>
@@ -39,6 +41,7 @@ pub(crate) fn EnterCode(code: String, look_again: impl Fn(String) + 'static) -> 
                     maxlength="12"
                     placeholder="XXXX-XXXX"
                     aria-describedby="code-help code-problem"
+                    aria-invalid=words(move || problem.with(|problem| problem.is_some().to_string()))
                     prop:value=words(move || typed.get())
                     on:input=move |event| {
                         problem.set(None);

@@ -5,7 +5,7 @@ use crate::api::history::events;
 use crate::components::moving::{background, effect, memo, piece};
 use crate::components::notice::FailureNotice;
 use crate::components::time::Ago;
-use crate::model::device::{is_online, verdict, words_of_code};
+use crate::model::device::{is_online, mark, words_of_code};
 use crate::model::failure::Failure;
 use crate::session::Session;
 use kaliun_proto::fleet::v1::Event;
@@ -18,9 +18,11 @@ pub(crate) fn Events(device: DeviceSignal, id: String) -> impl IntoView {
     let list = RwSignal::new(None::<Vec<Event>>);
     let failure = RwSignal::new(None::<Failure>);
     let changes =
-        memo(move || device.with(|device| device.as_deref().map(|device| (is_online(device), verdict(device)))));
+        memo(move || device.with(|device| device.as_deref().map(|device| (is_online(device), mark(device).word))));
+    let asked_again = RwSignal::new(());
     effect(move || {
         changes.track();
+        asked_again.track();
         let id = id.clone();
         background(async move {
             match events(id).await {
@@ -56,7 +58,9 @@ pub(crate) fn Events(device: DeviceSignal, id: String) -> impl IntoView {
                 None if failure.with(Option::is_some) => ().into_any(),
                 None => view! { <p class="skeleton skeleton-line" aria-label="Loading"></p> }.into_any(),
             })}
-            {piece(move || failure.get().map(|failure| view! { <FailureNotice failure/> }))}
+            {piece(move || failure.get().map(|failure| view! {
+                <FailureNotice failure><button class="button" type="button" on:click=move |_| asked_again.set(())>"Try again"</button></FailureNotice>
+            }))}
         </section>
     }
 }

@@ -75,7 +75,7 @@ pub(crate) fn History(device: DeviceSignal, id: String) -> impl IntoView {
                     view! { <ChartView topic=topic.into() spots=shown now_ms=clock.server/> }.into_any()
                 })}
             </div>
-            {piece(move || failure.get().map(|failure| view! { <FailureNotice failure/> }))}
+            {piece(move || failure.get().map(|failure| view! { <FailureNotice failure is_retried=true/> }))}
         </section>
     }
 }

@@ -3,13 +3,15 @@
 use super::DeviceSignal;
 use crate::api::certificate::certificates;
 use crate::clock::Clock;
+use crate::components::commanded::Commanded;
 use crate::components::moving::{background, effect, flag, memo, piece, words};
 use crate::components::notice::FailureNotice;
 use crate::components::state_mark::StateMark;
 use crate::components::time::{Ago, Until};
 use crate::model::failure::Failure;
-use crate::model::identity::{cause, mark, returns_until_ms};
+use crate::model::identity::{cause, mark, next_step, returns_until_ms};
 use crate::model::mark::{Mark, Tone};
+use crate::model::standing::Standing;
 use crate::session::Session;
 use kaliun_proto::fleet::v1::{DeviceCertificate, ListDeviceCertificatesResponse};
 use leptos::prelude::*;
@@ -80,7 +82,18 @@ pub(crate) fn Identity(device: DeviceSignal, id: String) -> impl IntoView {
         let now_ms = clock.server.get();
         device.with(|device| device.as_deref().and_then(|device| returns_until_ms(device, now_ms)))
     });
+    let what_next = memo(move || {
+        let now_ms = clock.server.get();
+        device.with(|device| device.as_deref().map_or("", |device| next_step(device, now_ms)))
+    });
+    let ended = memo(move || {
+        device.with(|device| {
+            let standing = device.as_deref().map_or(Standing::InService, Standing::of);
+            standing.ended_at_ms().zip(standing.mark()).map(|(at_ms, mark)| (mark.word, at_ms))
+        })
+    });
     let newest = memo(move || known.list.with(|list| list.as_ref().and_then(|list| list.first().copied())));
+    let has_some = memo(move || known.list.with(|list| list.as_ref().is_none_or(|list| !list.is_empty())));
     {
         let id = id.clone();
         effect(move || {
@@ -96,13 +109,23 @@ pub(crate) fn Identity(device: DeviceSignal, id: String) -> impl IntoView {
                     <dt>"Certificate"</dt>
                     <dd class="with-mark"><StateMark tone=Signal::derive(move || state.get().tone) class="mark-small"/>{words(move || state.get().word)}</dd>
                 </div>
-                <div class="fact"><dt>"Runs out"</dt><dd><Until at_ms=expires_at/></dd></div>
+                {piece(move || match ended.get() {
+                    Some((title, at_ms)) => view! { <div class="fact"><dt>{title}</dt><dd><Ago at_ms/></dd></div> }.into_any(),
+                    None => view! { <div class="fact"><dt>"Runs out"</dt><dd><Until at_ms=expires_at/></dd></div> }.into_any(),
+                })}
+                {piece(move || Some(what_next.get()).filter(|step| !step.is_empty()).map(|step| view! {
+                    <div class="fact"><dt>"What to do"</dt><dd><Commanded text=step/></dd></div>
+                }))}
                 {piece(move || returns_until.get().map(|at_ms| view! {
                     <div class="fact"><dt>"Comes back"</dt><dd>"by itself when it is switched on; its time for that ends "<Until at_ms/></dd></div>
                 }))}
-                {piece(move || newest.get().map(|newest| view! {
-                    <div class="fact"><dt>"Issued"</dt><dd><Ago at_ms=newest.issued_at_ms/></dd></div>
-                    <div class="fact"><dt>"Authority"</dt><dd>{newest.authority}</dd></div>
+                // There before they are known, so that nothing moves then.
+                {piece(move || has_some.get().then(|| view! {
+                    <div class="fact"><dt>"Issued"</dt><dd>{piece(move || match newest.get() {
+                        Some(newest) => view! { <Ago at_ms=newest.issued_at_ms/> }.into_any(),
+                        None => "–".into_any(),
+                    })}</dd></div>
+                    <div class="fact"><dt>"Authority"</dt><dd>{words(move || newest.get().map_or_else(|| "–".to_owned(), |newest| newest.authority.to_string()))}</dd></div>
                 }))}
                 <div class="fact"><dt>"Key"</dt><dd class="mono">{fingerprint}</dd></div>
             </dl>
@@ -116,7 +139,10 @@ pub(crate) fn Identity(device: DeviceSignal, id: String) -> impl IntoView {
 #[component]
 fn Certificates(known: Known, id: String) -> impl IntoView {
     let has_older = memo(move || !known.older.with(String::is_empty));
+    let again = StoredValue::new(id.clone());
     let older = move |_| known.ask(id.clone(), known.older.get_untracked());
+    // What failed was the first page, or the one after those that are known.
+    let ask_again = move |_| known.ask(again.get_value(), known.older.get_untracked());
     view! {
         {piece(move || match known.list.get() {
             Some(list) if list.is_empty() => view! { <p class="quiet">"None was noted: this box was enrolled before that was done."</p> }.into_any(),
@@ -133,8 +159,12 @@ fn Certificates(known: Known, id: String) -> impl IntoView {
             None if known.failure.with(Option::is_some) => ().into_any(),
             None => view! { <p class="skeleton skeleton-line" aria-label="Loading"></p> }.into_any(),
         })}
-        {piece(move || known.failure.get().map(|failure| view! { <FailureNotice failure/> }))}
-        <button class="button wide card-part" type="button" class:is-hidden=flag(move || !has_older.get()) disabled=flag(move || known.is_asking.get()) on:click=older>
+        {piece(move || known.failure.get().map(|failure| view! {
+            <FailureNotice failure>
+                <button class="button" type="button" disabled=flag(move || known.is_asking.get()) on:click=ask_again>"Try again"</button>
+            </FailureNotice>
+        }))}
+        <button class="button wide card-part" type="button" class:is-hidden=flag(move || !has_older.get() || known.failure.with(Option::is_some)) disabled=flag(move || known.is_asking.get()) on:click=older>
             "Show older ones"
         </button>
     }

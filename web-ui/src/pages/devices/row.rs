@@ -4,7 +4,7 @@ use crate::components::moving::{flag, memo, piece, words};
 use crate::components::state_mark::StateMark;
 use crate::components::time::Ago;
 use crate::live::DeviceCell;
-use crate::model::device::{is_online, labels, link_since_ms, mark, reasons};
+use crate::model::device::{labels, link_mark, link_since_ms, mark, reasons};
 use crate::model::gauge::of_device;
 use crate::model::mark::{Mark, Tone};
 use kaliun_proto::fleet::v1::Device;
@@ -29,9 +29,10 @@ pub(crate) fn DeviceRow(device: DeviceCell) -> impl IntoView {
     let reason = part(|device| reasons(device).first().map(|reason| reason.sentence.clone()).unwrap_or_default());
     let href = part(|device| format!("/devices/{}", device.id));
     let shown_labels = memo(move || device.with(|device| device.as_deref().map(labels).unwrap_or_default()));
-    let online = memo(move || device.with(|device| device.as_deref().is_some_and(is_online)));
+    let link =
+        memo(move || device.with(|device| device.as_deref().map_or(Mark { tone: Tone::Absent, word: "" }, link_mark)));
     let since = memo(move || device.with(|device| device.as_deref().map_or(0, link_since_ms)));
-    let link_tone = Signal::derive(move || if online.get() { Tone::Good } else { Tone::Bad });
+    let link_tone = Signal::derive(move || link.get().tone);
     let figures = ["CPU", "Memory", "Disk", "Temp."].into_iter().enumerate().map(move |(index, label)| {
         let figure = memo(move || {
             device.with(|device| {
@@ -47,7 +48,7 @@ pub(crate) fn DeviceRow(device: DeviceCell) -> impl IntoView {
         }
     });
     view! {
-        <li class="row" class:is-away=flag(move || !online.get()) data-device=name>
+        <li class="row" class:is-away=flag(move || link.get().tone != Tone::Good) data-device=name>
             <a class="row-link" href=href>
                 <StateMark tone/>
                 <span class="row-name">
@@ -66,7 +67,7 @@ pub(crate) fn DeviceRow(device: DeviceCell) -> impl IntoView {
                 <span class="row-link-state">
                     <StateMark tone=link_tone class="mark-small"/>
                     <span>
-                        <span class="row-link-word">{words(move || if online.get() { "Connected" } else { "Offline" })}</span>
+                        <span class="row-link-word">{words(move || link.get().word)}</span>
                         <span class="row-since"><Ago at_ms=since/></span>
                     </span>
                 </span>

@@ -109,17 +109,28 @@ async fn boxes_of_a_token_that_asks_wait_with_a_badge() -> anyhow::Result<()> {
     browser.find("a.nav-waiting", PATIENCE).await?.click().await?;
     browser.wait_for_text("both of them", PATIENCE, |text| text.contains("2 boxes wait for your yes")).await?;
     browser.wait_for_text("whose words they are", PATIENCE, |text| text.contains("its own words")).await?;
+    // What a phone folds away: its name, its home and its labels.
+    browser.find(".waiting-box summary", PATIENCE).await?.click().await?;
+    browser.find(".waiting-box input[id^=name]", PATIENCE).await?.fill("Shop").await?;
+    browser.find(".waiting-box input[id^=labels]", PATIENCE).await?.fill("site=graz").await?;
     browser.find(".waiting-box .button.primary", PATIENCE).await?.click().await?;
-    browser.wait_for_text("the answer", PATIENCE, |text| text.contains("shop-1 is yours")).await?;
+    browser.wait_for_text("what a name is made of", PATIENCE, |text| text.contains("only small letters")).await?;
+    browser.find(".waiting-box input[id^=name]", PATIENCE).await?.fill("shop-west").await?;
+    let homes = "const home = document.querySelector('.waiting-box select'); home.value = [...home.options].find(option => option.text === 'Home').value; \
+                 home.dispatchEvent(new Event('change', {bubbles: true}))";
+    browser.run(homes, &[]).await?;
+    browser.find(".waiting-box .button.primary", PATIENCE).await?.click().await?;
+    browser.wait_for_text("the answer", PATIENCE, |text| text.contains("shop-west is yours")).await?;
     browser.wait_for_text("the other one", PATIENCE, |text| text.contains("One box waits for your yes")).await?;
     browser.find(".waiting-box .button.danger", PATIENCE).await?.click().await?;
     browser.wait_for_text("nothing more", PATIENCE, |text| text.contains("No box waits for you")).await?;
     assert_eq!(browser.complaints().await?, Vec::<String>::new());
 
     let devices = fleet.online(2).await.context(taken.log_tail())?;
-    let shop = devices.iter().find(|device| device.get("name").and_then(Value::as_str) == Some("shop-1"));
-    let group = shop.and_then(|device| device.pointer("/labels/group")).and_then(Value::as_str);
-    assert_eq!(group, Some("shops"), "{devices:?}");
+    let shop = devices.iter().find(|device| device.get("name").and_then(Value::as_str) == Some("shop-west"));
+    let said = ["/labels/group", "/labels/site", "/installation/name"]
+        .map(|what| shop.and_then(|device| device.pointer(what)).and_then(Value::as_str));
+    assert_eq!(said, [Some("shops"), Some("graz"), Some("Home")], "{devices:?}");
     let told = ["taken", "turned-away"].map(|name| fleet.log(name));
     until("one of them is told", PATIENCE, || async {
         Ok(told.iter().any(|log| tail(log).contains("enrollment.denied")).then_some(()))

@@ -86,7 +86,37 @@ async fn the_list_moves_without_a_reload() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The check of the test above is worth something: without live updates it fails. And once they can come again, the page
+/// Proves that a box that was revoked says so, wherever it is shown, and is no reason for anybody to look.
+#[tokio::test]
+async fn a_revoked_box_is_called_revoked_and_needs_nobody() -> anyhow::Result<()> {
+    let fleet = Fleet::start(SHAPE).await?;
+    let browser = Browser::start(fleet.folder().path(), 390, 844).await?;
+    fleet.sign_in(&browser).await?;
+    let all_well = |text: &str| text.contains("All 4 boxes are well");
+    browser.wait_for_text("that all is well", LIVE_PATIENCE, all_well).await?;
+    let name = names(&fleet).await?.into_iter().next().context("there is no box")?;
+    fleet.fleetctl(&["device", "revoke", &format!("device/{name}"), "--yes", "-o", "json"]).await?;
+
+    let counted = |text: &str| text.contains("All 3 boxes are well") && text.contains("1 revoked");
+    browser.wait_for_text("that it is counted apart", LIVE_PATIENCE, counted).await?;
+    let shown = browser.text_of(&row(&name)).await?.context("it stays on the list")?;
+    ensure!(shown.contains("Revoked") && shown.contains("Cut off") && !shown.contains("Offline"), "{shown}");
+    browser.open(&format!("{}/?state=offline", fleet.public_url())).await?;
+    browser.wait_for_text("that none is offline", PATIENCE, |text| text.contains("No box matches")).await?;
+
+    browser.open(&fleet.public_url()).await?;
+    browser.find(&format!("{} a", row(&name)), PATIENCE).await?.click().await?;
+    let told = format!("{name} was revoked.");
+    browser
+        .wait_for_text("the box's page", PATIENCE, |text| text.contains(&told) && text.contains("enrol it anew"))
+        .await?;
+    let identity = |text: &str| text.contains("Counts for nothing any more") && !text.contains("Runs out");
+    browser.wait_for_text("what its certificate is worth", PATIENCE, identity).await?;
+    assert_eq!(browser.complaints().await?, Vec::<String>::new());
+    Ok(())
+}
+
+/// The check that the list moves is worth something: without live updates it fails. And once they can come again, the page
 /// catches up by itself.
 #[tokio::test]
 async fn without_live_updates_the_list_stands_still_and_says_so() -> anyhow::Result<()> {

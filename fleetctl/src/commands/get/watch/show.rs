@@ -214,6 +214,7 @@ impl Table {
                     (summary.critical, "critical"),
                     (summary.stale, "stale"),
                     (summary.unknown, "unknown"),
+                    (summary.revoked, "revoked"),
                 ];
                 for (count, word) in counts.into_iter().filter(|(count, _)| *count > 0) {
                     text.push_str(&format!(", {count} {word}"));
