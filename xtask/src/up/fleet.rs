@@ -3,7 +3,7 @@
 use crate::up::folder::{StateFolder, write_private};
 use crate::up::secrets::{api_token_file, join_token_file};
 use crate::up::settings::Settings;
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -69,8 +69,11 @@ pub(crate) async fn wait_online(
     let deadline = Instant::now() + patience;
     let mut last = None;
     loop {
-        let online = count_online(folder, settings).await?;
-        if online >= wanted || Instant::now() >= deadline {
+        let devices = devices(folder, settings).await?;
+        let online = devices.iter().filter(|device| is_online(device)).count();
+        // Those that somebody revoked do not come.
+        let revoked = devices.iter().filter(|device| text(device, "/revoked_at").is_some()).count();
+        if online + revoked >= wanted || Instant::now() >= deadline {
             return Ok(online);
         }
         if last != Some(online) {
@@ -83,24 +86,34 @@ pub(crate) async fn wait_online(
 
 /// How many boxes are online.
 pub(crate) async fn count_online(folder: &StateFolder, settings: &Settings) -> anyhow::Result<usize> {
-    count(folder, settings, |device| text(device, "/link/state") == Some("online")).await
+    Ok(devices(folder, settings).await?.iter().filter(|device| is_online(device)).count())
+}
+
+fn is_online(device: &Value) -> bool {
+    text(device, "/link/state") == Some("online")
 }
 
 /// Waits until every box has reported since it came online, at most for `patience`: a fleet without figures runs too.
 pub(crate) async fn wait_reported(folder: &StateFolder, settings: &Settings, patience: Duration) -> anyhow::Result<()> {
     let wanted = usize::try_from(settings.devices)? + 1;
-    let has_reported = |device: &Value| matches!(text(device, "/health/verdict"), Some("ok" | "degraded" | "critical"));
+    let has_reported = |device: &&Value| {
+        matches!(text(device, "/health/verdict"), Some("ok" | "degraded" | "critical"))
+            || text(device, "/revoked_at").is_some()
+    };
     let deadline = Instant::now() + patience;
-    while count(folder, settings, has_reported).await? < wanted && Instant::now() < deadline {
+    while devices(folder, settings).await?.iter().filter(has_reported).count() < wanted && Instant::now() < deadline {
         tokio::time::sleep(COUNT_PAUSE).await;
     }
     Ok(())
 }
 
-async fn count(folder: &StateFolder, settings: &Settings, is_counted: fn(&Value) -> bool) -> anyhow::Result<usize> {
-    let list = fleetctl(folder, settings, &["get", "devices", "-o", "json"]).await?;
-    let items = list.get("items").and_then(Value::as_array).context("fleetctl printed no list of devices")?;
-    Ok(items.iter().filter(|device| is_counted(device)).count())
+/// All boxes, as fleetctl tells them.
+async fn devices(folder: &StateFolder, settings: &Settings) -> anyhow::Result<Vec<Value>> {
+    let mut list = fleetctl(folder, settings, &["get", "devices", "-o", "json"]).await?;
+    match list.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => Ok(items),
+        _ => bail!("fleetctl printed no list of devices"),
+    }
 }
 
 fn text<'a>(device: &'a Value, pointer: &str) -> Option<&'a str> {
