@@ -1,13 +1,16 @@
 //! One HTTP/2 connection over our own TLS, as a service for the generated clients.
 
 use crate::dialer::Dialer;
+use crate::facts::clip;
+use crate::link::transport::with_sources;
 use crate::server_address::ServerAddress;
 use crate::tasks::Tasks;
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
+use kaliun_types::limits::REASON_MESSAGE_MAX_BYTES;
+use rustls::{CertificateError, ClientConfig};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -81,16 +84,59 @@ pub enum DialError {
     },
 }
 
+/// Why a server that is there is not taken for the box's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerProblem {
+    /// No authority that the box believes vouches for it.
+    Untrusted,
+    /// Its certificate is not valid at the time that the box goes by. Whose it is was not looked at then.
+    NotValidNow {
+        /// That time. Milliseconds since the Unix epoch.
+        at_ms: i64,
+    },
+}
+
 impl DialError {
+    /// What is wrong with the server, where that is why.
+    #[must_use]
+    pub fn server_problem(&self) -> Option<ServerProblem> {
+        let Self::Tls { source, .. } = self else {
+            return None;
+        };
+        match source.get_ref()?.downcast_ref::<rustls::Error>()? {
+            rustls::Error::InvalidCertificate(
+                CertificateError::ExpiredContext { time, .. } | CertificateError::NotValidYetContext { time, .. },
+            ) => Some(ServerProblem::NotValidNow {
+                at_ms: i64::try_from(time.as_secs()).unwrap_or(i64::MAX).saturating_mul(1_000),
+            }),
+            error => matches!(error, rustls::Error::InvalidCertificate(_)).then_some(ServerProblem::Untrusted),
+        }
+    }
+
     /// Whether the other side is there but is not who the box trusts.
     #[must_use]
     pub fn is_untrusted_server(&self) -> bool {
-        let Self::Tls { source, .. } = self else {
-            return false;
-        };
-        let tls = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+        self.server_problem().is_some()
     }
+
+    /// What went wrong, for a person.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let sentence = match self.server_problem() {
+            Some(ServerProblem::NotValidNow { at_ms }) => format!(
+                "This box's clock says {}, or it was told so; at that time the control plane's certificate is not valid.",
+                utc(at_ms)
+            ),
+            Some(ServerProblem::Untrusted) | None => with_sources(self),
+        };
+        clip(&sentence, REASON_MESSAGE_MAX_BYTES).to_owned()
+    }
+}
+
+/// A time as a person reads it.
+fn utc(at_ms: i64) -> String {
+    x509_parser::time::ASN1Time::from_timestamp(at_ms / 1_000)
+        .map_or_else(|_| "a time that no calendar has".to_owned(), |at| format!("{at} UTC"))
 }
 
 impl Connection {

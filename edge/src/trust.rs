@@ -158,8 +158,10 @@ impl TrustChain {
     }
 
     fn store(&self, state: &StateDir) -> Result<(), StateDirError> {
-        state.write(FILE, &GetTrustBundleResponse { bundles: self.bundles.clone() }.encode_to_vec())?;
-        self.known_time.store(state)
+        // First what a bundle takes back: the other way round a power cut in between would leave a time that was nonsense beside the bundle
+        // that says so, and no bundle says it twice.
+        self.known_time.store(state)?;
+        state.write(FILE, &GetTrustBundleResponse { bundles: self.bundles.clone() }.encode_to_vec())
     }
 
     /// Forgets all bundles: the box knows no server any more.

@@ -1,7 +1,7 @@
 //! Opens the stream and says hello. What comes out is a session that both sides agreed on.
 
 use super::state::Failure;
-use crate::connection::{Connection, DialError};
+use crate::connection::{Connection, DialError, ServerProblem};
 use crate::dialer::Dialer;
 use crate::refusal::Refusal;
 use crate::server_address::ServerAddress;
@@ -99,9 +99,12 @@ fn check(welcome: &Welcome) -> Result<(), Failure> {
 }
 
 fn undialled(error: DialError) -> Failure {
-    let is_untrusted = error.is_untrusted_server();
-    let message = crate::facts::clip(&with_sources(&error), kaliun_types::limits::REASON_MESSAGE_MAX_BYTES).to_owned();
-    if is_untrusted { Failure::UntrustedServer { message } } else { Failure::Unreachable { message } }
+    let message = error.sentence();
+    match error.server_problem() {
+        None => Failure::Unreachable { message },
+        Some(ServerProblem::Untrusted) => Failure::UntrustedServer { message },
+        Some(ServerProblem::NotValidNow { .. }) => Failure::ServerNotValidNow { message },
+    }
 }
 
 pub(super) fn ended(status: tonic::Status) -> Failure {

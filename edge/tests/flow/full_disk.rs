@@ -119,7 +119,7 @@ async fn a_box_with_a_full_disk_follows_a_new_authority() {
     let make_known = double.change_authority();
     make_known();
     session.end(Status::unavailable("link.server_stopped: Come back.")).await;
-    running.until("untrusted", offline_for("peer.unknown_issuer")).await;
+    running.until("untrusted", offline_for("peer.server_untrusted")).await;
     let session = Session::open(&mut double, welcome(2)).await;
     assert_eq!(session.hello.trust_bundle_version, 2);
     running.stop().await.unwrap();

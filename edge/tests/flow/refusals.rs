@@ -337,7 +337,7 @@ async fn a_box_that_was_led_astray_begins_again_from_what_it_was_given() {
 
     // Its own server is a stranger to it, whatever it asks for.
     let running = RunningBox::start(folder.path(), config.clone());
-    running.until("a stranger", offline_for("peer.unknown_issuer")).await;
+    running.until("a stranger", offline_for("peer.server_untrusted")).await;
     running.stop().await.unwrap();
     assert!(double.attempts.try_recv().is_err() && double.proved.try_recv().is_err());
 
