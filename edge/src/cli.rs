@@ -206,7 +206,7 @@ async fn supervise(config: Config, state_dir: StateDir, screen: Screen) -> Resul
 /// Shows the agent's state on the screen and in the status file. How the agent ended is the agent's to say, so this never
 /// ends by itself.
 async fn show(screen: Screen, status_dir: &StateDir, state: &watch::Receiver<AgentState>) {
-    tokio::join!(console::show_enrollment(screen, state.clone()), status::keep_written(status_dir, state.clone()));
+    tokio::join!(console::show(screen, state.clone()), status::keep_written(status_dir, state.clone()));
     std::future::pending().await
 }
 
