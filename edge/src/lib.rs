@@ -21,6 +21,7 @@ pub mod journal;
 mod kept;
 pub mod link;
 mod measuring;
+pub mod new_key;
 mod published;
 pub mod recovery;
 pub mod refusal;
