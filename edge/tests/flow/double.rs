@@ -177,6 +177,14 @@ impl Double {
         self.shared.authority.issue(request).certificate_chain
     }
 
+    /// The same, of a server whose clock is years ahead.
+    pub(crate) fn issue_from_the_future(&self, certificate_request: Vec<u8>) -> Vec<Vec<u8>> {
+        let request = CertificateSigningRequestDer::from(certificate_request);
+        let mut request = CertificateSigningRequestParams::from_der(&request).unwrap();
+        request.params.not_before = rcgen::date_time_ymd(2090, 1, 1);
+        self.shared.authority.issue(request).certificate_chain
+    }
+
     /// A certificate for a key that is nobody's here.
     pub(crate) fn issue_to_another(&self) -> Vec<Vec<u8>> {
         let request = CertificateParams::default().serialize_request(&key()).unwrap();
