@@ -221,3 +221,35 @@ impl tower::Service<Request<tonic::body::Body>> for Http2Service {
         Box::pin(self.sender.send_request(request))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::pki_types::UnixTime;
+
+    fn refused(error: CertificateError) -> DialError {
+        let source = io::Error::other(rustls::Error::InvalidCertificate(error));
+        DialError::Tls { address: "fleet.example:8443".to_owned(), source }
+    }
+
+    #[test]
+    fn a_wrong_clock_is_told_from_a_wrong_server() {
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let time = at(1_900_000_000);
+        for error in [
+            CertificateError::ExpiredContext { time, not_after: at(1_800_000_000) },
+            CertificateError::NotValidYetContext { time, not_before: at(2_000_000_000) },
+        ] {
+            let error = refused(error);
+            assert_eq!(error.server_problem(), Some(ServerProblem::NotValidNow { at_ms: 1_900_000_000_000 }));
+            assert!(error.sentence().contains("clock says Mar 17 17:46:40 2030"), "{}", error.sentence());
+        }
+        let error = refused(CertificateError::UnknownIssuer);
+        assert_eq!(error.server_problem(), Some(ServerProblem::Untrusted));
+        assert!(error.sentence().contains("cannot secure the connection to fleet.example:8443"));
+        let unreachable = DialError::TimedOut { address: String::new() };
+        assert_eq!((unreachable.server_problem(), unreachable.is_untrusted_server()), (None, false));
+        // No time leads astray.
+        assert!(!utc(i64::MAX).is_empty() && !utc(i64::MIN).is_empty());
+    }
+}

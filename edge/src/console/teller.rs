@@ -13,9 +13,9 @@ pub(super) struct Teller {
     shown: Option<String>,
     /// The problem that stands on the screen.
     problem: Option<Problem>,
-    /// The reason for which the link is down, and when it is tried next.
-    waits: Option<(String, i64)>,
-    /// Whether a try since that reason came up has led to the same one.
+    /// When the link is tried again that failed for what the next try may mend.
+    next_try_at_ms: Option<i64>,
+    /// Whether a try since then has failed for such a thing, too.
     is_lasting: bool,
 }
 
@@ -28,7 +28,7 @@ struct Problem {
 
 impl Teller {
     pub(super) fn new(is_seen: bool) -> Self {
-        Self { is_seen, shown: None, problem: None, waits: None, is_lasting: false }
+        Self { is_seen, shown: None, problem: None, next_try_at_ms: None, is_lasting: false }
     }
 
     /// Takes a state in, and gives what to show for it.
@@ -60,15 +60,14 @@ impl Teller {
         let (problem, message) = match &state.link {
             LinkState::Starting => return None,
             LinkState::Online { .. } => {
-                self.waits = None;
+                (self.next_try_at_ms, self.is_lasting) = (None, false);
                 return self.problem.take().map(|_over| text::connected_again(&state.enrollment));
             }
             LinkState::Stopped { reason, message, .. } => {
                 (Problem { reason: reason.clone(), tries_again: false }, message)
             }
             LinkState::Offline { reason, message, next_try_at_ms, .. } => {
-                self.note_try(reason, *next_try_at_ms);
-                if !asks_for_somebody(reason, self.is_lasting) {
+                if !self.asks_for_somebody(reason, *next_try_at_ms) {
                     return None;
                 }
                 (Problem { reason: reason.clone(), tries_again: true }, message)
@@ -82,36 +81,31 @@ impl Teller {
         Some(text)
     }
 
-    fn note_try(&mut self, reason: &str, next_try_at_ms: i64) {
-        match &mut self.waits {
-            Some((known, at_ms)) if known == reason => {
-                self.is_lasting |= *at_ms != next_try_at_ms;
-                *at_ms = next_try_at_ms;
-            }
-            waits => (*waits, self.is_lasting) = (Some((reason.to_owned(), next_try_at_ms)), false),
+    /// Whether somebody has to act though the box tries again. What the next try may mend, as newer trust bundles do, is shown when it did
+    /// not.
+    fn asks_for_somebody(&mut self, reason: &str, next_try_at_ms: i64) -> bool {
+        let reason = ReasonCode::from_code(reason);
+        let is_said_by_the_server = matches!(
+            reason,
+            Some(ReasonCode::PeerUnknownAfterRestore | ReasonCode::PeerRecoveryExpired | ReasonCode::PeerNotYetValid)
+        );
+        let may_be_mended = matches!(
+            reason,
+            Some(
+                ReasonCode::PeerServerUntrusted
+                    | ReasonCode::PeerServerNotValidNow
+                    | ReasonCode::PeerInvalid
+                    | ReasonCode::PeerUnknownIssuer
+                    | ReasonCode::PeerKeyMismatch
+                    | ReasonCode::LinkProtocolError
+            )
+        );
+        if may_be_mended {
+            let before = self.next_try_at_ms.replace(next_try_at_ms);
+            self.is_lasting |= before.is_some_and(|before| before != next_try_at_ms);
         }
+        is_said_by_the_server || (self.is_lasting && may_be_mended)
     }
-}
-
-/// Whether somebody has to act though the box tries again. What the next try may mend, as newer trust bundles do, is shown when it did not.
-fn asks_for_somebody(reason: &str, is_lasting: bool) -> bool {
-    let reason = ReasonCode::from_code(reason);
-    let is_said_by_the_server = matches!(
-        reason,
-        Some(ReasonCode::PeerUnknownAfterRestore | ReasonCode::PeerRecoveryExpired | ReasonCode::PeerNotYetValid)
-    );
-    let may_be_mended = matches!(
-        reason,
-        Some(
-            ReasonCode::PeerServerUntrusted
-                | ReasonCode::PeerServerNotValidNow
-                | ReasonCode::PeerInvalid
-                | ReasonCode::PeerUnknownIssuer
-                | ReasonCode::PeerKeyMismatch
-                | ReasonCode::LinkProtocolError
-        )
-    );
-    is_said_by_the_server || (is_lasting && may_be_mended)
 }
 
 #[cfg(test)]

@@ -38,8 +38,9 @@ pub fn decide(error: &EnrollmentError, attempts: u32, jitter: f64) -> Enrollment
             (None, ReasonCode::EnrollmentRequestInvalid)
         }
         // Somebody else answers under the server's address, or the hash is not this server's. A stranger's word stops nobody.
-        EnrollmentError::Trust(TrustError::Chain(_)) => (Some(later), ReasonCode::PeerServerUntrusted),
-        EnrollmentError::Trust(TrustError::Untold) => (Some(later), ReasonCode::LinkLost),
+        EnrollmentError::Trust(TrustError::Chain(_) | TrustError::Untold) => {
+            (Some(later), ReasonCode::PeerServerUntrusted)
+        }
         EnrollmentError::Refused { reason, retry_after, .. } => {
             return EnrollmentDecision { retry_after: retry_after.map(|hint| hint.max(soon)), reason: reason.clone() };
         }
@@ -156,7 +157,7 @@ mod tests {
         check(refused(Some(5 * SECOND)), Some(5 * SECOND), "enrollment.busy");
         check(refused(Some(Duration::ZERO)), Some(SECOND), "enrollment.busy");
         check(chain(UntrustedChain::OtherHash), Some(60 * SECOND), "peer.server_untrusted");
-        check(EnrollmentError::Trust(TrustError::Untold), Some(60 * SECOND), "link.lost");
+        check(EnrollmentError::Trust(TrustError::Untold), Some(60 * SECOND), "peer.server_untrusted");
         check(EnrollmentError::Trust(TrustError::TimedOut), Some(SECOND), "link.lost");
         check(EnrollmentError::TimedOut, Some(SECOND), "link.lost");
         check(EnrollmentError::Protocol("x"), Some(60 * SECOND), "link.protocol_error");

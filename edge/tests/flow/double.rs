@@ -191,6 +191,14 @@ impl Double {
         self.issue(request.der().to_vec())
     }
 
+    /// Two more trust bundles, as a rotation makes them.
+    pub(crate) fn rotate(&self) {
+        let mut bundles = self.shared.bundles.lock().unwrap();
+        for version in 2..=3 {
+            bundles.push(signed_bundle(version, &self.shared.authority, &self.bundle_key, &self.bundle_key));
+        }
+    }
+
     /// All trust bundles so far.
     pub(crate) fn bundles(&self) -> Vec<SignedTrustBundle> {
         self.shared.bundles.lock().unwrap().clone()

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected fails")]
 
 mod boxed;
+mod clock;
 mod decommission;
 mod double;
 mod enrolling;

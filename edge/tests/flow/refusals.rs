@@ -3,7 +3,7 @@ use crate::double::{Answer, Double};
 use crate::linking::{Session, offline_for, welcome};
 use crate::within;
 use kaliun_edge::agent::{AgentConfig, AgentError};
-use kaliun_edge::agent_state::{EnrollmentState, LinkState};
+use kaliun_edge::agent_state::{AgentState, EnrollmentState, LinkState};
 use kaliun_edge::state_dir::{Durability, StateDir};
 use kaliun_edge::trust::TrustChain;
 use kaliun_proto::enrollment::v1::GetTrustBundleResponse;
@@ -338,6 +338,10 @@ async fn a_box_that_was_led_astray_begins_again_from_what_it_was_given() {
     // Its own server is a stranger to it, whatever it asks for.
     let running = RunningBox::start(folder.path(), config.clone());
     running.until("a stranger", offline_for("peer.server_untrusted")).await;
+    // The fleet's next bundles do not follow from the thief's, and the box says so, also when it tried its server once more.
+    double.rotate();
+    let says_why = |state: &AgentState| matches!(&state.link, LinkState::Offline { reason, message, .. } if reason == "peer.server_untrusted" && message.contains("signature of trust bundle version 3 does not hold") && message.contains("cannot secure"));
+    running.until("why it takes none", says_why).await;
     running.stop().await.unwrap();
     assert!(double.attempts.try_recv().is_err() && double.proved.try_recv().is_err());
 

@@ -26,7 +26,7 @@ fn words() -> Vec<Status> {
 }
 
 fn check(reason: &str, message: &str, status: &Status) {
-    assert_eq!(reason, "link.lost", "{status:?}");
+    assert_eq!(reason, "peer.server_untrusted", "{status:?}");
     assert!(message.contains("gives no trust bundles") && !message.contains("0900"), "{status:?}: {message}");
 }
 
