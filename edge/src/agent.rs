@@ -145,7 +145,7 @@ pub async fn run<H: Host>(
     if let Some(marker) = Decommissioned::load(&state)? {
         return stay_out_of_service(&marker, &state, &Published::new(state_sender), config.only_enroll, &stop).await;
     }
-    let trust = TrustChain::load(&state)?;
+    let trust = TrustChain::load(&state);
     let first_hash = match (config.first_hash()?, &trust) {
         (Some(given), Some(held)) if given != held.first_hash() => return Err(AgentError::OtherControlPlane),
         (Some(given), _) => given,
@@ -153,7 +153,7 @@ pub async fn run<H: Host>(
         (None, None) => return Err(AgentError::NoTrustHash),
     };
     let identity = Identity::load_or_create(&state)?;
-    let settings = HeldSettings::load(&state)?;
+    let settings = HeldSettings::load(&state);
     let boot_id = host.boot_id();
     let now_ms = || config.clock.now_ms();
     let mut home_assistant = HomeAssistantView::default();

@@ -44,8 +44,8 @@ impl Identity {
     /// box a stranger.
     pub fn load_or_create(state: &StateDir) -> Result<Self, IdentityError> {
         let key = IdentityKey::load_or_create(state)?;
-        let record = DeviceRecord::load(state, &key)?;
-        let candidate = DeviceRecord::load_candidate(state, &key)?;
+        let record = DeviceRecord::load(state, &key);
+        let candidate = DeviceRecord::load_candidate(state, &key);
         let candidate =
             candidate.filter(|next| record.as_ref().is_some_and(|record| record.device_id == next.device_id));
         Ok(Self { key, record, candidate, kept: Kept::Stored })

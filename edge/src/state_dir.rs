@@ -1,5 +1,6 @@
 //! The folder that is a box's identity and memory: mode 0700, its files 0600, each replaced as a whole.
 
+use crate::link::transport::with_sources;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -114,6 +115,15 @@ impl StateDir {
             Ok(_) => {}
         }
         fs::read(&path).map(Some).map_err(|source| failure("read", &path, source))
+    }
+
+    /// Reads a file that the box can do without. One that cannot be read counts as none: a bad block must not take a box off its fleet.
+    #[must_use]
+    pub fn read_if_possible(&self, name: &str) -> Option<Vec<u8>> {
+        self.read(name).unwrap_or_else(|error| {
+            tracing::error!(error = %with_sources(&error), "the file counts as none");
+            None
+        })
     }
 
     /// Replaces a file as a whole: after a crash there is the old content or the new one.

@@ -106,19 +106,17 @@ impl DeviceRecord {
 
     /// Reads the record. One that does not fit the key, or cannot be read, counts as none: the box enrols again and gets
     /// its own place back by its key.
-    pub(super) fn load(state: &StateDir, key: &IdentityKey) -> Result<Option<Self>, StateDirError> {
+    pub(super) fn load(state: &StateDir, key: &IdentityKey) -> Option<Self> {
         Self::read(state, key, FILE)
     }
 
     /// Reads the candidate: a certificate that no session has begun with yet. One that does not fit counts as none.
-    pub(super) fn load_candidate(state: &StateDir, key: &IdentityKey) -> Result<Option<Self>, StateDirError> {
+    pub(super) fn load_candidate(state: &StateDir, key: &IdentityKey) -> Option<Self> {
         Self::read(state, key, CANDIDATE_FILE)
     }
 
-    fn read(state: &StateDir, key: &IdentityKey, file: &str) -> Result<Option<Self>, StateDirError> {
-        let Some(content) = state.read(file)? else {
-            return Ok(None);
-        };
+    fn read(state: &StateDir, key: &IdentityKey, file: &str) -> Option<Self> {
+        let content = state.read_if_possible(file)?;
         let record = serde_json::from_slice::<Stored>(&content).ok().and_then(|stored| {
             let decode = |text: &String| data_encoding::BASE64.decode(text.as_bytes()).ok();
             let chain = stored.certificate_chain.iter().map(decode).collect::<Option<Vec<_>>>()?;
@@ -127,7 +125,7 @@ impl DeviceRecord {
         if record.is_none() {
             tracing::warn!(file, "the device record does not fit the identity key and counts for nothing");
         }
-        Ok(record)
+        record
     }
 
     /// Stores the record in place of any other.

@@ -13,6 +13,7 @@ mod refusals;
 mod renewal;
 mod settings;
 mod strangers;
+mod unreadable;
 
 use std::future::Future;
 use std::time::Duration;

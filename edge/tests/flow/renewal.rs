@@ -107,14 +107,14 @@ async fn a_certificate_from_the_future_is_not_taken_for_the_time_at_a_start() {
     record["certificate_chain"] = chain.iter().map(|der| data_encoding::BASE64.encode(der)).collect();
     std::fs::write(&path, record.to_string()).unwrap();
     let state = StateDir::open(folder.path(), Durability::PageCache).unwrap();
-    let before_ms = TrustChain::load(&state).unwrap().unwrap().earliest_ms();
+    let before_ms = TrustChain::load(&state).unwrap().earliest_ms();
 
     let running = RunningBox::start(folder.path(), config);
     let in_2090 = |state: &AgentState| matches!(state.enrollment, EnrollmentState::Enrolled { certificate_begins_at_ms, .. } if certificate_begins_at_ms > 3_700_000_000_000);
     running.until("its certificate", in_2090).await;
     running.until("a try", |state| matches!(state.link, LinkState::Offline { .. })).await;
     running.stop().await.unwrap();
-    assert_eq!(TrustChain::load(&state).unwrap().unwrap().earliest_ms(), before_ms);
+    assert_eq!(TrustChain::load(&state).unwrap().earliest_ms(), before_ms);
 }
 
 #[tokio::test]
