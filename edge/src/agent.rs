@@ -10,7 +10,7 @@ use crate::dialer::Dialer;
 use crate::facts::{AGENT_VERSION, facts};
 use crate::homeassistant::{HomeAssistantView, Transition};
 use crate::host::Host;
-use crate::identity::{Identity, IdentityError};
+use crate::identity::{DeviceRecord, Identity, IdentityError};
 use crate::journal::{Class, Journal, JournalLimits};
 use crate::link::settings::HeldSettings;
 use crate::link::transport::with_sources;
@@ -150,9 +150,10 @@ pub async fn run<H: Host>(
         (Some(given), Some(held)) if given != held.first_hash() => return Err(AgentError::OtherControlPlane),
         (Some(given), _) => given,
         (None, Some(held)) => held.first_hash(),
-        (None, None) => return Err(AgentError::NoTrustHash),
+        (None, None) => DeviceRecord::trust_hash(&state).ok_or(AgentError::NoTrustHash)?,
     };
-    let identity = Identity::load_or_create(&state)?;
+    let mut identity = Identity::load_or_create(&state)?;
+    identity.keep_trust_hash(&state, first_hash);
     let settings = HeldSettings::load(&state);
     let boot_id = host.boot_id();
     let now_ms = || config.clock.now_ms();

@@ -1,5 +1,5 @@
 use crate::boxed::{RunningBox, config};
-use crate::double::{Answer, Double};
+use crate::double::{Answer, Double, Stranger};
 use crate::linking::{Session, offline_for, welcome};
 use crate::within;
 use kaliun_edge::agent::{AgentConfig, AgentError};
@@ -90,6 +90,44 @@ async fn a_box_that_lost_what_it_was_told_proves_its_key() {
     let running = RunningBox::start(folder.path(), config);
     double.attempt().await;
     running.stop().await.unwrap();
+}
+
+/// A file with a token is cleaned up once the box is enrolled, and bundles can get lost.
+#[tokio::test]
+async fn a_box_that_lost_its_bundles_and_its_token_knows_its_server_all_the_same() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(&double);
+    let running = RunningBox::start(folder.path(), config.clone());
+    // Also after its next certificate.
+    let mut session = Session::open(&mut double, welcome(1)).await;
+    let request = crate::renewal::asked(&mut session).await;
+    crate::renewal::give(&session, double.issue(request)).await;
+    let mut session = Session::open(&mut double, welcome(2)).await;
+    session.next_samples().await;
+    running.stop().await.unwrap();
+
+    // What an older version stored says nothing of it, and is completed while something does.
+    let path = folder.path().join("device.json");
+    let mut record: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    record.as_object_mut().unwrap().remove("trust_hash").unwrap();
+    std::fs::write(&path, record.to_string()).unwrap();
+    config.join_token = None;
+    let running = RunningBox::start(folder.path(), config.clone());
+    double.attempt().await;
+    running.stop().await.unwrap();
+
+    std::fs::remove_file(folder.path().join("trust-bundles.pb")).unwrap();
+    double.stranger.send_replace(Some(Stranger::Tells(Double::start().await.bundles())));
+    let running = RunningBox::start(folder.path(), config.clone());
+    running.until("a stranger", offline_for("peer.server_untrusted")).await;
+    running.stop().await.unwrap();
+    double.stranger.send_replace(None);
+    let running = RunningBox::start(folder.path(), config);
+    double.attempt().await;
+    running.stop().await.unwrap();
+    within(double.begun.recv()).await.unwrap();
+    assert!(double.begun.try_recv().is_err() && double.proved.try_recv().is_err(), "it had its certificate");
 }
 
 fn refuse(reason: &str) -> Answer {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tonic::Status;
 
 /// Lets a box ask for its next certificate.
-async fn asked(session: &mut Session) -> Vec<u8> {
+pub(crate) async fn asked(session: &mut Session) -> Vec<u8> {
     session.say(ToBox::RenewCertificate(RenewCertificate {})).await;
     loop {
         if let FromBox::CertificateRequest(request) = session.next().await {
@@ -20,7 +20,7 @@ async fn asked(session: &mut Session) -> Vec<u8> {
     }
 }
 
-async fn give(session: &Session, certificate_chain: Vec<Vec<u8>>) {
+pub(crate) async fn give(session: &Session, certificate_chain: Vec<Vec<u8>>) {
     session.say(ToBox::Certificate(Certificate { certificate_chain })).await;
 }
 
