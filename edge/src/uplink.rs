@@ -5,6 +5,7 @@ mod linking;
 mod recovering;
 mod telling;
 mod trusting;
+mod wiping;
 
 use crate::agent::AgentConfig;
 use crate::agent_state::{EnrollmentState, LinkState};
@@ -128,7 +129,7 @@ impl Uplink<'_> {
                     (next, wait) = self.after_session(&failure, link_attempts);
                     wait
                 }
-                Next::Wipe => match Decommissioned::begin(self.state, self.name()) {
+                Next::Wipe => match self.begin_wiping() {
                     Ok(marker) => return Some(marker),
                     Err(error) => {
                         tracing::error!(error = %with_sources(&error), "the order to delete the identity cannot be stored yet");

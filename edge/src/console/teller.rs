@@ -23,7 +23,8 @@ pub(super) struct Teller {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Problem {
     reason: String,
-    tries_again: bool,
+    /// What the box does by itself.
+    goes_on: &'static str,
 }
 
 impl Teller {
@@ -63,20 +64,21 @@ impl Teller {
                 (self.next_try_at_ms, self.is_lasting) = (None, false);
                 return self.problem.take().map(|_over| text::connected_again(&state.enrollment));
             }
-            LinkState::Stopped { reason, message, .. } => {
-                (Problem { reason: reason.clone(), tries_again: false }, message)
+            LinkState::Stopped { reason, message, next_try_at_ms, .. } => {
+                let goes_on = next_try_at_ms.map_or(text::NEVER_AGAIN, |_in_an_hour| text::LOOKS_AGAIN);
+                (Problem { reason: reason.clone(), goes_on }, message)
             }
             LinkState::Offline { reason, message, next_try_at_ms, .. } => {
                 if !self.asks_for_somebody(reason, *next_try_at_ms) {
                     return None;
                 }
-                (Problem { reason: reason.clone(), tries_again: true }, message)
+                (Problem { reason: reason.clone(), goes_on: text::TRIES_AGAIN }, message)
             }
         };
         if self.problem.as_ref() == Some(&problem) {
             return None;
         }
-        let text = text::problem(&problem.reason, message, problem.tries_again);
+        let text = text::problem(&problem.reason, message, problem.goes_on);
         self.problem = Some(problem);
         Some(text)
     }
@@ -169,7 +171,6 @@ mod tests {
             ReasonCode::PeerDeviceRevoked,
             ReasonCode::PeerDeviceDeleted,
             ReasonCode::PeerDeviceDecommissioned,
-            ReasonCode::PeerIdentityWipe,
             ReasonCode::PeerRecoveryExpired,
             ReasonCode::PeerBootNotKept,
             ReasonCode::EnrollmentKeyInUse,
@@ -177,6 +178,11 @@ mod tests {
         ] {
             check(reason, &[stopped(reason)], "looks again within an hour");
         }
+        let mut wiping = stopped(ReasonCode::PeerIdentityWipe);
+        if let LinkState::Stopped { next_try_at_ms, .. } = &mut wiping.link {
+            *next_try_at_ms = None;
+        }
+        check(ReasonCode::PeerIdentityWipe, &[wiping], "asks nobody any more");
         for reason in
             [ReasonCode::PeerUnknownAfterRestore, ReasonCode::PeerRecoveryExpired, ReasonCode::PeerNotYetValid]
         {

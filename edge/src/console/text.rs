@@ -59,7 +59,7 @@ pub(super) fn without_secrets(enrollment: &EnrollmentState) -> Option<String> {
 fn failed(reason: &str, message: &str, tries_again: bool) -> String {
     let (message, next_step) = (harmless(message), next_step(reason));
     let goes_on = if tries_again {
-        "The box tries again by itself."
+        TRIES_AGAIN
     } else {
         "Then start the agent again; left running, it looks again within an hour."
     };
@@ -68,10 +68,16 @@ fn failed(reason: &str, message: &str, tries_again: bool) -> String {
     )
 }
 
+/// What a box does by itself that looks whether somebody has acted.
+pub(super) const LOOKS_AGAIN: &str = "The box looks again within an hour.";
+/// What a box does by itself that goes on trying.
+pub(super) const TRIES_AGAIN: &str = "The box tries again by itself.";
+/// What a box does by itself that is out of service.
+pub(super) const NEVER_AGAIN: &str = "The box asks nobody any more.";
+
 /// What keeps an enrolled box from its control plane, where somebody has to act.
-pub(super) fn problem(reason: &str, message: &str, tries_again: bool) -> String {
+pub(super) fn problem(reason: &str, message: &str, goes_on: &str) -> String {
     let (message, next_step) = (harmless(message), next_step(reason));
-    let goes_on = if tries_again { "The box tries again by itself." } else { "The box looks again within an hour." };
     format!(
         "\n  This box is not connected to its control plane, and somebody has to act.\n  {message} ({reason})\n\n  {next_step}\n  {goes_on}\n\n"
     )

@@ -98,6 +98,7 @@ impl Uplink<'_> {
             Decision::Reenroll { after, reason } => (Next::Enroll, after, reason),
             Decision::Wipe { reason } => {
                 tracing::warn!(%reason, cause = %message, "the box shall delete its identity");
+                self.publish_wiping(message);
                 return (Next::Wipe, Duration::ZERO);
             }
             Decision::Stop { reason } => {

@@ -46,6 +46,7 @@ impl Uplink<'_> {
         let (reason, message) = (decision.reason, error.sentence());
         // A recovery goes to a server that the box has verified, and this was its own answer to the box's proof.
         if refused_for(&error, ReasonCode::PeerIdentityWipe) {
+            self.publish_wiping(message);
             return Some((Next::Wipe, Duration::ZERO));
         }
         if reason == ReasonCode::PeerDeviceUnknown.code() {

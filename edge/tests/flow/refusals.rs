@@ -1,7 +1,7 @@
 use crate::boxed::{RunningBox, config};
 use crate::double::{Answer, Double, Stranger};
 use crate::linking::{Session, offline_for, welcome};
-use crate::within;
+use crate::{pass, within};
 use kaliun_edge::agent::{AgentConfig, AgentError};
 use kaliun_edge::agent_state::{AgentState, EnrollmentState, LinkState};
 use kaliun_edge::state_dir::{Durability, StateDir};
@@ -36,6 +36,19 @@ async fn a_useless_certificate_is_replaced_by_proving_the_key() {
     running.stop().await.unwrap();
 }
 
+/// Nearly all of the hour after which a box that was refused looks again, and what is left of it.
+const NEARLY: Duration = Duration::from_secs(59 * 60);
+const REST: Duration = Duration::from_secs(2 * 60);
+
+/// Lets a box that was refused wait. It goes on measuring, for whoever looks after it.
+async fn waits_nearly_an_hour(running: &RunningBox, state: &AgentState) {
+    let LinkState::Stopped { since_ms, next_try_at_ms, .. } = &state.link else { panic!("{state:?}") };
+    assert_eq!(next_try_at_ms.unwrap() - since_ms, 3_600_000, "{state:?}");
+    pass(NEARLY).await;
+    let before = running.state.borrow().samples.pending;
+    running.until("samples", |state| state.samples.pending >= before + 3).await;
+}
+
 #[tokio::test]
 async fn a_box_that_was_away_too_long_waits_for_somebody_and_keeps_its_key() {
     let mut double = Double::start().await;
@@ -47,10 +60,14 @@ async fn a_box_that_was_away_too_long_waits_for_somebody_and_keeps_its_key() {
     attempt.refuse(Status::unauthenticated("peer.certificate_expired: Not you."));
     assert_eq!(within(double.proved.recv()).await.unwrap(), first.public_key_info);
     let state = running.until("stopped", |state| matches!(state.link, LinkState::Stopped { .. })).await;
-    let LinkState::Stopped { reason, .. } = state.link else { panic!("stopped") };
+    let LinkState::Stopped { reason, .. } = &state.link else { panic!("stopped") };
     assert_eq!(reason, "peer.recovery_expired");
-    running.until("samples", |state| state.samples.pending >= 3).await;
+    waits_nearly_an_hour(&running, &state).await;
     assert!(double.begun.try_recv().is_err() && double.proved.try_recv().is_err(), "it does not hammer");
+    double.answer.send_replace(Answer::Issue);
+    pass(REST).await;
+    assert_eq!(within(double.proved.recv()).await.unwrap(), first.public_key_info, "it looks again");
+    double.attempt().await;
     running.stop().await.unwrap();
 }
 
@@ -267,11 +284,13 @@ async fn a_deleted_device_stops_and_stays_away() {
     within(double.begun.recv()).await.unwrap();
     double.attempt().await.refuse(Status::permission_denied("peer.device_deleted: Gone."));
     let state = running.until("stopped", |state| matches!(state.link, LinkState::Stopped { .. })).await;
-    let LinkState::Stopped { reason, message, .. } = state.link else { panic!("stopped") };
+    let LinkState::Stopped { reason, message, .. } = &state.link else { panic!("stopped") };
     assert_eq!((reason.as_str(), message.as_str()), ("peer.device_deleted", "Gone."));
-    // It goes on measuring, for whoever looks after it.
-    running.until("samples", |state| state.samples.pending >= 3).await;
-    assert!(double.attempts.try_recv().is_err() && double.begun.try_recv().is_err());
+    waits_nearly_an_hour(&running, &state).await;
+    assert!(double.attempts.try_recv().is_err() && double.begun.try_recv().is_err(), "it does not hammer");
+    pass(REST).await;
+    let _session = Session::open(&mut double, welcome(1)).await;
+    running.until("back", |state| state.online_epoch() == Some(1)).await;
     running.stop().await.unwrap();
 }
 
