@@ -210,7 +210,11 @@ pub async fn run<H: Host>(
         // What is deleted now need not have been written to its end.
         return stay_out_of_service(&marker, &state, &published, config.only_enroll, &stop).await;
     }
-    Ok(closed?)
+    if let Err(error) = closed {
+        // No record is lost by it: where the spools stood is found again in their files.
+        tracing::error!(error = %with_sources(&error), "the spools could not be closed in order");
+    }
+    Ok(())
 }
 
 /// Deletes what is left of the identity, and says so until somebody stops the agent. It measures nothing and asks nobody.

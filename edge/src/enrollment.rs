@@ -41,7 +41,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A stream that waits for a person is begun again after this time: the connection under it may be dead without a word,
 /// and a new one gets the same pending enrolment or its certificate.
 const PENDING_TIMEOUT: Duration = Duration::from_secs(300);
-/// Largest answer, bytes: a trust chain of 128 bundles with two authorities each has about 200 kB.
+/// Largest answer, bytes: a trust chain of 128 bundles, the most there are, has less than 200 kB with two authorities in each.
 const ANSWER_MAX_BYTES: usize = 1024 * 1024;
 
 /// Enrolment did not come to its end this time.
