@@ -103,14 +103,17 @@ impl DialError {
         let Self::Tls { source, .. } = self else {
             return None;
         };
-        match source.get_ref()?.downcast_ref::<rustls::Error>()? {
-            rustls::Error::InvalidCertificate(
-                CertificateError::ExpiredContext { time, .. } | CertificateError::NotValidYetContext { time, .. },
-            ) => Some(ServerProblem::NotValidNow {
-                at_ms: i64::try_from(time.as_secs()).unwrap_or(i64::MAX).saturating_mul(1_000),
-            }),
-            error => matches!(error, rustls::Error::InvalidCertificate(_)).then_some(ServerProblem::Untrusted),
+        let tls = source.get_ref()?.downcast_ref::<rustls::Error>()?;
+        let rustls::Error::InvalidCertificate(problem) = tls else {
+            return None;
+        };
+        if let CertificateError::ExpiredContext { time, .. } | CertificateError::NotValidYetContext { time, .. } =
+            problem
+        {
+            let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+            return Some(ServerProblem::NotValidNow { at_ms: seconds.saturating_mul(1_000) });
         }
+        Some(ServerProblem::Untrusted)
     }
 
     /// Whether the other side is there but is not who the box trusts.
