@@ -87,7 +87,7 @@ impl Judge {
     #[must_use]
     pub fn judge(&self, presented: &[CertificateDer<'_>], now: SystemTime) -> (Judged, Option<[u8; 32]>) {
         let judged = match self.0.judge(Some(presented), now) {
-            Peer::Device { device, expires_at, authority, organization } => {
+            Peer::Device { device, expires_at, authority, organization, serial: _ } => {
                 Judged::Device { device, expires_at, authority, organization }
             }
             Peer::Stranger(reason) => Judged::Stranger(reason),
