@@ -42,6 +42,7 @@ impl Uplink<'_> {
                 return Some(if failure.is_about_certificate() { self.fall_back(failure) } else { failure });
             }
         };
+        self.trust_problem = None;
         self.commit_candidate();
         self.note_time(welcome.now_ms);
         self.publish_enrolled();
