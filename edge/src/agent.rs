@@ -10,7 +10,7 @@ use crate::dialer::Dialer;
 use crate::facts::{AGENT_VERSION, facts};
 use crate::homeassistant::{HomeAssistantView, Transition};
 use crate::host::Host;
-use crate::identity::{FileKeyStore, Identity, IdentityError, KeyStore};
+use crate::identity::{DeviceRecord, FileKeyStore, Identity, IdentityError, KeyStore};
 use crate::journal::{Class, Journal, JournalLimits};
 use crate::link::settings::HeldSettings;
 use crate::link::transport::with_sources;
@@ -148,19 +148,16 @@ pub async fn run<H: Host>(
     if let Some(marker) = Decommissioned::load(&state)? {
         return stay_out_of_service(&marker, &state, &Published::new(state_sender), &config, &stop).await;
     }
-    let mut trust = TrustChain::load(&state)?;
+    let trust = TrustChain::load(&state);
     let first_hash = match (config.first_hash()?, &trust) {
         (Some(given), Some(held)) if given != held.first_hash() => return Err(AgentError::OtherControlPlane),
         (Some(given), _) => given,
         (None, Some(held)) => held.first_hash(),
-        (None, None) => return Err(AgentError::NoTrustHash),
+        (None, None) => DeviceRecord::trust_hash(&state).ok_or(AgentError::NoTrustHash)?,
     };
-    let identity = Identity::load_or_create(&*config.keys, &state)?;
-    if let (Some(trust), Some(record)) = (trust.as_mut(), &identity.record) {
-        // An older program did not note what time it was told.
-        trust.note_time(&state, record.begins_at_ms, config.clock.now_ms());
-    }
-    let settings = HeldSettings::load(&state)?;
+    let mut identity = Identity::load_or_create(&*config.keys, &state)?;
+    identity.keep_trust_hash(&state, first_hash);
+    let settings = HeldSettings::load(&state);
     let boot_id = host.boot_id();
     let now_ms = || config.clock.now_ms();
     let mut home_assistant = HomeAssistantView::default();
@@ -201,6 +198,7 @@ pub async fn run<H: Host>(
         identity,
         trust,
         first_hash,
+        trust_problem: None,
         settings,
         stop: &stop,
     };
@@ -215,7 +213,11 @@ pub async fn run<H: Host>(
         // What is deleted now need not have been written to its end.
         return stay_out_of_service(&marker, &state, &published, &config, &stop).await;
     }
-    Ok(closed?)
+    if let Err(error) = closed {
+        // No record is lost by it: where the spools stood is found again in their files.
+        tracing::error!(error = %with_sources(&error), "the spools could not be closed in order");
+    }
+    Ok(())
 }
 
 /// Deletes what is left of the identity, and says so until somebody stops the agent. It measures nothing and asks nobody.

@@ -105,6 +105,8 @@ pub enum LinkState {
         message: String,
         /// Since when. Milliseconds since the Unix epoch.
         since_ms: i64,
+        /// When it looks whether somebody has. Milliseconds since the Unix epoch; `None` for a box that never does.
+        next_try_at_ms: Option<i64>,
     },
 }
 

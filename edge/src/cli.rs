@@ -4,11 +4,11 @@ use crate::agent::{self, AgentError};
 use crate::agent_state::{AgentState, EnrollmentState};
 use crate::config::{Config, ConfigError, Layer};
 use crate::console::{self, Screen};
-use crate::decommission::Decommissioned;
 use crate::dialer::Dialer;
 use crate::host::linux::LinuxHost;
-use crate::identity::{DeviceRecord, IdentityError};
+use crate::identity::IdentityError;
 use crate::link::transport::with_sources;
+use crate::new_key;
 use crate::state_dir::{Durability, StateDir, StateDirError};
 use crate::status;
 use clap::{Parser, Subcommand};
@@ -44,7 +44,7 @@ enum Command {
     Run,
     /// Enrol and end
     Enroll {
-        /// Make a new key first: the box becomes a new device
+        /// Make a new key first: the box becomes a new device, and forgets what it recorded and did not send, its settings and its sessions
         #[arg(long)]
         new_key: bool,
         /// Forget the trust bundles first, and begin again from the hash in the join token or trust_hash: for a box that followed bundles
@@ -111,11 +111,16 @@ pub fn main() -> ExitCode {
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            use std::io::Write;
-            let _nobody_reads = writeln!(std::io::stderr(), "error: {}", with_sources(&error));
+            say(&format!("error: {}", with_sources(&error)));
             error.exit_code()
         }
     }
+}
+
+/// Talks to whoever started the program.
+fn say(text: &str) {
+    use std::io::Write;
+    let _nobody_reads = writeln!(std::io::stderr(), "{text}");
 }
 
 fn dispatch(cli: Cli) -> Result<(), CliError> {
@@ -138,9 +143,10 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
                 config.agent.forget_trust(&state_dir)?;
             }
             if new_key {
-                Decommissioned::forget(&state_dir, &*config.agent.keys)?;
-                DeviceRecord::forget(&state_dir)?;
-                config.agent.keys.create(&state_dir)?;
+                new_key::make(&state_dir, &*config.agent.keys)?;
+                say(
+                    "This box has a new key. What it recorded and had not sent, its settings and what it remembered of its sessions were deleted: they were the old device's.",
+                );
             }
             // The agent takes it.
             drop(lock);
@@ -206,7 +212,7 @@ async fn supervise(config: Config, state_dir: StateDir, screen: Screen) -> Resul
 /// Shows the agent's state on the screen and in the status file. How the agent ended is the agent's to say, so this never
 /// ends by itself.
 async fn show(screen: Screen, status_dir: &StateDir, state: &watch::Receiver<AgentState>) {
-    tokio::join!(console::show_enrollment(screen, state.clone()), status::keep_written(status_dir, state.clone()));
+    tokio::join!(console::show(screen, state.clone()), status::keep_written(status_dir, state.clone()));
     std::future::pending().await
 }
 

@@ -29,6 +29,12 @@ impl Clock {
         self.ahead_ms.send_modify(|ahead_ms| *ahead_ms = ahead_ms.saturating_add(by_ms));
     }
 
+    /// Sets it back, as a dead battery does. For tests: an agent never does.
+    pub fn set_back(&self, by: Duration) {
+        let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.ahead_ms.send_modify(|ahead_ms| *ahead_ms = ahead_ms.saturating_sub(by_ms));
+    }
+
     /// How far it was moved on so far, milliseconds.
     #[must_use]
     pub fn moved_ms(&self) -> i64 {

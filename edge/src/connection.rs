@@ -2,13 +2,17 @@
 
 use crate::client_tls::ClientTls;
 use crate::dialer::Dialer;
+use crate::facts::clip;
 use crate::identity::{SigningError, own_failure};
+use crate::link::transport::with_sources;
 use crate::server_address::ServerAddress;
 use crate::tasks::Tasks;
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
+use kaliun_types::limits::REASON_MESSAGE_MAX_BYTES;
+use rustls::CertificateError;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -80,11 +84,38 @@ pub enum DialError {
     },
 }
 
+/// Why a server that is there is not taken for the box's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerProblem {
+    /// No authority that the box believes vouches for it.
+    Untrusted,
+    /// Its certificate is not valid at the time that the box goes by. Whose it is was not looked at then.
+    NotValidNow {
+        /// That time. Milliseconds since the Unix epoch.
+        at_ms: i64,
+    },
+}
+
 impl DialError {
+    /// What is wrong with the server, where that is why.
+    #[must_use]
+    pub fn server_problem(&self) -> Option<ServerProblem> {
+        let rustls::Error::InvalidCertificate(problem) = self.tls_error()? else {
+            return None;
+        };
+        if let CertificateError::ExpiredContext { time, .. } | CertificateError::NotValidYetContext { time, .. } =
+            problem
+        {
+            let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+            return Some(ServerProblem::NotValidNow { at_ms: seconds.saturating_mul(1_000) });
+        }
+        Some(ServerProblem::Untrusted)
+    }
+
     /// Whether the other side is there but is not who the box trusts.
     #[must_use]
     pub fn is_untrusted_server(&self) -> bool {
-        matches!(self.tls_error(), Some(rustls::Error::InvalidCertificate(_)))
+        self.server_problem().is_some()
     }
 
     /// What the box's own key said, where it was the key that failed.
@@ -97,6 +128,25 @@ impl DialError {
         let Self::Tls { source, .. } = self else { return None };
         source.get_ref()?.downcast_ref()
     }
+
+    /// What went wrong, for a person.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let sentence = match self.server_problem() {
+            Some(ServerProblem::NotValidNow { at_ms }) => format!(
+                "This box's clock says {}, or it was told so; at that time the control plane's certificate is not valid.",
+                utc(at_ms)
+            ),
+            Some(ServerProblem::Untrusted) | None => with_sources(self),
+        };
+        clip(&sentence, REASON_MESSAGE_MAX_BYTES).to_owned()
+    }
+}
+
+/// A time as a person reads it.
+fn utc(at_ms: i64) -> String {
+    x509_parser::time::ASN1Time::from_timestamp(at_ms / 1_000)
+        .map_or_else(|_| "a time that no calendar has".to_owned(), |at| format!("{at} UTC"))
 }
 
 impl Connection {
@@ -179,5 +229,37 @@ impl tower::Service<Request<tonic::body::Body>> for Http2Service {
 
     fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
         Box::pin(self.sender.send_request(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::pki_types::UnixTime;
+
+    fn refused(error: CertificateError) -> DialError {
+        let source = io::Error::other(rustls::Error::InvalidCertificate(error));
+        DialError::Tls { address: "fleet.example:8443".to_owned(), source }
+    }
+
+    #[test]
+    fn a_wrong_clock_is_told_from_a_wrong_server() {
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let time = at(1_900_000_000);
+        for error in [
+            CertificateError::ExpiredContext { time, not_after: at(1_800_000_000) },
+            CertificateError::NotValidYetContext { time, not_before: at(2_000_000_000) },
+        ] {
+            let error = refused(error);
+            assert_eq!(error.server_problem(), Some(ServerProblem::NotValidNow { at_ms: 1_900_000_000_000 }));
+            assert!(error.sentence().contains("clock says Mar 17 17:46:40 2030"), "{}", error.sentence());
+        }
+        let error = refused(CertificateError::UnknownIssuer);
+        assert_eq!(error.server_problem(), Some(ServerProblem::Untrusted));
+        assert!(error.sentence().contains("cannot secure the connection to fleet.example:8443"));
+        let unreachable = DialError::TimedOut { address: String::new() };
+        assert_eq!((unreachable.server_problem(), unreachable.is_untrusted_server()), (None, false));
+        // No time leads astray.
+        assert!(!utc(i64::MAX).is_empty() && !utc(i64::MIN).is_empty());
     }
 }

@@ -1,16 +1,18 @@
-//! What a person in front of the box sees while somebody has to say yes: the code, its QR, and the key's fingerprint.
+//! What a person in front of the box sees: while somebody has to say yes the code, its QR, and the key's fingerprint; later why the box
+//! is not connected, where somebody has to act, and that it is over.
 //!
 //! A code and its check characters prove that somebody stands there. So they go to a terminal alone: what a service writes to its
 //! standard output is kept in a journal and read from afar.
 
-use crate::agent_state::{AgentState, EnrollmentState};
-use kaliun_types::reason::ReasonCode;
-use qrcode::QrCode;
-use qrcode::render::unicode::Dense1x2;
+mod teller;
+mod text;
+
+use crate::agent_state::AgentState;
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use teller::Teller;
 use tokio::sync::watch;
 
 /// Where the box's screen is.
@@ -48,25 +50,23 @@ impl Screen {
         }
     }
 
-    fn text(&self, enrollment: &EnrollmentState) -> Option<String> {
+    /// Whether somebody stands before it.
+    fn is_seen(&self) -> bool {
         match self {
-            Self::Terminal | Self::Device(_) => screen(enrollment),
-            Self::Unseen => without_secrets(enrollment),
+            Self::Terminal | Self::Device(_) => true,
+            Self::Unseen => false,
         }
     }
 }
 
-/// Shows each new state of the enrolment until the agent ends.
-pub async fn show_enrollment(mut on: Screen, mut state: watch::Receiver<AgentState>) {
-    let mut shown = EnrollmentState::Asking;
+/// Shows what is new until the agent ends.
+pub async fn show(mut on: Screen, mut state: watch::Receiver<AgentState>) {
+    let mut teller = Teller::new(on.is_seen());
     loop {
-        let now = state.borrow_and_update().enrollment.clone();
-        if now != shown {
-            if let Some(text) = on.text(&now) {
-                // A closed terminal is no reason to end.
-                let _unseen = on.write(&text);
-            }
-            shown = now;
+        let text = teller.hear(&state.borrow_and_update());
+        if let Some(text) = text {
+            // A closed terminal is no reason to end.
+            let _unseen = on.write(&text);
         }
         if state.changed().await.is_err() {
             return;
@@ -84,141 +84,11 @@ pub fn write_out(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// What to show for a state to whoever stands there.
-fn screen(enrollment: &EnrollmentState) -> Option<String> {
-    match enrollment {
-        EnrollmentState::Asking => None,
-        EnrollmentState::Failed { reason, message, tries_again } => Some(failed(reason, message, *tries_again)),
-        EnrollmentState::Enrolled { device_id, name, .. } => Some(format!("Enrolled as {name} ({device_id}).\n")),
-        EnrollmentState::Decommissioned { name, is_wiped, .. } => Some(out_of_service(name, *is_wiped)),
-        EnrollmentState::Pending { claim_code, fingerprint, .. } if claim_code.is_empty() => {
-            Some(format!("\n  This box waits for an operator's approval.\n  Key fingerprint  {fingerprint}\n\n"))
-        }
-        // The code is in use: what counts now are the check characters.
-        EnrollmentState::Pending { claim_code, fingerprint, check, .. } if !check.is_empty() => Some(format!(
-            "\n  Somebody entered the code {} of this box.\n  If it was you, type these characters there. If it was not, tell nobody.\n\n  Check characters {}\n  Key fingerprint  {fingerprint}\n\n",
-            claim_code.as_str(),
-            check.as_str(),
-        )),
-        EnrollmentState::Pending { claim_code, claim_url, fingerprint, .. } => {
-            let qr = QrCode::new(claim_url.as_str())
-                .map(|code| code.render::<Dense1x2>().quiet_zone(true).build())
-                .unwrap_or_default();
-            Some(format!(
-                "\n{qr}\n\n  Claim this box   {}\n  Claim code       {}\n  Key fingerprint  {fingerprint}\n\n",
-                claim_url.as_str(),
-                claim_code.as_str(),
-            ))
-        }
-    }
-}
-
-/// What a service says of a state: no code, no check characters, and nothing that leads to them.
-fn without_secrets(enrollment: &EnrollmentState) -> Option<String> {
-    match enrollment {
-        EnrollmentState::Pending { claim_code, check, .. } if !claim_code.is_empty() => {
-            let what = if check.is_empty() {
-                "This box waits to be claimed. Its code is shown on a terminal alone"
-            } else {
-                "Somebody entered the code of this box. Its check characters are shown on a terminal alone"
-            };
-            Some(format!(
-                "{what}: give its device with --console, such as /dev/tty1, or run the agent in a terminal.\n"
-            ))
-        }
-        EnrollmentState::Asking
-        | EnrollmentState::Pending { .. }
-        | EnrollmentState::Enrolled { .. }
-        | EnrollmentState::Decommissioned { .. }
-        | EnrollmentState::Failed { .. } => screen(enrollment),
-    }
-}
-
-/// Takes the place of a code that counts no more.
-fn failed(reason: &str, message: &str, tries_again: bool) -> String {
-    // Words from outside do not steer a terminal.
-    let message: String = message.chars().filter(|character| !character.is_control()).collect();
-    let next_step = ReasonCode::from_code(reason).map_or("See the agent's log.", ReasonCode::next_step);
-    let goes_on = if tries_again {
-        "The box tries again by itself."
-    } else {
-        "Then start the agent again; left running, it looks again within an hour."
-    };
-    format!(
-        "\n  This box is not enrolled. A code that was shown before may not count any more.\n  {message} ({reason})\n\n  {next_step}\n  {goes_on}\n\n"
-    )
-}
-
-/// What stands on the screen of a box that was taken out of service, and how it comes back.
-fn out_of_service(name: &str, is_wiped: bool) -> String {
-    let name = if name.is_empty() { "This box".to_owned() } else { format!("This box, {name},") };
-    let wiped = if is_wiped {
-        "It has deleted its key, its certificate and what it had recorded."
-    } else {
-        "It keeps its key, which counts for nothing any more."
-    };
-    format!(
-        "\n  {name} was taken out of service.\n  {wiped}\n\n  To use it again, stop the agent and enrol the box anew:\n    kaliun-edge enroll --new-key\n\n"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shown::Shown;
-
-    #[test]
-    fn the_screen_shows_code_url_fingerprint_and_qr() {
-        let pending = EnrollmentState::Pending {
-            claim_code: "ACDE3467".to_owned().into(),
-            claim_url: "http://127.0.0.1:8080/claim?code=ACDE3467".to_owned().into(),
-            expires_at_ms: 0,
-            fingerprint: "0011 2233 4455 6677".to_owned(),
-            check: Shown::default(),
-        };
-        let text = screen(&pending).unwrap();
-        for part in ["ACDE3467", "/claim?code=", "0011 2233 4455 6677", "█"] {
-            assert!(text.contains(part), "{part} is missing in {text}");
-        }
-        assert!(!text.contains("Check characters"), "nobody has entered the code yet: {text}");
-        let entered = EnrollmentState::Pending {
-            claim_code: "ACDE3467".to_owned().into(),
-            claim_url: "http://127.0.0.1:8080/claim?code=ACDE3467".to_owned().into(),
-            expires_at_ms: 0,
-            fingerprint: "0011 2233 4455 6677".to_owned(),
-            check: "K7M4".to_owned().into(),
-        };
-        // Neither a service's output nor a log has any of it.
-        for state in [&pending, &entered] {
-            let (said, logged) = (without_secrets(state).unwrap(), format!("{state:?}"));
-            assert!(said.contains("--console"), "{said}");
-            for secret in ["ACDE3467", "K7M4", "claim?code", "█"] {
-                assert!(!said.contains(secret) && !logged.contains(secret), "{said} {logged}");
-            }
-        }
-        let text = screen(&entered).unwrap();
-        for part in ["ACDE3467", "Check characters K7M4", "0011 2233 4455 6677"] {
-            assert!(text.contains(part), "{part} is missing in {text}");
-        }
-        assert_eq!(screen(&EnrollmentState::Asking), None);
-        let failed = EnrollmentState::Failed {
-            reason: "enrollment.check_failed".to_owned(),
-            message: "Too many\u{1b}[2J wrong checks.".to_owned(),
-            tries_again: true,
-        };
-        let text = screen(&failed).unwrap();
-        for part in ["not enrolled", "wrong checks. (enrollment.check_failed)", "use the new code", "tries again"] {
-            assert!(text.contains(part), "{part} is missing in {text}");
-        }
-        assert!(!text.contains('\u{1b}'), "{text:?}");
-        assert_eq!(without_secrets(&failed), Some(text));
-        let over = |is_wiped| EnrollmentState::Decommissioned { name: "cellar".to_owned(), at_ms: 0, is_wiped };
-        let text = screen(&over(true)).unwrap();
-        for part in ["cellar", "was taken out of service", "has deleted its key", "kaliun-edge enroll --new-key"] {
-            assert!(text.contains(part), "{part} is missing in {text}");
-        }
-        assert!(screen(&over(false)).unwrap().contains("keeps its key"));
-    }
+    use crate::agent_state::{EnrollmentState, LinkState};
+    use std::time::Duration;
 
     #[test]
     fn a_device_is_a_screen() {
@@ -227,16 +97,42 @@ mod tests {
         assert!(Screen::open(Some(&path)).is_err(), "a device is not made");
         std::fs::write(&path, "before\n").unwrap();
         let mut device = Screen::open(Some(&path)).unwrap();
-        let approval = EnrollmentState::Pending {
-            claim_code: "ACDE3467".to_owned().into(),
-            claim_url: Shown::default(),
-            expires_at_ms: 0,
-            fingerprint: String::new(),
-            check: Shown::default(),
+        device.write("after\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "before\nafter\n");
+    }
+
+    #[tokio::test]
+    async fn what_is_new_goes_to_the_screen_as_it_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tty");
+        std::fs::write(&path, "").unwrap();
+        let seen = || std::fs::read_to_string(&path).unwrap();
+        let enrolled = EnrollmentState::Enrolled {
+            device_id: "018f3c1e-7d2a-7c3b-9f10-2b6f0c9a5d11".to_owned(),
+            name: "cellar".to_owned(),
+            certificate_begins_at_ms: 0,
+            certificate_expires_at_ms: 0,
         };
-        let text = device.text(&approval).unwrap();
-        device.write(&text).unwrap();
-        let seen = std::fs::read_to_string(&path).unwrap();
-        assert!(seen.starts_with("before\n") && seen.contains("ACDE3467"), "{seen}");
+        let (sender, receiver) = watch::channel(AgentState { enrollment: enrolled, ..AgentState::default() });
+        let shows = async |text: &str| {
+            let shown = async {
+                while !seen().ends_with(text) {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(10), shown).await.unwrap_or_else(|_| panic!("{text}: {}", seen()));
+        };
+        let told = async {
+            shows("Enrolled as cellar (018f3c1e-7d2a-7c3b-9f10-2b6f0c9a5d11).\n").await;
+            let (reason, message) = ("peer.device_revoked".to_owned(), "Somebody revoked it.".to_owned());
+            sender.send_modify(|state| {
+                state.link = LinkState::Stopped { reason, message, since_ms: 0, next_try_at_ms: Some(1) };
+            });
+            shows("The box looks again within an hour.\n\n").await;
+            sender.send_modify(|state| state.link = LinkState::Online { epoch: 1, since_ms: 0 });
+            shows("connected again.\n").await;
+            drop(sender);
+        };
+        tokio::join!(show(Screen::open(Some(&path)).unwrap(), receiver), told);
     }
 }

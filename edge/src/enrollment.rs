@@ -3,8 +3,10 @@
 //! The only call over an unverified connection is `GetTrustBundle`; what comes is checked against the hash the box was
 //! given. Everything else goes over a verified one.
 
+mod learning;
 mod retry;
 
+pub use learning::TrustError;
 pub(crate) use retry::is_about_token;
 pub use retry::{EnrollmentDecision, decide};
 
@@ -15,11 +17,11 @@ use crate::identity::{DeviceRecord, IdentityError, IdentityKey, InvalidDeviceRec
 use crate::refusal::Refusal;
 use crate::server_address::ServerAddress;
 use crate::shown::Shown;
-use crate::trust::{TrustChain, UntrustedChain};
+use crate::trust::TrustChain;
 use kaliun_proto::enrollment::v1::enroll_request::{Begin, Proof, Reveal, Step as Request};
 use kaliun_proto::enrollment::v1::enroll_response::{Issued, Pending, Refused, Step as Response};
 use kaliun_proto::enrollment::v1::enrollment_service_client::EnrollmentServiceClient;
-use kaliun_proto::enrollment::v1::{EnrollRequest, EnrollResponse, GetTrustBundleRequest};
+use kaliun_proto::enrollment::v1::{EnrollRequest, EnrollResponse};
 use kaliun_proto::telemetry::v1::Facts;
 use kaliun_types::claim_check::{self, CheckCharacters, CheckParts};
 use kaliun_types::secret::SecretText;
@@ -39,7 +41,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A stream that waits for a person is begun again after this time: the connection under it may be dead without a word,
 /// and a new one gets the same pending enrolment or its certificate.
 const PENDING_TIMEOUT: Duration = Duration::from_secs(300);
-/// Largest answer, bytes: a trust chain of 64 bundles stays far below.
+/// Largest answer, bytes: a trust chain of 128 bundles, the most there are, has less than 200 kB with two authorities in each.
 const ANSWER_MAX_BYTES: usize = 1024 * 1024;
 
 /// Enrolment did not come to its end this time.
@@ -51,9 +53,9 @@ pub enum EnrollmentError {
     /// TLS could not be set up.
     #[error(transparent)]
     Tls(#[from] TlsSetupError),
-    /// The server's bundles do not hold.
+    /// No trust bundles were learned.
     #[error(transparent)]
-    Trust(#[from] UntrustedChain),
+    Trust(#[from] TrustError),
     /// The key could not be used.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -70,7 +72,7 @@ pub enum EnrollmentError {
         /// Whether the box may try again by itself, and after how long.
         retry_after: Option<Duration>,
     },
-    /// A call ended with a status.
+    /// A call to a server that the box has verified ended with a status.
     #[error("the enrolment call ended: {0}")]
     Call(Refusal),
     /// The server broke the protocol.
@@ -104,13 +106,17 @@ impl EnrollmentError {
         match self {
             Self::Refused { message, .. } => message.clone(),
             Self::Call(refusal) => refusal.message.clone(),
-            Self::Dial(_)
-            | Self::Tls(_)
+            Self::Dial(error) | Self::Trust(TrustError::Dial(error)) => error.sentence(),
+            Self::Tls(_)
             | Self::Trust(_)
             | Self::Identity(_)
             | Self::Certificate(_)
             | Self::Protocol(_)
-            | Self::TimedOut => crate::link::transport::with_sources(self),
+            | Self::TimedOut => {
+                // What a library quotes of the other end may be long.
+                let sentence = crate::link::transport::with_sources(self);
+                crate::facts::clip(&sentence, kaliun_types::limits::REASON_MESSAGE_MAX_BYTES).to_owned()
+            }
         }
     }
 }
@@ -144,29 +150,6 @@ pub struct Enrollment<'a> {
 }
 
 impl Enrollment<'_> {
-    /// Gets the chain of trust bundles, or what is new in it. `held` is what the box trusts already.
-    ///
-    /// # Errors
-    /// The server cannot be reached or its bundles do not hold.
-    pub async fn learn_trust(
-        &self,
-        first_hash: [u8; 32],
-        held: Option<TrustChain>,
-    ) -> Result<TrustChain, EnrollmentError> {
-        let connection = Connection::open(self.dialer, self.address, self.dialer.unverified()?).await?;
-        let from_version = held.as_ref().map_or(0, TrustChain::version);
-        let call =
-            async { client(&connection).get_trust_bundle(GetTrustBundleRequest { from_version }).await.map_err(ended) };
-        let bundles = answer_in_time(call).await?.into_inner().bundles;
-        match held {
-            None => Ok(TrustChain::begin(first_hash, bundles)?),
-            Some(mut chain) => {
-                chain.extend(bundles)?;
-                Ok(chain)
-            }
-        }
-    }
-
     /// Proves the key and waits for the certificate. `on_pending` is told whenever a person has to say yes.
     ///
     /// # Errors
@@ -304,6 +287,7 @@ pub(crate) async fn answer_in_time<T>(
     tokio::time::timeout(ANSWER_TIMEOUT, call).await.unwrap_or(Err(EnrollmentError::TimedOut))
 }
 
+/// For calls to a server that the box has verified: reason, sentence and hint of the status count.
 pub(crate) fn ended(status: Status) -> EnrollmentError {
     EnrollmentError::Call(Refusal::from_status(&status))
 }

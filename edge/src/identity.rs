@@ -42,6 +42,8 @@ pub struct Identity {
     pub record: Option<DeviceRecord>,
     /// The next certificate, until a session has begun with it. The one before is kept so long.
     pub candidate: Option<DeviceRecord>,
+    /// What the box was given to know its server by.
+    trust_hash: Option<[u8; 32]>,
     kept: Kept,
 }
 
@@ -52,11 +54,23 @@ impl Identity {
     /// The folder or the key cannot be used. A key is never replaced by itself: that would make this box a stranger.
     pub fn load_or_create(keys: &dyn KeyStore, state: &StateDir) -> Result<Self, IdentityError> {
         let key = IdentityKey::load_or_create(keys, state)?;
-        let record = DeviceRecord::load(state, &key)?;
-        let candidate = DeviceRecord::load_candidate(state, &key)?;
+        let record = DeviceRecord::load(state, &key);
+        let candidate = DeviceRecord::load_candidate(state, &key);
         let candidate =
             candidate.filter(|next| record.as_ref().is_some_and(|record| record.device_id == next.device_id));
-        Ok(Self { key, record, candidate, kept: Kept::Stored })
+        let trust_hash = DeviceRecord::trust_hash(state);
+        Ok(Self { key, record, candidate, trust_hash, kept: Kept::Stored })
+    }
+
+    /// Keeps beside the record what the box was given to know its server by, so that it needs neither its bundles nor its token for that.
+    pub(crate) fn keep_trust_hash(&mut self, state: &StateDir, hash: [u8; 32]) {
+        if self.trust_hash != Some(hash) {
+            self.trust_hash = Some(hash);
+            if self.record.is_some() {
+                self.kept.changed();
+                self.keep(state);
+            }
+        }
     }
 
     /// What the next session shows: the candidate, where there is one.
@@ -120,7 +134,7 @@ impl Identity {
     /// The record first: where the candidate's file cannot be changed any more, the same certificate is at worst committed once more.
     fn store(&self, state: &StateDir) -> Result<(), StateDirError> {
         if let Some(record) = &self.record {
-            record.store(state)?;
+            record.store(state, self.trust_hash)?;
         }
         match &self.candidate {
             Some(candidate) => candidate.store_candidate(state),

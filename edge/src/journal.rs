@@ -192,7 +192,7 @@ impl Journal {
         self.samples.into_inner().unwrap_or_else(PoisonError::into_inner).close()
     }
 
-    /// Deletes what was recorded. No journal may be open on the folder.
+    /// Deletes what was recorded. A journal that is open on the folder takes nothing any more.
     ///
     /// # Errors
     /// It cannot be removed.

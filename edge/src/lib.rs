@@ -22,6 +22,7 @@ pub mod journal;
 mod kept;
 pub mod link;
 mod measuring;
+pub mod new_key;
 mod published;
 pub mod recovery;
 pub mod refusal;

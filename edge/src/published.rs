@@ -32,7 +32,7 @@ impl Published {
         let reason = ReasonCode::PeerIdentityWipe;
         self.enrollment(EnrollmentState::Decommissioned { name, at_ms, is_wiped: true });
         let (reason, message) = (reason.code().to_owned(), reason.next_step().to_owned());
-        self.link(LinkState::Stopped { reason, message, since_ms: at_ms });
+        self.link(LinkState::Stopped { reason, message, since_ms: at_ms, next_try_at_ms: None });
     }
 
     /// The life of the certificate that the box has; none before it has one.

@@ -21,7 +21,7 @@ pub(crate) struct Remembered {
 impl Remembered {
     /// Reads it. What cannot be understood is not remembered.
     pub(crate) fn load(state: &StateDir) -> Self {
-        let content = state.read(FILE).ok().flatten().and_then(|content| String::from_utf8(content).ok());
+        let content = state.read_if_possible(FILE).and_then(|content| String::from_utf8(content).ok());
         content.map(|content| Self::parse(&content)).unwrap_or_default()
     }
 

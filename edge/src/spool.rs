@@ -15,6 +15,7 @@ mod meta;
 mod record;
 mod segment;
 
+use crate::link::transport::with_sources;
 use crate::state_dir::{StateDir, StateDirError};
 use meta::Meta;
 use segment::{Cursor, Segment};
@@ -129,7 +130,16 @@ impl Spool {
     /// # Errors
     /// The folder cannot be read or written.
     pub fn open(folder: StateDir, limits: SpoolLimits, boot_id: &str) -> Result<Self, SpoolError> {
-        let Some(mut meta) = Meta::load(&folder)? else {
+        let held = match Meta::load(&folder) {
+            Ok(held) => held,
+            Err(error) => {
+                tracing::error!(error = %with_sources(&error), "the spool's description cannot be read, a new spool begins");
+                // Could it be read again later, it would give out once more the numbers of the records that are removed now.
+                Meta::forget(&folder)?;
+                None
+            }
+        };
+        let Some(mut meta) = held else {
             segment::remove_all(folder.path()).map_err(|source| SpoolError::Segment { operation: "remove", source })?;
             let meta = Meta::begin(boot_id);
             let segments = VecDeque::new();
@@ -138,7 +148,7 @@ impl Spool {
         let scan =
             segment::open_all(folder.path()).map_err(|source| SpoolError::Segment { operation: "scan", source })?;
         let last_written = scan.segments.back().map_or(0, |segment| segment.last).max(meta.acknowledged);
-        if meta.boot_id != boot_id {
+        if meta.boot_id != boot_id || scan.is_unsure {
             meta.next_floor = meta.next_floor.max(meta.reserved + 1);
             boot_id.clone_into(&mut meta.boot_id);
         }
@@ -322,7 +332,7 @@ impl Spool {
     fn store_meta_if_possible(&self) -> bool {
         let stored = self.meta.store(&self.folder);
         if let Err(error) = &stored {
-            tracing::warn!(error = %crate::link::transport::with_sources(error), "the spool's description cannot be written");
+            tracing::warn!(error = %with_sources(error), "the spool's description cannot be written");
         }
         stored.is_ok()
     }

@@ -1,12 +1,14 @@
 //! The folder that is a box's identity and memory: mode 0700, its files 0600, each replaced as a whole.
 
+use crate::link::transport::with_sources;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Largest file that is read back, bytes: 64 trust bundles of 64 kB do not occur, a dozen do.
+/// Largest file, bytes. The largest is a trust chain: 128 bundles, the most there are, take less than 200 kB with two authorities in each. 128 of
+/// the largest that a bundle may be do not fit; such a chain counts until a restart, and the one stored before it then.
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
 /// Whether writes are forced to the disk.
@@ -46,11 +48,18 @@ impl StateDir {
     /// # Errors
     /// The folder cannot be made or its mode cannot be set.
     pub fn open(root: &Path, durability: Durability) -> Result<Self, StateDirError> {
+        let grown = folders_that_grow(root);
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(root)
             .map_err(|source| failure("create", root, source))?;
+        if durability == Durability::Disk {
+            // A power cut must not take the folder's name away with all that was forced to disk below it.
+            for folder in &grown {
+                sync(folder)?;
+            }
+        }
         let mode = fs::metadata(root).map_err(|source| failure("read", root, source))?.permissions().mode();
         if mode & 0o077 != 0 {
             fs::set_permissions(root, fs::Permissions::from_mode(0o700))
@@ -109,19 +118,31 @@ impl StateDir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(failure("read", &path, source)),
             Ok(metadata) if metadata.len() > FILE_MAX_BYTES => {
-                return Err(failure("read", &path, io::Error::other("it is larger than 1 MB")));
+                return Err(failure("read", &path, too_large()));
             }
             Ok(_) => {}
         }
         fs::read(&path).map(Some).map_err(|source| failure("read", &path, source))
     }
 
+    /// Reads a file that the box can do without. One that cannot be read counts as none: a bad block must not take a box off its fleet.
+    #[must_use]
+    pub fn read_if_possible(&self, name: &str) -> Option<Vec<u8>> {
+        self.read(name).unwrap_or_else(|error| {
+            tracing::error!(error = %with_sources(&error), "the file counts as none");
+            None
+        })
+    }
+
     /// Replaces a file as a whole: after a crash there is the old content or the new one.
     ///
     /// # Errors
-    /// It cannot be written, forced to disk or moved into place.
+    /// It is larger than 1 MB, so that it could not be read back, or it cannot be written, forced to disk or moved into place.
     pub fn write(&self, name: &str, content: &[u8]) -> Result<(), StateDirError> {
         let path = self.root.join(name);
+        if content.len() as u64 > FILE_MAX_BYTES {
+            return Err(failure("write", &path, too_large()));
+        }
         let temporary = self.root.join(format!("{name}.new"));
         self.write_temporary(&temporary, content).map_err(|source| failure("write", &temporary, source))?;
         fs::rename(&temporary, &path).map_err(|source| failure("replace", &path, source))?;
@@ -159,9 +180,7 @@ impl StateDir {
     pub fn sync_folder(&self) -> Result<(), StateDirError> {
         match self.durability {
             Durability::PageCache => Ok(()),
-            Durability::Disk => File::open(&self.root)
-                .and_then(|folder| folder.sync_all())
-                .map_err(|source| failure("sync", &self.root, source)),
+            Durability::Disk => sync(&self.root),
         }
     }
 
@@ -173,6 +192,23 @@ impl StateDir {
             Durability::PageCache => Ok(()),
         }
     }
+}
+
+/// The folders that get a new name in them when a folder is made with all that is missing above it, the lowest first.
+fn folders_that_grow(root: &Path) -> Vec<PathBuf> {
+    let missing = root.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+    let parents = missing.filter_map(Path::parent);
+    // What is not below anything is below where the process is.
+    parents.map(|parent| if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent.to_owned() }).collect()
+}
+
+/// Forces the names in a folder to the disk.
+fn sync(folder: &Path) -> Result<(), StateDirError> {
+    File::open(folder).and_then(|opened| opened.sync_all()).map_err(|source| failure("sync", folder, source))
+}
+
+fn too_large() -> io::Error {
+    io::Error::other("it is larger than 1 MB")
 }
 
 fn failure(operation: &'static str, path: &Path, source: io::Error) -> StateDirError {
@@ -196,6 +232,29 @@ mod tests {
         state.remove("identity").unwrap();
         state.remove("identity").unwrap();
         assert_eq!(state.read("identity").unwrap(), None);
+    }
+
+    #[test]
+    fn nothing_is_written_that_could_not_be_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path(), Durability::PageCache).unwrap();
+        let largest = vec![7; usize::try_from(FILE_MAX_BYTES).unwrap()];
+        state.write("large", &largest).unwrap();
+        assert_eq!(state.read("large").unwrap().as_ref(), Some(&largest));
+        let error = state.write("large", &[largest.as_slice(), b"x"].concat()).unwrap_err();
+        assert!(with_sources(&error).contains("it is larger than 1 MB"), "{error:?}");
+        assert_eq!(state.read("large").unwrap(), Some(largest), "the old content stays");
+    }
+
+    #[test]
+    fn each_folder_with_a_new_name_in_it_is_forced_to_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("var/lib/box");
+        let grown = [folder.path().join("var/lib"), folder.path().join("var"), folder.path().to_owned()];
+        assert_eq!(folders_that_grow(&root), grown);
+        StateDir::open(&root, Durability::Disk).unwrap();
+        assert_eq!(folders_that_grow(&root), Vec::<PathBuf>::new());
+        assert_eq!(folders_that_grow(Path::new("no-such/box")), [Path::new("no-such"), Path::new(".")]);
     }
 
     #[test]

@@ -99,7 +99,12 @@ pub fn describe(status: &Value, is_running: bool) -> String {
             "offline" => {
                 format!("offline since {}: {} ({})", age("/link/since_ms"), text("/link/message"), text("/link/reason"))
             }
-            "stopped" => format!("stopped: {} ({})", text("/link/message"), text("/link/reason")),
+            "stopped" => {
+                let looks_again = status.pointer("/link/next_try_at_ms").and_then(Value::as_i64);
+                let looks_again = looks_again.map(|at_ms| format!("; looks again in {}", ahead(at_ms - now_ms())));
+                let (message, reason) = (text("/link/message"), text("/link/reason"));
+                format!("stopped: {message} ({reason}){}", looks_again.unwrap_or_default())
+            }
             _ => "starting".to_owned(),
         },
     );
@@ -112,6 +117,13 @@ pub fn describe(status: &Value, is_running: bool) -> String {
     }
     line("written", age("/written_at_ms"));
     lines
+}
+
+fn ahead(milliseconds: i64) -> String {
+    match milliseconds.max(0) / 1000 {
+        seconds @ 0..=119 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds / 60),
+    }
 }
 
 fn ago(milliseconds: i64) -> String {
@@ -153,6 +165,15 @@ mod tests {
         assert!(text.contains("enrolled as cellar"), "{text}");
         assert!(text.contains("offline since 3 min ago: Connection refused (link.lost)"), "{text}");
         assert!(text.contains("not running"), "{text}");
+        let stopped = |next_try_at_ms| {
+            let (reason, message) = ("peer.device_revoked".to_owned(), "Gone.".to_owned());
+            let link = LinkState::Stopped { reason, message, since_ms: 0, next_try_at_ms };
+            write(&state_dir, &AgentState { link, ..state.clone() });
+            describe(&serde_json::from_slice(&state_dir.read(FILE).unwrap().unwrap()).unwrap(), true)
+        };
+        let text = stopped(Some(now_ms() + 59 * 60_000 + 30_000));
+        assert!(text.contains("stopped: Gone. (peer.device_revoked); looks again in 59 min\n"), "{text}");
+        assert!(stopped(None).contains("stopped: Gone. (peer.device_revoked)\n"));
     }
 
     #[test]

@@ -123,14 +123,10 @@ impl TrustChain {
         Ok(())
     }
 
-    /// Reads the stored chain and verifies it again. `None` when there is none.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn load(state: &StateDir) -> Result<Option<Self>, StateDirError> {
-        let Some(content) = state.read(FILE)? else {
-            return Ok(None);
-        };
+    /// Reads the stored chain and verifies it again. `None` when there is none that holds.
+    #[must_use]
+    pub fn load(state: &StateDir) -> Option<Self> {
+        let content = state.read_if_possible(FILE)?;
         let chain = GetTrustBundleResponse::decode(content.as_slice()).ok().and_then(|stored| {
             let first_hash = sha256(&stored.bundles.first()?.bundle);
             Self::begin(first_hash, stored.bundles).ok()
@@ -138,8 +134,8 @@ impl TrustChain {
         if chain.is_none() {
             tracing::warn!("the stored trust bundles do not hold and are asked for again");
         }
-        let known_time = KnownTime::load(state)?;
-        Ok(chain.map(|chain| Self { known_time, kept: Kept::Stored, ..chain }))
+        let known_time = KnownTime::load(state);
+        chain.map(|chain| Self { known_time, kept: Kept::Stored, ..chain })
     }
 
     /// Stores what is not stored yet, in place of any other chain. Where that fails, what was stored last counts after a restart, and the
@@ -158,8 +154,10 @@ impl TrustChain {
     }
 
     fn store(&self, state: &StateDir) -> Result<(), StateDirError> {
-        state.write(FILE, &GetTrustBundleResponse { bundles: self.bundles.clone() }.encode_to_vec())?;
-        self.known_time.store(state)
+        // First what a bundle takes back: the other way round a power cut in between would leave a time that was nonsense beside the bundle
+        // that says so, and no bundle says it twice.
+        self.known_time.store(state)?;
+        state.write(FILE, &GetTrustBundleResponse { bundles: self.bundles.clone() }.encode_to_vec())
     }
 
     /// Forgets all bundles: the box knows no server any more.

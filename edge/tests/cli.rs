@@ -2,8 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn run(arguments: &[&str], state_dir: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_kaliun-edge"))
@@ -46,6 +47,33 @@ fn a_file_with_an_unknown_key_is_refused() {
     let output = run(&["run", "--config", file.to_str().unwrap()], folder.path());
     assert_eq!(output.status.code(), Some(78));
     assert!(String::from_utf8(output.stderr).unwrap().contains("colour"));
+}
+
+/// What a box recorded is the device's that it was.
+#[test]
+fn a_new_key_comes_with_nothing_of_the_old_device_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("identity-key.pem");
+    std::fs::write(&key, "the old one").unwrap();
+    let spool = folder.path().join("spool/samples");
+    std::fs::create_dir_all(&spool).unwrap();
+    std::fs::write(spool.join("00000000000000000001.segment"), "of the old device").unwrap();
+    let hash = "ab".repeat(32);
+    // Nobody listens there, so that it goes on asking until it is ended.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kaliun-edge"))
+        .args(["enroll", "--new-key", "--server", "https://localhost:1", "--trust-hash", &hash, "--log", "error"])
+        .env("KALIUN_EDGE_STATE_DIR", folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut first).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(first.contains("new key") && first.contains("were deleted"), "{first}");
+    assert!(std::fs::read_to_string(&key).unwrap().contains("PRIVATE KEY"));
+    assert!(!spool.join("00000000000000000001.segment").exists());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Whether and when an enrolment is tried again: pure.
 
-use super::EnrollmentError;
+use super::{EnrollmentError, TrustError};
+use crate::connection::ServerProblem;
 use crate::link::state::backoff;
 use kaliun_types::reason::ReasonCode;
 use std::time::Duration;
@@ -24,14 +25,24 @@ pub fn decide(error: &EnrollmentError, attempts: u32, jitter: f64) -> Enrollment
     let soon = backoff(attempts, jitter);
     let later = soon.max(GRAVE_WAIT.mul_f64(1.0 + jitter));
     let (retry_after, reason) = match error {
-        EnrollmentError::Dial(error) if error.is_untrusted_server() => (Some(later), ReasonCode::PeerUnknownIssuer),
-        EnrollmentError::Dial(_) | EnrollmentError::TimedOut => (Some(soon), ReasonCode::LinkLost),
+        EnrollmentError::Dial(error) | EnrollmentError::Trust(TrustError::Dial(error)) => {
+            match error.server_problem() {
+                None => (Some(soon), ReasonCode::LinkLost),
+                Some(ServerProblem::Untrusted) => (Some(later), ReasonCode::PeerServerUntrusted),
+                Some(ServerProblem::NotValidNow { .. }) => (Some(later), ReasonCode::PeerServerNotValidNow),
+            }
+        }
+        EnrollmentError::TimedOut | EnrollmentError::Trust(TrustError::TimedOut) => (Some(soon), ReasonCode::LinkLost),
         EnrollmentError::Protocol(_) | EnrollmentError::Certificate(_) => (Some(later), ReasonCode::LinkProtocolError),
-        EnrollmentError::Tls(_) => (None, ReasonCode::EnrollmentRequestInvalid),
+        EnrollmentError::Tls(_) | EnrollmentError::Trust(TrustError::Tls(_)) => {
+            (None, ReasonCode::EnrollmentRequestInvalid)
+        }
         // Here it only signs.
         EnrollmentError::Identity(_) => (Some(soon), ReasonCode::IdentityKeyFailed),
-        // Somebody else answers under the server's address, or the hash is not this server's.
-        EnrollmentError::Trust(_) => (None, ReasonCode::PeerUnknownIssuer),
+        // Somebody else answers under the server's address, or the hash is not this server's. A stranger's word stops nobody.
+        EnrollmentError::Trust(TrustError::Chain(_) | TrustError::Untold) => {
+            (Some(later), ReasonCode::PeerServerUntrusted)
+        }
         EnrollmentError::Refused { reason, retry_after, .. } => {
             return EnrollmentDecision { retry_after: retry_after.map(|hint| hint.max(soon)), reason: reason.clone() };
         }
@@ -100,6 +111,10 @@ mod tests {
         assert_eq!((decision.retry_after, decision.reason.as_str()), (retry_after, reason), "{error:?}");
     }
 
+    fn chain(problem: UntrustedChain) -> EnrollmentError {
+        EnrollmentError::Trust(TrustError::Chain(problem))
+    }
+
     fn refused(retry_after: Option<Duration>) -> EnrollmentError {
         let reason = "enrollment.busy".to_owned();
         EnrollmentError::Refused { reason, message: String::new(), retry_after }
@@ -135,7 +150,7 @@ mod tests {
     #[test]
     fn newer_bundles_are_asked_for_when_none_of_those_held_helps() {
         assert!(EnrollmentError::Tls(TlsSetupError::Authorities).asks_for_trust());
-        assert!(!EnrollmentError::Trust(UntrustedChain::OtherHash).asks_for_trust());
+        assert!(!chain(UntrustedChain::OtherHash).asks_for_trust());
         assert!(!refused(None).asks_for_trust() && !EnrollmentError::TimedOut.asks_for_trust());
     }
 
@@ -146,7 +161,9 @@ mod tests {
         check(refused(Some(Duration::ZERO)), Some(SECOND), "enrollment.busy");
         let key_failed = IdentityError::from(SigningError::new("busy"));
         check(key_failed.into(), Some(SECOND), "identity.key_failed");
-        check(EnrollmentError::Trust(UntrustedChain::OtherHash), None, "peer.unknown_issuer");
+        check(chain(UntrustedChain::OtherHash), Some(60 * SECOND), "peer.server_untrusted");
+        check(EnrollmentError::Trust(TrustError::Untold), Some(60 * SECOND), "peer.server_untrusted");
+        check(EnrollmentError::Trust(TrustError::TimedOut), Some(SECOND), "link.lost");
         check(EnrollmentError::TimedOut, Some(SECOND), "link.lost");
         check(EnrollmentError::Protocol("x"), Some(60 * SECOND), "link.protocol_error");
         check(call(Code::Unavailable, None, None), Some(SECOND), "link.lost");

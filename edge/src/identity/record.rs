@@ -56,6 +56,9 @@ struct Stored {
     device_id: String,
     name: String,
     certificate_chain: Vec<String>,
+    /// SHA-256 of trust bundle version 1, hexadecimal. Older versions did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trust_hash: Option<String>,
 }
 
 impl DeviceRecord {
@@ -106,19 +109,17 @@ impl DeviceRecord {
 
     /// Reads the record. One that does not fit the key, or cannot be read, counts as none: the box enrols again and gets
     /// its own place back by its key.
-    pub(super) fn load(state: &StateDir, key: &IdentityKey) -> Result<Option<Self>, StateDirError> {
+    pub(super) fn load(state: &StateDir, key: &IdentityKey) -> Option<Self> {
         Self::read(state, key, FILE)
     }
 
     /// Reads the candidate: a certificate that no session has begun with yet. One that does not fit counts as none.
-    pub(super) fn load_candidate(state: &StateDir, key: &IdentityKey) -> Result<Option<Self>, StateDirError> {
+    pub(super) fn load_candidate(state: &StateDir, key: &IdentityKey) -> Option<Self> {
         Self::read(state, key, CANDIDATE_FILE)
     }
 
-    fn read(state: &StateDir, key: &IdentityKey, file: &str) -> Result<Option<Self>, StateDirError> {
-        let Some(content) = state.read(file)? else {
-            return Ok(None);
-        };
+    fn read(state: &StateDir, key: &IdentityKey, file: &str) -> Option<Self> {
+        let content = state.read_if_possible(file)?;
         let record = serde_json::from_slice::<Stored>(&content).ok().and_then(|stored| {
             let decode = |text: &String| data_encoding::BASE64.decode(text.as_bytes()).ok();
             let chain = stored.certificate_chain.iter().map(decode).collect::<Option<Vec<_>>>()?;
@@ -127,30 +128,31 @@ impl DeviceRecord {
         if record.is_none() {
             tracing::warn!(file, "the device record does not fit the identity key and counts for nothing");
         }
-        Ok(record)
+        record
     }
 
-    /// Stores the record in place of any other.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn store(&self, state: &StateDir) -> Result<(), StateDirError> {
-        self.write(state, FILE)
+    /// The hash that the server was known by when the record was stored: a box whose bundles and token are gone begins again from it.
+    pub(crate) fn trust_hash(state: &StateDir) -> Option<[u8; 32]> {
+        let stored = serde_json::from_slice::<Stored>(&state.read_if_possible(FILE)?).ok()?;
+        kaliun_types::join_token::parse_hash(&stored.trust_hash?)
+    }
+
+    /// Stores the record in place of any other, and beside it the hash that the server is known by.
+    pub(super) fn store(&self, state: &StateDir, trust_hash: Option<[u8; 32]>) -> Result<(), StateDirError> {
+        self.write(state, FILE, trust_hash)
     }
 
     /// Stores it as the candidate, in place of any other.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn store_candidate(&self, state: &StateDir) -> Result<(), StateDirError> {
-        self.write(state, CANDIDATE_FILE)
+    pub(super) fn store_candidate(&self, state: &StateDir) -> Result<(), StateDirError> {
+        self.write(state, CANDIDATE_FILE, None)
     }
 
-    fn write(&self, state: &StateDir, file: &str) -> Result<(), StateDirError> {
+    fn write(&self, state: &StateDir, file: &str, trust_hash: Option<[u8; 32]>) -> Result<(), StateDirError> {
         let stored = Stored {
             device_id: self.device_id.to_string(),
             name: self.name.clone(),
             certificate_chain: self.certificate_chain.iter().map(|der| data_encoding::BASE64.encode(der)).collect(),
+            trust_hash: trust_hash.map(|hash| data_encoding::HEXLOWER.encode(&hash)),
         };
         state.write(file, &serde_json::to_vec_pretty(&stored).unwrap_or_default())
     }

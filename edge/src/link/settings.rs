@@ -37,18 +37,16 @@ pub enum Verdict {
 
 impl HeldSettings {
     /// Reads what is stored. Nothing, or nothing that can be understood, is generation 0.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn load(state: &StateDir) -> Result<Self, StateDirError> {
-        let Some(content) = state.read(FILE)? else {
-            return Ok(Self::default());
+    #[must_use]
+    pub fn load(state: &StateDir) -> Self {
+        let Some(content) = state.read_if_possible(FILE) else {
+            return Self::default();
         };
         let stored = Settings::decode(content.as_slice()).ok().and_then(|settings| check(settings).ok());
         if stored.is_none() {
             tracing::warn!("the stored settings cannot be understood and are asked for again");
         }
-        Ok(stored.unwrap_or_default())
+        stored.unwrap_or_default()
     }
 
     /// Stores the settings in place of any other.
@@ -168,11 +166,11 @@ mod tests {
     fn settings_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::open(folder.path(), Durability::PageCache).unwrap();
-        assert_eq!(HeldSettings::load(&state).unwrap().sample_interval(), SAMPLE_INTERVAL_DEFAULT);
+        assert_eq!(HeldSettings::load(&state).sample_interval(), SAMPLE_INTERVAL_DEFAULT);
         held(4, 2000).store(&state).unwrap();
-        let loaded = HeldSettings::load(&state).unwrap();
+        let loaded = HeldSettings::load(&state);
         assert_eq!((loaded.generation(), loaded.sample_interval()), (4, Duration::from_secs(2)));
         state.write(FILE, b"\xff\xff").unwrap();
-        assert_eq!(HeldSettings::load(&state).unwrap(), HeldSettings::default());
+        assert_eq!(HeldSettings::load(&state), HeldSettings::default());
     }
 }

@@ -31,6 +31,11 @@ pub enum Failure {
         /// What went wrong, for a person.
         message: String,
     },
+    /// The server's certificate is not valid at the time that the box goes by.
+    ServerNotValidNow {
+        /// What went wrong, for a person.
+        message: String,
+    },
     /// The box's own certificate or trust cannot be used.
     UnusableIdentity {
         /// What went wrong, for a person.
@@ -129,7 +134,11 @@ pub fn decide(failure: &Failure, attempts: u32, jitter: f64) -> Decision {
         Failure::Idle => Decision::Retry { after: soon, reason: ReasonCode::LinkTimeout },
         Failure::BrokenProtocol { .. } => Decision::Retry { after: later, reason: ReasonCode::LinkProtocolError },
         Failure::UntrustedServer { .. } => {
-            Decision::RefreshTrust { after: soon, reason: ReasonCode::PeerUnknownIssuer }
+            Decision::RefreshTrust { after: soon, reason: ReasonCode::PeerServerUntrusted }
+        }
+        // A newer bundle may help, too: it moves on what a dead clock goes by, and takes back a time that was nonsense.
+        Failure::ServerNotValidNow { .. } => {
+            Decision::RefreshTrust { after: soon, reason: ReasonCode::PeerServerNotValidNow }
         }
         Failure::KeyFailed { .. } => Decision::Retry { after: soon, reason: ReasonCode::IdentityKeyFailed },
         Failure::UnusableIdentity { .. } => Decision::Recover { after: soon, reason: ReasonCode::PeerInvalid },
@@ -216,6 +225,7 @@ impl Failure {
             Self::Unreachable { .. }
             | Self::UntrustedServer { .. }
             | Self::KeyFailed { .. }
+            | Self::ServerNotValidNow { .. }
             | Self::Closed
             | Self::Idle
             | Self::Drained { .. }
@@ -242,6 +252,7 @@ impl Failure {
         match self {
             Self::Unreachable { message }
             | Self::UntrustedServer { message }
+            | Self::ServerNotValidNow { message }
             | Self::UnusableIdentity { message }
             | Self::KeyFailed { message }
             | Self::NotRenewed { message }
@@ -343,7 +354,9 @@ mod tests {
     #[test]
     fn an_unknown_server_leads_to_newer_trust() {
         let failure = Failure::UntrustedServer { message: String::new() };
-        check(failure, 1, Decision::RefreshTrust { after: SECOND, reason: ReasonCode::PeerUnknownIssuer });
+        check(failure, 1, Decision::RefreshTrust { after: SECOND, reason: ReasonCode::PeerServerUntrusted });
+        let failure = Failure::ServerNotValidNow { message: String::new() };
+        check(failure, 1, Decision::RefreshTrust { after: SECOND, reason: ReasonCode::PeerServerNotValidNow });
     }
 
     proptest! {

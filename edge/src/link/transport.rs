@@ -2,15 +2,16 @@
 
 use super::state::Failure;
 use crate::client_tls::ClientTls;
-use crate::connection::{Connection, DialError};
+use crate::connection::{Connection, DialError, ServerProblem};
 use crate::dialer::Dialer;
+use crate::facts::clip;
 use crate::refusal::Refusal;
 use crate::server_address::ServerAddress;
 use kaliun_proto::link::v1::device_message::Message as Outgoing;
 use kaliun_proto::link::v1::link_service_client::LinkServiceClient;
 use kaliun_proto::link::v1::server_message::Message as Incoming;
 use kaliun_proto::link::v1::{DeviceMessage, Hello, ServerMessage, Welcome};
-use kaliun_types::limits::{LINK_MESSAGE_MAX_BYTES, LINK_PROTOCOL};
+use kaliun_types::limits::{LINK_MESSAGE_MAX_BYTES, LINK_PROTOCOL, REASON_MESSAGE_MAX_BYTES};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -98,14 +99,16 @@ fn check(welcome: &Welcome) -> Result<(), Failure> {
 }
 
 fn undialled(error: DialError) -> Failure {
-    let clipped =
-        |error| crate::facts::clip(&with_sources(error), kaliun_types::limits::REASON_MESSAGE_MAX_BYTES).to_owned();
     if let Some(failure) = error.own_failure() {
-        return Failure::KeyFailed { message: clipped(failure) };
+        let message = clip(&with_sources(failure), REASON_MESSAGE_MAX_BYTES).to_owned();
+        return Failure::KeyFailed { message };
     }
-    let is_untrusted = error.is_untrusted_server();
-    let message = clipped(&error);
-    if is_untrusted { Failure::UntrustedServer { message } } else { Failure::Unreachable { message } }
+    let message = error.sentence();
+    match error.server_problem() {
+        None => Failure::Unreachable { message },
+        Some(ServerProblem::Untrusted) => Failure::UntrustedServer { message },
+        Some(ServerProblem::NotValidNow { .. }) => Failure::ServerNotValidNow { message },
+    }
 }
 
 pub(super) fn ended(status: tonic::Status) -> Failure {

@@ -51,6 +51,11 @@ impl Meta {
         }
     }
 
+    /// Forgets the description: what is behind it is another spool from here on.
+    pub(super) fn forget(folder: &StateDir) -> Result<(), StateDirError> {
+        folder.remove(FILE)
+    }
+
     pub(super) fn store(&self, folder: &StateDir) -> Result<(), StateDirError> {
         let content = serde_json::to_vec(self).unwrap_or_default();
         folder.write(FILE, &content)

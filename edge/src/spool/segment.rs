@@ -49,6 +49,8 @@ pub(super) struct Scan {
     pub(super) segments: VecDeque<Segment>,
     /// Ends that were cut off: each was a record at least, and is counted as one.
     pub(super) lost: u64,
+    /// A segment could not be read and is gone: nobody knows which numbers were in it.
+    pub(super) is_unsure: bool,
 }
 
 impl Segment {
@@ -135,7 +137,17 @@ pub(super) fn open_all(folder: &Path) -> io::Result<Scan> {
     let mut scan = Scan::default();
     let mut last = 0;
     for path in segment_paths(folder)? {
-        let (segment, was_cut) = open_one(&path, last)?;
+        let content = match fs::read(&path) {
+            Ok(content) => content,
+            Err(error) => {
+                tracing::error!(path = %path.display(), %error, "a spool segment cannot be read and is dropped");
+                fs::remove_file(&path)?;
+                scan.lost += 1;
+                scan.is_unsure = true;
+                continue;
+            }
+        };
+        let (segment, was_cut) = open_one(&path, &content, last)?;
         scan.lost += u64::from(was_cut);
         let Some(segment) = segment else {
             fs::remove_file(&path)?;
@@ -167,13 +179,11 @@ fn segment_paths(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Reads a segment through and cuts it behind its last whole record. `None` when it holds none; the flag says that
 /// something was cut off.
-fn open_one(path: &Path, last_before: u64) -> io::Result<(Option<Segment>, bool)> {
-    let mut content = Vec::new();
-    File::open(path)?.read_to_end(&mut content)?;
+fn open_one(path: &Path, content: &[u8], last_before: u64) -> io::Result<(Option<Segment>, bool)> {
     let mut first = None;
     let mut last = last_before;
     let mut records = 0;
-    let mut rest = content.as_slice();
+    let mut rest = content;
     while let Some(found) = record::decode(rest) {
         if found.sequence <= last {
             break;

@@ -49,6 +49,51 @@ fn records_come_back_in_order_until_acknowledged() {
     assert_eq!(spool.position().pending(), 20);
 }
 
+/// A file that is there and cannot be read, whoever runs the test.
+fn make_unreadable(path: &Path) {
+    std::fs::remove_file(path).unwrap();
+    std::os::unix::fs::symlink(path, path).unwrap();
+}
+
+#[test]
+fn a_description_that_cannot_be_read_is_followed_by_another_spool() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = open(folder.path(), LIMITS, "boot");
+    for number in 1..=9_u8 {
+        spool.append(&[number]).unwrap();
+    }
+    let before = spool.position().spool_id;
+    drop(spool);
+    let description = folder.path().join("spool.json");
+    make_unreadable(&description);
+    let spool = open(folder.path(), LIMITS, "boot");
+    assert_ne!(spool.position().spool_id, before);
+    // Even when nothing was recorded since, it does not come back with numbers whose records are gone.
+    assert!(std::fs::symlink_metadata(&description).is_err());
+    drop(spool);
+    let mut spool = open(folder.path(), LIMITS, "boot");
+    assert_ne!(spool.position().spool_id, before);
+    assert_eq!(spool.append(b"x").unwrap(), 1);
+    assert_eq!(all(&mut spool), [(1, b"x".to_vec())]);
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_is_counted_and_none_of_its_numbers_comes_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = open(folder.path(), LIMITS, "boot");
+    for number in 1..=9_u8 {
+        spool.append(&[number; 100]).unwrap();
+    }
+    let before = all(&mut spool);
+    drop(spool);
+    make_unreadable(&newest_segment(folder.path()));
+    let mut spool = open(folder.path(), LIMITS, "boot");
+    assert_eq!(spool.position().dropped, 1);
+    let kept = all(&mut spool);
+    assert!(!kept.is_empty() && before.starts_with(&kept), "{kept:?}");
+    assert_eq!(spool.append(b"x").unwrap(), RESERVED_BLOCK + 1);
+}
+
 #[test]
 fn the_end_of_the_process_loses_nothing_and_repeats_no_number() {
     let folder = tempfile::tempdir().unwrap();

@@ -27,10 +27,10 @@ pub(super) struct KnownTime {
 
 impl KnownTime {
     /// Reads it. What cannot be read counts as none.
-    pub(super) fn load(state: &StateDir) -> Result<Self, StateDirError> {
-        let content = state.read(FILE)?;
+    pub(super) fn load(state: &StateDir) -> Self {
+        let content = state.read_if_possible(FILE);
         let told_ms = content.and_then(|content| String::from_utf8(content).ok()?.trim().parse().ok()).unwrap_or(0);
-        Ok(Self { told_ms })
+        Self { told_ms }
     }
 
     pub(super) fn store(self, state: &StateDir) -> Result<(), StateDirError> {
@@ -95,7 +95,7 @@ mod tests {
     fn it_is_kept_and_only_grows_and_little_is_not_written() {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::open(folder.path(), Durability::PageCache).unwrap();
-        let mut known = KnownTime::load(&state).unwrap();
+        let mut known = KnownTime::load(&state);
         assert_eq!(known.earliest_ms(), BUILT_AT_MS);
         for (said_ms, is_worth_it) in
             [(NOW_MS, true), (NOW_MS + STEP_MS - 1, false), (NOW_MS - DAY_MS, false), (NOW_MS + STEP_MS, true)]
@@ -103,11 +103,11 @@ mod tests {
             assert_eq!(known.note(said_ms, 0, known.earliest_ms()), is_worth_it, "{said_ms}");
         }
         known.store(&state).unwrap();
-        assert_eq!(KnownTime::load(&state).unwrap().earliest_ms(), NOW_MS + STEP_MS);
+        assert_eq!(KnownTime::load(&state).earliest_ms(), NOW_MS + STEP_MS);
         state.write(FILE, b"nonsense").unwrap();
-        assert_eq!(KnownTime::load(&state).unwrap().earliest_ms(), BUILT_AT_MS);
+        assert_eq!(KnownTime::load(&state).earliest_ms(), BUILT_AT_MS);
         KnownTime::forget(&state).unwrap();
-        assert_eq!(KnownTime::load(&state).unwrap(), KnownTime::default());
+        assert_eq!(KnownTime::load(&state), KnownTime::default());
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use crate::boxed::{RunningBox, config};
 use crate::double::{Answer, Double};
 use crate::linking::{Session, welcome};
-use crate::within;
+use crate::{pass, within};
 use kaliun_edge::agent_state::{AgentState, EnrollmentState, LinkState};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 use tonic::Status;
 
 fn wiped(state: &AgentState) -> bool {
@@ -72,6 +73,44 @@ async fn a_box_that_was_away_is_told_when_it_proves_its_key() {
     running.until("wiped", wiped).await;
     assert_wiped(folder.path());
     running.stop().await.unwrap();
+}
+
+/// A disk that takes nothing: the box says at once that it is out of service, makes room by what it is to delete anyway, and goes on.
+#[tokio::test]
+async fn a_box_with_a_full_disk_shows_the_order_and_makes_room_for_it() {
+    for by_recovery in [false, true] {
+        let mut double = Double::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        let running = RunningBox::start(folder.path(), config(&double));
+        let attempt = double.attempt().await;
+        running.until("samples", |state| state.samples.pending >= 3).await;
+        let (in_the_way, spool) = (folder.path().join("decommissioned.json.new"), folder.path().join("spool"));
+        std::fs::create_dir(&in_the_way).unwrap();
+        assert!(spool.exists());
+        if by_recovery {
+            double
+                .answer
+                .send_replace(Answer::Refuse { reason: "peer.identity_wipe".to_owned(), retry_after_ms: None });
+            attempt.refuse(Status::unauthenticated("peer.certificate_expired: Not you."));
+        } else {
+            attempt.refuse(Status::permission_denied("peer.identity_wipe: Over."));
+        }
+        let is_told = |state: &AgentState| matches!(&state.link, LinkState::Stopped { reason, next_try_at_ms: None, .. } if reason == "peer.identity_wipe");
+        let state = running.until("the order", is_told).await;
+        assert!(state.is_enrolled(), "nothing else is deleted before the order is durable: {state:?}");
+        within(async {
+            while spool.exists() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        assert!(files(folder.path()).contains("identity-key.pem"));
+        std::fs::remove_dir(&in_the_way).unwrap();
+        pass(Duration::from_secs(11)).await;
+        running.until("wiped", wiped).await;
+        assert_wiped(folder.path());
+        running.stop().await.unwrap();
+    }
 }
 
 /// What was begun is ended, whenever the power went.

@@ -48,6 +48,13 @@ pub(crate) enum Answer {
     Break,
 }
 
+/// What comes in place of the trust bundles: the word of whoever is in between, for boxes have not verified anybody there.
+#[derive(Debug, Clone)]
+pub(crate) enum Stranger {
+    Refuses(Status),
+    Tells(Vec<SignedTrustBundle>),
+}
+
 /// One box that asked to open the link. The test answers.
 pub(crate) struct Attempt {
     /// The certificate that it showed.
@@ -76,6 +83,8 @@ pub(crate) struct Double {
     pub(crate) answer: watch::Sender<Answer>,
     /// What it says to a box that recovers; the same where there is nothing.
     pub(crate) recovery: watch::Sender<Option<Answer>>,
+    /// Who answers when a box asks for trust bundles; itself where nobody does.
+    pub(crate) stranger: watch::Sender<Option<Stranger>>,
     pub(crate) attempts: mpsc::Receiver<Attempt>,
     pub(crate) begun: mpsc::Receiver<Begun>,
     /// Boxes that proved their key once more, by its SubjectPublicKeyInfo.
@@ -93,6 +102,7 @@ struct Shared {
     authority: Authority,
     answer: watch::Receiver<Answer>,
     recovery: watch::Receiver<Option<Answer>>,
+    stranger: watch::Receiver<Option<Stranger>>,
     attempts: mpsc::Sender<Attempt>,
     begun: mpsc::Sender<Begun>,
     proved: mpsc::Sender<Vec<u8>>,
@@ -117,6 +127,7 @@ impl Double {
         let first = signed_bundle(1, &authority, &bundle_key, &bundle_key);
         let (answer, answer_receiver) = watch::channel(Answer::Issue);
         let (recovery, recovery_receiver) = watch::channel(None);
+        let (stranger, stranger_receiver) = watch::channel(None);
         let (attempts_sender, attempts) = mpsc::channel(ATTEMPTS_MAX);
         let (begun_sender, begun) = mpsc::channel(ATTEMPTS_MAX);
         let (proved_sender, proved) = mpsc::channel(ATTEMPTS_MAX);
@@ -128,6 +139,7 @@ impl Double {
             authority,
             answer: answer_receiver,
             recovery: recovery_receiver,
+            stranger: stranger_receiver,
             attempts: attempts_sender,
             begun: begun_sender,
             proved: proved_sender,
@@ -135,7 +147,7 @@ impl Double {
             spawner: tasks.spawner(),
         });
         tasks.spawner().spawn(accept(listener, shared.clone()));
-        Self { url, answer, recovery, attempts, begun, proved, revealed, shared, bundle_key, _tasks: tasks }
+        Self { url, answer, recovery, stranger, attempts, begun, proved, revealed, shared, bundle_key, _tasks: tasks }
     }
 
     /// SHA-256 of trust bundle version 1.
@@ -165,10 +177,31 @@ impl Double {
         self.shared.authority.issue(request).certificate_chain
     }
 
+    /// The same, of a server whose clock is years ahead.
+    pub(crate) fn issue_from_the_future(&self, certificate_request: Vec<u8>) -> Vec<Vec<u8>> {
+        let request = CertificateSigningRequestDer::from(certificate_request);
+        let mut request = CertificateSigningRequestParams::from_der(&request).unwrap();
+        request.params.not_before = rcgen::date_time_ymd(2090, 1, 1);
+        self.shared.authority.issue(request).certificate_chain
+    }
+
     /// A certificate for a key that is nobody's here.
     pub(crate) fn issue_to_another(&self) -> Vec<Vec<u8>> {
         let request = CertificateParams::default().serialize_request(&key()).unwrap();
         self.issue(request.der().to_vec())
+    }
+
+    /// Two more trust bundles, as a rotation makes them.
+    pub(crate) fn rotate(&self) {
+        let mut bundles = self.shared.bundles.lock().unwrap();
+        for version in 2..=3 {
+            bundles.push(signed_bundle(version, &self.shared.authority, &self.bundle_key, &self.bundle_key));
+        }
+    }
+
+    /// All trust bundles so far.
+    pub(crate) fn bundles(&self) -> Vec<SignedTrustBundle> {
+        self.shared.bundles.lock().unwrap().clone()
     }
 
     /// Version 2 of the trust bundle.
@@ -226,6 +259,11 @@ impl EnrollmentService for Service {
         &self,
         request: Request<GetTrustBundleRequest>,
     ) -> Result<Response<GetTrustBundleResponse>, Status> {
+        match self.0.stranger.borrow().clone() {
+            Some(Stranger::Refuses(status)) => return Err(status),
+            Some(Stranger::Tells(bundles)) => return Ok(Response::new(GetTrustBundleResponse { bundles })),
+            None => {}
+        }
         let known = usize::try_from(request.into_inner().from_version).unwrap();
         let bundles = self.0.bundles.lock().unwrap().iter().skip(known).cloned().collect();
         Ok(Response::new(GetTrustBundleResponse { bundles }))

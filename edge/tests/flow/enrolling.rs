@@ -214,7 +214,7 @@ async fn another_server_than_the_hash_says_learns_nothing() {
     let running = RunningBox::start(folder.path(), wrong);
     let state = running.until("a failure", |state| matches!(state.enrollment, EnrollmentState::Failed { .. })).await;
     let EnrollmentState::Failed { reason, tries_again, .. } = state.enrollment else { panic!("failed") };
-    assert_eq!((reason.as_str(), tries_again), ("peer.unknown_issuer", false));
+    assert_eq!((reason.as_str(), tries_again), ("peer.server_untrusted", true));
     running.stop().await.unwrap();
     assert!(double.begun.try_recv().is_err());
 }

@@ -232,7 +232,7 @@ async fn a_new_authority_is_followed_by_its_signed_bundle() {
     running.until("online", |state| state.online_epoch() == Some(1)).await;
     let make_known = double.change_authority();
     drop(session);
-    running.until("distrust", offline_for("peer.unknown_issuer")).await;
+    running.until("distrust", offline_for("peer.server_untrusted")).await;
     make_known();
     let _session = Session::open(&mut double, welcome(2)).await;
     running.until("online", |state| state.online_epoch() == Some(2)).await;

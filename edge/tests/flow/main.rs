@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected fails")]
 
 mod boxed;
+mod clock;
 mod decommission;
 mod double;
 mod enrolling;
@@ -12,12 +13,21 @@ mod linking;
 mod refusals;
 mod renewal;
 mod settings;
+mod strangers;
+mod unreadable;
 
 use std::future::Future;
 use std::time::Duration;
 
 /// No test waits longer for anything.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// Lets so much time pass at once for all who sleep. What is on the wire meanwhile goes its way.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
 
 async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(LIMIT, future).await.expect("it never came")

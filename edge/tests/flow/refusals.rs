@@ -1,9 +1,9 @@
 use crate::boxed::{RunningBox, config};
-use crate::double::{Answer, Double};
+use crate::double::{Answer, Double, Stranger};
 use crate::linking::{Session, offline_for, welcome};
-use crate::within;
+use crate::{pass, within};
 use kaliun_edge::agent::{AgentConfig, AgentError};
-use kaliun_edge::agent_state::{EnrollmentState, LinkState};
+use kaliun_edge::agent_state::{AgentState, EnrollmentState, LinkState};
 use kaliun_edge::state_dir::{Durability, StateDir};
 use kaliun_edge::trust::TrustChain;
 use kaliun_proto::enrollment::v1::GetTrustBundleResponse;
@@ -36,6 +36,19 @@ async fn a_useless_certificate_is_replaced_by_proving_the_key() {
     running.stop().await.unwrap();
 }
 
+/// Nearly all of the hour after which a box that was refused looks again, and what is left of it.
+const NEARLY: Duration = Duration::from_secs(59 * 60);
+const REST: Duration = Duration::from_secs(2 * 60);
+
+/// Lets a box that was refused wait. It goes on measuring, for whoever looks after it.
+async fn waits_nearly_an_hour(running: &RunningBox, state: &AgentState) {
+    let LinkState::Stopped { since_ms, next_try_at_ms, .. } = &state.link else { panic!("{state:?}") };
+    assert_eq!(next_try_at_ms.unwrap() - since_ms, 3_600_000, "{state:?}");
+    pass(NEARLY).await;
+    let before = running.state.borrow().samples.pending;
+    running.until("samples", |state| state.samples.pending >= before + 3).await;
+}
+
 #[tokio::test]
 async fn a_box_that_was_away_too_long_waits_for_somebody_and_keeps_its_key() {
     let mut double = Double::start().await;
@@ -47,10 +60,14 @@ async fn a_box_that_was_away_too_long_waits_for_somebody_and_keeps_its_key() {
     attempt.refuse(Status::unauthenticated("peer.certificate_expired: Not you."));
     assert_eq!(within(double.proved.recv()).await.unwrap(), first.public_key_info);
     let state = running.until("stopped", |state| matches!(state.link, LinkState::Stopped { .. })).await;
-    let LinkState::Stopped { reason, .. } = state.link else { panic!("stopped") };
+    let LinkState::Stopped { reason, .. } = &state.link else { panic!("stopped") };
     assert_eq!(reason, "peer.recovery_expired");
-    running.until("samples", |state| state.samples.pending >= 3).await;
+    waits_nearly_an_hour(&running, &state).await;
     assert!(double.begun.try_recv().is_err() && double.proved.try_recv().is_err(), "it does not hammer");
+    double.answer.send_replace(Answer::Issue);
+    pass(REST).await;
+    assert_eq!(within(double.proved.recv()).await.unwrap(), first.public_key_info, "it looks again");
+    double.attempt().await;
     running.stop().await.unwrap();
 }
 
@@ -90,6 +107,44 @@ async fn a_box_that_lost_what_it_was_told_proves_its_key() {
     let running = RunningBox::start(folder.path(), config);
     double.attempt().await;
     running.stop().await.unwrap();
+}
+
+/// A file with a token is cleaned up once the box is enrolled, and bundles can get lost.
+#[tokio::test]
+async fn a_box_that_lost_its_bundles_and_its_token_knows_its_server_all_the_same() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(&double);
+    let running = RunningBox::start(folder.path(), config.clone());
+    // Also after its next certificate.
+    let mut session = Session::open(&mut double, welcome(1)).await;
+    let request = crate::renewal::asked(&mut session).await;
+    crate::renewal::give(&session, double.issue(request)).await;
+    let mut session = Session::open(&mut double, welcome(2)).await;
+    session.next_samples().await;
+    running.stop().await.unwrap();
+
+    // What an older version stored says nothing of it, and is completed while something does.
+    let path = folder.path().join("device.json");
+    let mut record: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    record.as_object_mut().unwrap().remove("trust_hash").unwrap();
+    std::fs::write(&path, record.to_string()).unwrap();
+    config.join_token = None;
+    let running = RunningBox::start(folder.path(), config.clone());
+    double.attempt().await;
+    running.stop().await.unwrap();
+
+    std::fs::remove_file(folder.path().join("trust-bundles.pb")).unwrap();
+    double.stranger.send_replace(Some(Stranger::Tells(Double::start().await.bundles())));
+    let running = RunningBox::start(folder.path(), config.clone());
+    running.until("a stranger", offline_for("peer.server_untrusted")).await;
+    running.stop().await.unwrap();
+    double.stranger.send_replace(None);
+    let running = RunningBox::start(folder.path(), config);
+    double.attempt().await;
+    running.stop().await.unwrap();
+    within(double.begun.recv()).await.unwrap();
+    assert!(double.begun.try_recv().is_err() && double.proved.try_recv().is_err(), "it had its certificate");
 }
 
 fn refuse(reason: &str) -> Answer {
@@ -229,11 +284,13 @@ async fn a_deleted_device_stops_and_stays_away() {
     within(double.begun.recv()).await.unwrap();
     double.attempt().await.refuse(Status::permission_denied("peer.device_deleted: Gone."));
     let state = running.until("stopped", |state| matches!(state.link, LinkState::Stopped { .. })).await;
-    let LinkState::Stopped { reason, message, .. } = state.link else { panic!("stopped") };
+    let LinkState::Stopped { reason, message, .. } = &state.link else { panic!("stopped") };
     assert_eq!((reason.as_str(), message.as_str()), ("peer.device_deleted", "Gone."));
-    // It goes on measuring, for whoever looks after it.
-    running.until("samples", |state| state.samples.pending >= 3).await;
-    assert!(double.attempts.try_recv().is_err() && double.begun.try_recv().is_err());
+    waits_nearly_an_hour(&running, &state).await;
+    assert!(double.attempts.try_recv().is_err() && double.begun.try_recv().is_err(), "it does not hammer");
+    pass(REST).await;
+    let _session = Session::open(&mut double, welcome(1)).await;
+    running.until("back", |state| state.online_epoch() == Some(1)).await;
     running.stop().await.unwrap();
 }
 
@@ -337,14 +394,18 @@ async fn a_box_that_was_led_astray_begins_again_from_what_it_was_given() {
 
     // Its own server is a stranger to it, whatever it asks for.
     let running = RunningBox::start(folder.path(), config.clone());
-    running.until("a stranger", offline_for("peer.unknown_issuer")).await;
+    running.until("a stranger", offline_for("peer.server_untrusted")).await;
+    // The fleet's next bundles do not follow from the thief's, and the box says so, also when it tried its server once more.
+    double.rotate();
+    let says_why = |state: &AgentState| matches!(&state.link, LinkState::Offline { reason, message, .. } if reason == "peer.server_untrusted" && message.contains("signature of trust bundle version 3 does not hold") && message.contains("cannot secure"));
+    running.until("why it takes none", says_why).await;
     running.stop().await.unwrap();
     assert!(double.attempts.try_recv().is_err() && double.proved.try_recv().is_err());
 
     // kaliun-edge enroll --new-trust
     let nothing_given = AgentConfig { join_token: None, trust_hash: None, ..config.clone() };
     assert!(matches!(nothing_given.forget_trust(&state), Err(AgentError::NoTrustHash)));
-    assert!(TrustChain::load(&state).unwrap().is_some(), "a box that cannot begin again keeps what it has");
+    assert!(TrustChain::load(&state).is_some(), "a box that cannot begin again keeps what it has");
     config.forget_trust(&state).unwrap();
     let running = RunningBox::start(folder.path(), config);
     double.attempt().await;

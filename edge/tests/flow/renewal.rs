@@ -1,9 +1,13 @@
 use crate::boxed::{RunningBox, config};
 use crate::double::Double;
 use crate::linking::{Session, welcome};
+use kaliun_edge::agent_state::{AgentState, EnrollmentState, LinkState};
+use kaliun_edge::state_dir::{Durability, StateDir};
+use kaliun_edge::trust::TrustChain;
 use kaliun_proto::link::v1::device_message::Message as FromBox;
 use kaliun_proto::link::v1::server_message::Message as ToBox;
 use kaliun_proto::link::v1::{Certificate, RenewCertificate, TrustBundles};
+use std::time::Duration;
 use tonic::Status;
 
 /// Lets a box ask for its next certificate.
@@ -84,6 +88,33 @@ async fn a_box_whose_next_certificate_is_refused_comes_back_with_the_old_one() {
     session.next_samples().await;
     assert!(double.begun.try_recv().is_err(), "it did not enrol again");
     running.stop().await.unwrap();
+}
+
+/// The beginning of its certificate may be nonsense that a rotation has taken back since: a box with a dead clock must not go by it again.
+#[tokio::test]
+async fn a_certificate_from_the_future_is_not_taken_for_the_time_at_a_start() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(&double);
+    config.clock.set_back(Duration::from_secs(20 * 365 * 24 * 3_600));
+    let running = RunningBox::start(folder.path(), config.clone());
+    let mut session = Session::open(&mut double, welcome(1)).await;
+    let request = asked(&mut session).await;
+    running.stop().await.unwrap();
+    let path = folder.path().join("device.json");
+    let mut record: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let chain = double.issue_from_the_future(request);
+    record["certificate_chain"] = chain.iter().map(|der| data_encoding::BASE64.encode(der)).collect();
+    std::fs::write(&path, record.to_string()).unwrap();
+    let state = StateDir::open(folder.path(), Durability::PageCache).unwrap();
+    let before_ms = TrustChain::load(&state).unwrap().earliest_ms();
+
+    let running = RunningBox::start(folder.path(), config);
+    let in_2090 = |state: &AgentState| matches!(state.enrollment, EnrollmentState::Enrolled { certificate_begins_at_ms, .. } if certificate_begins_at_ms > 3_700_000_000_000);
+    running.until("its certificate", in_2090).await;
+    running.until("a try", |state| matches!(state.link, LinkState::Offline { .. })).await;
+    running.stop().await.unwrap();
+    assert_eq!(TrustChain::load(&state).unwrap().earliest_ms(), before_ms);
 }
 
 #[tokio::test]
