@@ -1,7 +1,8 @@
 //! Copies of a box, told by the certificates that come: each takes the place of the one before, which the box does not keep.
 //!
 //! A box whose disk is set back to a backup shows a certificate that it had shown before a newer one, and gets one newer than all in
-//! its time. What it never does is to come with the newer one again: then another box has that.
+//! its time. Within one boot it never comes with the newer one again: what that means is decided with the boot, in
+//! [`is_two`](crate::clone::is_two).
 
 /// The certificates that a device showed, by numbers that grow in the order in which they were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub enum CertificateSight {
     Next,
     /// One whose place a newer one had taken: from a copy of the box's disk, or the disk was set back.
     Outdated,
-    /// One that came before, after an older one had come since: two boxes use the identity.
+    /// One that came before, after an older one had come since.
     Returned,
 }
 

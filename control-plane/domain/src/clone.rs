@@ -3,6 +3,7 @@
 //! A box has one boot id at a time, and a new one after each boot. One that comes back after another had taken its place was never
 //! gone, so two machines take turns. Once may be a hello that was late on its way; twice within ten minutes is a clone.
 
+use crate::certificate_order::CertificateSight;
 use kaliun_types::id::BootId;
 use std::time::{Duration, SystemTime};
 
@@ -129,6 +130,13 @@ impl BootHistory {
             self.boots.remove(oldest);
         }
     }
+}
+
+/// Whether two boxes use one identity, by what a hello's boot and its certificate tell. A boot that came back once may have been late
+/// on its way, and a certificate may come back from a backup, which is another boot then; both at once do not.
+#[must_use]
+pub fn is_two(boot: Sight, certificate: Option<CertificateSight>) -> bool {
+    boot == Sight::Clone || (boot == Sight::Returned && certificate == Some(CertificateSight::Returned))
 }
 
 fn note_return(returned_at: &mut Vec<SystemTime>, now: SystemTime) -> Sight {

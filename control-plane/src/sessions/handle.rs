@@ -17,6 +17,8 @@ const OUTBOX_MAX: usize = 64;
 
 /// A device that is behind the authorities is told again after this long, and at most about an hour later.
 const TELL_AGAIN_MS: u64 = 30_000;
+/// Whoever asked in vain is asked to ask again no more often than this.
+const ASK_AGAIN_MS: u64 = 30_000;
 
 /// A session.
 pub(crate) struct SessionHandle {
@@ -56,6 +58,8 @@ struct Inner {
     trust: Trust,
     /// The device asked for a certificate that it did not get, and which it may have.
     is_to_ask_again: bool,
+    /// When it was asked to ask again, by `uptime_ms`.
+    asked_again_at_ms: u64,
 }
 
 /// The trust bundle that a device holds, and what it was told of the authorities.
@@ -215,9 +219,17 @@ impl SessionHandle {
         self.inner().is_to_ask_again = true;
     }
 
-    /// Whether the device is to be asked to ask once more for what it did not get. Once.
+    /// Whether the device is to be asked now to ask once more for what it did not get: once for each time, and no more often than each
+    /// `ASK_AGAIN_MS`.
     pub(crate) fn take_not_renewed(&self) -> bool {
-        std::mem::take(&mut self.inner().is_to_ask_again)
+        let mut inner = self.inner();
+        let now_ms = uptime_ms();
+        let is_soon = inner.asked_again_at_ms > 0 && now_ms.saturating_sub(inner.asked_again_at_ms) < ASK_AGAIN_MS;
+        if !inner.is_to_ask_again || is_soon {
+            return false;
+        }
+        (inner.is_to_ask_again, inner.asked_again_at_ms) = (false, now_ms);
+        true
     }
 
     /// Sends a sign of life.

@@ -141,8 +141,10 @@ impl Worker {
         }
     }
 
-    /// Begins all; a second one of the same device is given back for the next round.
-    async fn open_all(&self, batch: Vec<Open>) -> Vec<Open> {
+    /// Begins all that somebody still waits for; a second one of the same device is given back for the next round.
+    async fn open_all(&self, mut batch: Vec<Open>) -> Vec<Open> {
+        // A box that gave up went elsewhere, and its session there must not end because of a hello that was late.
+        batch.retain(|open| !open.answer.is_closed());
         let mut seen = HashSet::with_capacity(batch.len());
         let (now, later): (Vec<Open>, Vec<Open>) = batch.into_iter().partition(|open| seen.insert(open.request.device));
         let requests: Vec<SessionOpen> = now.iter().map(|open| open.request.clone()).collect();

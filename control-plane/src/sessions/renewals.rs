@@ -71,7 +71,8 @@ impl Renewals {
     ) -> Self {
         let (waiting, requests) = mpsc::channel(WAITING_MAX);
         let stopping = tasks.stopping();
-        let worker = Worker { store, authority, changes, metrics };
+        let certificates = Arc::new(Limiter::for_many(DEVICES_MAX, CERTIFICATES_AT_ONCE, CERTIFICATE_INTERVAL));
+        let worker = Worker { store, authority, changes, metrics, certificates: Arc::clone(&certificates) };
         tasks.spawn("renewals", async move {
             let answering =
                 ReceiverStream::new(requests).for_each_concurrent(ANSWERED_AT_ONCE, |request| worker.answer(request));
@@ -80,12 +81,7 @@ impl Renewals {
                 () = stopping.cancelled() => {}
             }
         });
-        let certificates = Limiter::for_many(DEVICES_MAX, CERTIFICATES_AT_ONCE, CERTIFICATE_INTERVAL);
-        Self {
-            waiting,
-            places: Arc::new(Places::new(WAITING_MAX, WAITING_FOR_EACH)),
-            certificates: Arc::new(certificates),
-        }
+        Self { waiting, places: Arc::new(Places::new(WAITING_MAX, WAITING_FOR_EACH)), certificates }
     }
 
     /// A device asks for its next certificate. When that finds no room, the box is reminded later.
@@ -94,7 +90,7 @@ impl Renewals {
             session.not_renewed();
             return;
         };
-        if let Err(wait) = self.certificates.take(&session.device, Instant::now()) {
+        if let Err(wait) = self.certificates.has_one(&session.device, Instant::now()) {
             tracing::debug!(device.id = %session.device, ?wait, "asks for too many certificates");
             return;
         }
@@ -131,6 +127,7 @@ struct Worker {
     authority: Authority,
     changes: Changes,
     metrics: Arc<Metrics>,
+    certificates: Arc<Limiter<DeviceId>>,
 }
 
 impl Worker {
@@ -168,6 +165,8 @@ impl Worker {
             session.close(ReasonCode::LinkProtocolError);
             return Ok(());
         };
+        // Counted when it is given: what came to nothing, because the database failed, takes nothing from the box.
+        let _was_the_last = self.certificates.take(&session.device, Instant::now());
         let certificate_chain = chain.into_iter().map(|certificate| certificate.to_vec()).collect();
         session.send(Message::Certificate(Certificate { certificate_chain }));
         self.changes.tell(organization, session.device);

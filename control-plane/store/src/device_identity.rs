@@ -8,8 +8,7 @@ use crate::returned_devices::{ahead_note_in_txn, is_ahead, returned_note_in_txn}
 use crate::scope::OrganizationScope;
 use crate::sessions::SessionOpen;
 use crate::shown_certificates::{ShownChange, numbers_in_txn, shown_note_in_txn};
-use kaliun_domain::certificate_order::CertificateSight;
-use kaliun_domain::clone::{Boot, BootHistory, Sight};
+use kaliun_domain::clone::{Boot, BootHistory, Sight, is_two};
 use kaliun_types::id::{BootId, DeviceId, OrganizationId};
 use kaliun_types::reason::ReasonCode;
 use serde_json::{Value, json};
@@ -200,12 +199,9 @@ impl Looked {
             return Ok(());
         }
         let certificate = certificate.map(|number| ShownChange::observe(open, organization, number, identity));
-        let mut is_clone = sight == Sight::Clone;
-        if let Some((sight, change)) = certificate.transpose()? {
-            is_clone |= sight == CertificateSight::Returned;
-            self.shown.push(change);
-        }
-        let newly_parked = (is_clone && !parked).then(|| clone_message(&history));
+        let (certificate, change) = certificate.transpose()?.unzip();
+        self.shown.extend(change);
+        let newly_parked = (is_two(sight, certificate) && !parked).then(|| clone_message(&history));
         if sight != Sight::Same || newly_parked.is_some() {
             let boots = boots_to_json(&history);
             self.changes.push(Change { organization, device, boots, newly_parked: newly_parked.clone() });

@@ -19,7 +19,7 @@ pub(crate) struct ShownChange {
     device: DeviceId,
     serial: Vec<u8>,
     shown: ShownCertificates,
-    /// Where it came from, if a newer one had taken its place.
+    /// Where it came from, if another one had taken its place.
     outdated_source: Option<String>,
 }
 
@@ -67,7 +67,8 @@ impl ShownChange {
             Some(mut shown) => (shown.observe(number), shown),
             None => (CertificateSight::Next, ShownCertificates::first(number)),
         };
-        let outdated_source = (sight == CertificateSight::Outdated).then(|| open.source.clone());
+        let is_outdated = matches!(sight, CertificateSight::Outdated | CertificateSight::Returned);
+        let outdated_source = is_outdated.then(|| open.source.clone());
         let serial = open.certificate_serial.clone();
         Ok((sight, Self { organization, device: open.device, serial, shown, outdated_source }))
     }

@@ -131,6 +131,29 @@ async fn a_copy_of_a_disk_is_noticed_by_its_old_certificate() -> Result<()> {
     fixture.stop().await
 }
 
+/// A hello with the certificate of before that was late on its way ends a session, and that is all.
+#[tokio::test]
+async fn a_late_hello_with_the_certificate_of_before_parks_nobody() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let mut known = TestBox::enroll(&fixture, "cellar").await?;
+    let late = known.copy()?;
+    let mut session = known.open_after_boot(ONE).await?;
+    known.chain = session.renew(&known.key).await?;
+    known.open_after_boot(ONE).await?;
+    late.open_after_boot(ONE).await?;
+    let session = known.open_after_boot(ONE).await?;
+    ensure!(session.welcome.stored.iter().all(|class| class.credit_bytes > 0), "{:?}", session.welcome);
+    let told = device(&fixture, &known.device_id).await?;
+    ensure!(told.parked_at_ms == 0, "it is one box");
+    // Nor does a disk that is put back from one backup and then from another.
+    late.open_after_boot(OTHER).await?;
+    known.open_after_boot("33333333-3333-4333-8333-333333333333").await?;
+    ensure!(device(&fixture, &known.device_id).await?.parked_at_ms == 0, "it is one box");
+    let finding = findings(&fixture, TOKEN, 0).await?;
+    ensure!(finding.iter().any(|finding| finding.reason == "device.certificate_outdated"), "{finding:?}");
+    fixture.stop().await
+}
+
 /// A box that starts again while its old connection is half open, again and again, is one box.
 #[tokio::test]
 async fn a_box_that_starts_again_behind_a_half_open_connection_is_no_clone() -> Result<()> {
