@@ -142,6 +142,8 @@ pub fn read(path: &Path) -> Result<Vec<EndedDevice>, JournalError> {
 pub(crate) struct Journal {
     path: PathBuf,
     known: HashMap<DeviceId, Standing>,
+    /// Bytes that are in the file.
+    written: u64,
     /// By the database's clock, as ends are noted.
     looked_at: SystemTime,
     whole_at: Option<Instant>,
@@ -156,7 +158,13 @@ impl Journal {
         let path = state_dir.join(FILE);
         let known = read(&path)?.iter().map(|device| (device.device, standing(device))).collect();
         mend(&path).map_err(|source| JournalError::File { path: path.clone(), source })?;
-        Ok(Self { path, known, looked_at: SystemTime::UNIX_EPOCH, whole_at: None })
+        let written = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        Ok(Self { path, known, written, looked_at: SystemTime::UNIX_EPOCH, whole_at: None })
+    }
+
+    /// Whether the file has less than was written to it.
+    fn is_cut(&self) -> bool {
+        std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len()) < self.written
     }
 
     /// Writes down what is not in it yet.
@@ -195,10 +203,11 @@ impl Journal {
             serde_json::to_writer(&mut text, &Line::of(device)).map_err(|error| failed(error.into()))?;
             text.push(b'\n');
         }
-        let path = self.path.clone();
+        let (path, bytes) = (self.path.clone(), u64::try_from(text.len()).unwrap_or(u64::MAX));
         // Forced to disk, which may take a while.
         let written = tokio::task::spawn_blocking(move || write(&path, &text)).await;
         written.map_err(|_cancelled| failed(io::ErrorKind::Interrupted.into()))?.map_err(failed)?;
+        self.written = self.written.saturating_add(bytes);
         self.known.extend(fresh.iter().map(|device| (device.device, standing(device))));
         Ok(())
     }
@@ -220,11 +229,14 @@ impl Keeper {
     /// # Errors
     /// One of both did not work; it is tried again the next time.
     pub(crate) async fn follow(&mut self, store: &SystemStore) -> Result<(), NotFollowed> {
-        let journal = match self.journal.take() {
-            Some(journal) => self.journal.insert(journal),
-            None => self.journal.insert(Journal::open(&self.state_dir)?),
-        };
-        journal.follow(store).await
+        // One that somebody took away or cut is written anew, from what is there.
+        if self.journal.as_ref().is_some_and(Journal::is_cut) {
+            self.journal = None;
+        }
+        if let Some(journal) = &mut self.journal {
+            return journal.follow(store).await;
+        }
+        self.journal.insert(Journal::open(&self.state_dir)?).follow(store).await
     }
 }
 
@@ -343,6 +355,22 @@ mod tests {
         let mut journal = Journal::open(folder.path()).unwrap();
         journal.append(&[attic, gone]).await.unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3);
+    }
+
+    #[tokio::test]
+    async fn one_that_was_taken_away_or_cut_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let mut journal = Journal::open(folder.path()).unwrap();
+        assert!(!journal.is_cut(), "there is none yet");
+        journal.append(&[ended("attic"), ended("cellar")]).await.unwrap();
+        assert!(!journal.is_cut());
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        assert!(journal.is_cut());
+        std::fs::remove_file(&path).unwrap();
+        assert!(journal.is_cut());
+        assert!(!Journal::open(folder.path()).unwrap().is_cut());
     }
 
     #[tokio::test]

@@ -77,7 +77,8 @@ impl AgentConfig {
     /// Nothing says which control plane to trust, or the files cannot be removed. Nothing is forgotten then.
     pub fn forget_trust(&self, state: &StateDir) -> Result<(), AgentError> {
         self.first_hash()?.ok_or(AgentError::NoTrustHash)?;
-        Ok(TrustChain::forget(state)?)
+        TrustChain::forget(state)?;
+        Ok(DeviceRecord::forget_trust_hash(state)?)
     }
 
     /// The hash by which the box knows its server: the token's, or the one given beside it.
@@ -149,11 +150,11 @@ pub async fn run<H: Host>(
         return stay_out_of_service(&marker, &state, &Published::new(state_sender), &config, &stop).await;
     }
     let trust = TrustChain::load(&state);
-    let first_hash = match (config.first_hash()?, &trust) {
-        (Some(given), Some(held)) if given != held.first_hash() => return Err(AgentError::OtherControlPlane),
-        (Some(given), _) => given,
-        (None, Some(held)) => held.first_hash(),
-        (None, None) => DeviceRecord::trust_hash(&state).ok_or(AgentError::NoTrustHash)?,
+    // Kept beside the certificate, too, for when the bundles are lost.
+    let held_hash = trust.as_ref().map(TrustChain::first_hash).or_else(|| DeviceRecord::trust_hash(&state));
+    let first_hash = match (config.first_hash()?, held_hash) {
+        (Some(given), Some(held)) if given != held => return Err(AgentError::OtherControlPlane),
+        (given, held) => given.or(held).ok_or(AgentError::NoTrustHash)?,
     };
     let mut identity = Identity::load_or_create(&*config.keys, &state)?;
     identity.keep_trust_hash(&state, first_hash);

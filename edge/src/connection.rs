@@ -134,7 +134,7 @@ impl DialError {
     pub fn sentence(&self) -> String {
         let sentence = match self.server_problem() {
             Some(ServerProblem::NotValidNow { at_ms }) => format!(
-                "This box's clock says {}, or it was told so; at that time the control plane's certificate is not valid.",
+                "This box's clock says {}, or it was told so; whoever answers shows a certificate that is not valid at that time.",
                 utc(at_ms)
             ),
             Some(ServerProblem::Untrusted) | None => with_sources(self),

@@ -132,6 +132,7 @@ impl Spool {
     pub fn open(folder: StateDir, limits: SpoolLimits, boot_id: &str) -> Result<Self, SpoolError> {
         let held = match Meta::load(&folder) {
             Ok(held) => held,
+            Err(error) if segment::is_about_process(error.io_error()) => return Err(error.into()),
             Err(error) => {
                 tracing::error!(error = %with_sources(&error), "the spool's description cannot be read, a new spool begins");
                 // Could it be read again later, it would give out once more the numbers of the records that are removed now.
@@ -140,8 +141,9 @@ impl Spool {
             }
         };
         let Some(mut meta) = held else {
-            segment::remove_all(folder.path()).map_err(|source| SpoolError::Segment { operation: "remove", source })?;
-            let meta = Meta::begin(boot_id);
+            let dropped = segment::remove_all(folder.path())
+                .map_err(|source| SpoolError::Segment { operation: "remove", source })?;
+            let meta = Meta { dropped, ..Meta::begin(boot_id) };
             let segments = VecDeque::new();
             return Ok(Self { folder, limits, meta, segments, next_sequence: 1, known_max: 0, cursor: None });
         };

@@ -36,6 +36,14 @@ pub struct StateDirError {
     source: io::Error,
 }
 
+impl StateDirError {
+    /// What the operating system said.
+    #[must_use]
+    pub fn io_error(&self) -> &io::Error {
+        &self.source
+    }
+}
+
 /// The state folder in the hands of one process; let go when dropped or when the process ends.
 #[derive(Debug)]
 pub struct StateDirLock {

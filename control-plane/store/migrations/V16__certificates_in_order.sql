@@ -12,6 +12,3 @@ ALTER TABLE device_identity
     ADD COLUMN outdated_at timestamptz,
     ADD COLUMN outdated_source text;
 CREATE INDEX device_identity_outdated ON device_identity (organization_id, outdated_at) WHERE outdated_at IS NOT NULL;
-
--- Whoever says yes once more, for the answer was lost, is told which device it became.
-GRANT SELECT (device_id) ON enrollment TO kaliun_app;

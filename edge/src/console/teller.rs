@@ -96,6 +96,7 @@ impl Teller {
             Some(
                 ReasonCode::PeerServerUntrusted
                     | ReasonCode::PeerServerNotValidNow
+                    | ReasonCode::IdentityKeyFailed
                     | ReasonCode::PeerInvalid
                     | ReasonCode::PeerUnknownIssuer
                     | ReasonCode::PeerKeyMismatch
@@ -191,6 +192,7 @@ mod tests {
         for reason in [
             ReasonCode::PeerServerUntrusted,
             ReasonCode::PeerServerNotValidNow,
+            ReasonCode::IdentityKeyFailed,
             ReasonCode::PeerInvalid,
             ReasonCode::PeerUnknownIssuer,
             ReasonCode::PeerKeyMismatch,

@@ -137,6 +137,21 @@ impl DeviceRecord {
         kaliun_types::join_token::parse_hash(&stored.trust_hash?)
     }
 
+    /// Forgets that hash, and keeps the record. One that cannot be read has none.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(crate) fn forget_trust_hash(state: &StateDir) -> Result<(), StateDirError> {
+        let content = state.read_if_possible(FILE);
+        let Some(mut stored) = content.and_then(|content| serde_json::from_slice::<Stored>(&content).ok()) else {
+            return Ok(());
+        };
+        if stored.trust_hash.take().is_none() {
+            return Ok(());
+        }
+        state.write(FILE, &serde_json::to_vec_pretty(&stored).unwrap_or_default())
+    }
+
     /// Stores the record in place of any other, and beside it the hash that the server is known by.
     pub(super) fn store(&self, state: &StateDir, trust_hash: Option<[u8; 32]>) -> Result<(), StateDirError> {
         self.write(state, FILE, trust_hash)

@@ -47,7 +47,7 @@ pub(super) struct ReadBatch {
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     pub(super) segments: VecDeque<Segment>,
-    /// Ends that were cut off: each was a record at least, and is counted as one.
+    /// Records that are gone. An end that was cut off, and a newest segment that could not be read, held at least one and count as one.
     pub(super) lost: u64,
     /// A segment could not be read and is gone: nobody knows which numbers were in it.
     pub(super) is_unsure: bool,
@@ -135,15 +135,20 @@ impl Segment {
 /// Opens all segments of a folder in order, cutting off what is torn.
 pub(super) fn open_all(folder: &Path) -> io::Result<Scan> {
     let mut scan = Scan::default();
-    let mut last = 0;
+    let (mut last, mut lost_from) = (0, None);
     for path in segment_paths(folder)? {
+        let first = first_of(&path);
+        // What a lost segment held ends where the next one begins.
+        scan.lost += lost_from.take().zip(first).map_or(0, |(from, first): (u64, u64)| first.saturating_sub(from + 1));
         let content = match fs::read(&path) {
             Ok(content) => content,
+            Err(error) if is_about_process(&error) => return Err(error),
             Err(error) => {
                 tracing::error!(path = %path.display(), %error, "a spool segment cannot be read and is dropped");
                 fs::remove_file(&path)?;
                 scan.lost += 1;
                 scan.is_unsure = true;
+                lost_from = first;
                 continue;
             }
         };
@@ -159,9 +164,25 @@ pub(super) fn open_all(folder: &Path) -> io::Result<Scan> {
     Ok(scan)
 }
 
-/// Removes all segments of a folder: their numbers belong to a spool that nobody can name any more.
-pub(super) fn remove_all(folder: &Path) -> io::Result<()> {
-    segment_paths(folder)?.iter().try_for_each(fs::remove_file)
+/// Removes all segments of a folder: their numbers belong to a spool that nobody can name any more. Answers how many records they held,
+/// of which some may have been acknowledged.
+pub(super) fn remove_all(folder: &Path) -> io::Result<u64> {
+    let scan = open_all(folder)?;
+    let held = scan.segments.iter().map(|segment| segment.records).sum::<u64>() + scan.lost;
+    segment_paths(folder)?.iter().try_for_each(fs::remove_file)?;
+    Ok(held)
+}
+
+/// Whether an error says something of this process rather than of a file: the file may be read well another time.
+pub(super) fn is_about_process(error: &io::Error) -> bool {
+    let passing = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE, rustix::io::Errno::NOMEM];
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Interrupted)
+        || passing.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// The first sequence of a segment, by its name.
+fn first_of(path: &Path) -> Option<u64> {
+    path.file_stem()?.to_str()?.parse().ok()
 }
 
 fn segment_paths(folder: &Path) -> io::Result<Vec<PathBuf>> {

@@ -68,6 +68,7 @@ fn a_description_that_cannot_be_read_is_followed_by_another_spool() {
     make_unreadable(&description);
     let spool = open(folder.path(), LIMITS, "boot");
     assert_ne!(spool.position().spool_id, before);
+    assert_eq!(spool.position().dropped, 9, "what nobody took is told");
     // Even when nothing was recorded since, it does not come back with numbers whose records are gone.
     assert!(std::fs::symlink_metadata(&description).is_err());
     drop(spool);
@@ -92,6 +93,34 @@ fn a_segment_that_cannot_be_read_is_counted_and_none_of_its_numbers_comes_again(
     let kept = all(&mut spool);
     assert!(!kept.is_empty() && before.starts_with(&kept), "{kept:?}");
     assert_eq!(spool.append(b"x").unwrap(), RESERVED_BLOCK + 1);
+}
+
+#[test]
+fn what_a_lost_segment_held_is_counted_by_the_one_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = open(folder.path(), LIMITS, "boot");
+    for number in 1..=20_u8 {
+        spool.append(&[number; 100]).unwrap();
+    }
+    let held = spool.segments[1].records;
+    assert!(held > 1, "{held}");
+    let path = spool.segments[1].path.clone();
+    drop(spool);
+    make_unreadable(&path);
+    let mut spool = open(folder.path(), LIMITS, "boot");
+    assert_eq!(spool.position().dropped, held);
+    assert_eq!(all(&mut spool).len() as u64, 20 - held);
+}
+
+#[test]
+fn only_what_is_about_a_file_costs_its_records() {
+    let error = |errno: rustix::io::Errno| io::Error::from_raw_os_error(errno.raw_os_error());
+    for errno in [rustix::io::Errno::MFILE, rustix::io::Errno::NOMEM, rustix::io::Errno::ACCESS] {
+        assert!(segment::is_about_process(&error(errno)), "{errno}");
+    }
+    for errno in [rustix::io::Errno::IO, rustix::io::Errno::LOOP, rustix::io::Errno::ISDIR] {
+        assert!(!segment::is_about_process(&error(errno)), "{errno}");
+    }
 }
 
 #[test]

@@ -98,10 +98,12 @@ pub(super) async fn delete(program: &mut Program, global: &Global, arguments: De
             Err(failure) => tally.failure(failure),
         }
     }
-    print_deleted(program, arguments.output.output, deleted, arguments.devices.len())?;
+    let printed = print_deleted(program, arguments.output.output, deleted, arguments.devices.len());
+    // What failed is told first, whatever became of the output.
+    let finished = tally.finish(|failure| program.console.report(failure));
     match stopped {
         Some(failure) => Err(failure),
-        None => tally.finish(|failure| program.console.report(failure)),
+        None => finished.and(printed),
     }
 }
 

@@ -12,7 +12,8 @@ use crate::output::{print_document, print_done, print_list};
 use crate::view::claim::Approved;
 use crate::view::enrollment::{DeniedEnrollment, EnrollmentView};
 use crate::view::event::DeviceReference;
-use kaliun_proto::fleet::v1::{ApproveEnrollmentRequest, Enrollment};
+use kaliun_proto::fleet::v1::{ApproveEnrollmentRequest, ApproveEnrollmentResponse, Enrollment};
+use kaliun_types::id::EnrollmentId;
 
 /// Runs one of the subcommands.
 pub(super) async fn run(program: &mut Program, global: &Global, command: EnrollmentCommand) -> Result<(), Failure> {
@@ -28,7 +29,22 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: Enrollm
 }
 
 async fn approve(program: &mut Program, client: &Client, arguments: EnrollmentApprove) -> Result<(), Failure> {
-    let waiting = find(client, &arguments.enrollment).await?;
+    let waiting = match find(client, &arguments.enrollment).await {
+        Ok(waiting) => waiting,
+        // It was taken in before, and whoever said so did not get the answer.
+        Err(failure) if failure.kind == Kind::NotFound && arguments.enrollment.parse::<EnrollmentId>().is_ok() => {
+            let request = ApproveEnrollmentRequest {
+                id: arguments.enrollment,
+                // Of nothing: a box that begins to wait only now has not been looked at.
+                facts_hash: vec![0; 32],
+                ..ApproveEnrollmentRequest::default()
+            };
+            let answer = client.enrollment_approve(request).await.map_err(|_| failure)?;
+            program.console.talk(&format!("It was taken in before, as device/{}.", clean(&answer.device_name)));
+            return print_approved(program, arguments.output.output, answer, String::new());
+        }
+        Err(failure) => return Err(failure),
+    };
     let installation_id = match &arguments.installation {
         Some(installation) => find_installation(client, installation).await?,
         None => String::new(),
@@ -49,12 +65,21 @@ async fn approve(program: &mut Program, client: &Client, arguments: EnrollmentAp
     };
     let answer = client.enrollment_approve(request).await?;
     program.console.talk(&format!("Took in device/{}.", clean(&answer.device_name)));
+    print_approved(program, arguments.output.output, answer, waiting.key_fingerprint)
+}
+
+fn print_approved(
+    program: &mut Program,
+    format: Format,
+    answer: ApproveEnrollmentResponse,
+    key_fingerprint: String,
+) -> Result<(), Failure> {
     let approved = Approved {
         device: DeviceReference { id: answer.device_id, name: answer.device_name },
-        key_fingerprint: Some(waiting.key_fingerprint).filter(|fingerprint| !fingerprint.is_empty()),
+        key_fingerprint: Some(key_fingerprint).filter(|fingerprint| !fingerprint.is_empty()),
     };
-    match arguments.output.output {
-        Format::Json | Format::Yaml => print_document(program, arguments.output.output, &approved),
+    match format {
+        Format::Json | Format::Yaml => print_document(program, format, &approved),
         Format::Table | Format::Wide | Format::Name => {
             program.console.print_line(&format!("device/{}", clean(&approved.device.name)))
         }

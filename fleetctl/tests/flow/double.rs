@@ -53,6 +53,8 @@ pub(crate) struct World {
     pub(crate) installations: Vec<Installation>,
     pub(crate) join_tokens: Vec<JoinToken>,
     pub(crate) enrollments: Vec<Enrollment>,
+    /// Boxes that waited and were taken in: their ids there, and what they are called.
+    pub(crate) admitted: Vec<(String, String)>,
     pub(crate) api_tokens: Vec<ApiToken>,
     pub(crate) rotation: Rotation,
     pub(crate) stragglers: Vec<Straggler>,

@@ -40,6 +40,11 @@ async fn a_box_is_taken_in_as_what_somebody_says() {
     assert_eq!(double.calls().last(), Some(&expected));
     let approved = workbench.output(&format!("enrollment approve {} --name corner --yes -o json", id(41))).await;
     assert_snapshot!("approved_json", approved);
+    // Said once more, because the answer was lost.
+    let again = workbench.run(&format!("enrollment approve {} --yes", id(41))).await;
+    assert_eq!((again.code, again.output.as_str()), (0, "device/corner\n"), "{}", again.error);
+    let never = workbench.run(&format!("enrollment approve {} --yes", id(77))).await;
+    assert!(never.code == 3 && never.error.contains("waits"), "{}", never.error);
 }
 
 #[tokio::test]

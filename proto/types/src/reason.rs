@@ -50,7 +50,7 @@ reasons! {
     PeerNoCertificate "peer.no_certificate" "Enrol the box first.";
     PeerUnknownIssuer "peer.unknown_issuer" "The certificate is from another authority; enrol the box with this control plane.";
     PeerServerUntrusted "peer.server_untrusted" "The box does not believe the server: check its address, the trust hash that the box was given, and the box's clock; if they are right, somebody is in between.";
-    PeerServerNotValidNow "peer.server_certificate_not_valid_now" "Set the box's clock; if it is right, look why the control plane shows a certificate that is not valid.";
+    PeerServerNotValidNow "peer.server_certificate_not_valid_now" "Set the box's clock; if it is right, check the server's address: somebody else may answer there, or the control plane's certificate is not valid.";
     PeerExpired "peer.certificate_expired" "The certificate has run out; the box proves its key and gets a new one by itself.";
     PeerNotYetValid "peer.certificate_not_yet_valid" "Set the clock of the box or of the control plane.";
     PeerInvalid "peer.certificate_invalid" "The certificate does not name a device of this kind; enrol the box again.";

@@ -11,7 +11,7 @@ mod steps;
 
 use crate::support::Fixture;
 use anyhow::{Context, Result, ensure};
-use case::{AT_ONCE, CRASHES, Case, TOGETHER};
+use case::{AT_ONCE, CRASHES, Case, TOGETHER, refuse_certificates_of_revoked};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::sync::atomic::Ordering;
@@ -25,6 +25,7 @@ const STEPS_MAX: usize = 32;
 fn no_sequence_gives_two_certificates_for_a_claim_or_lets_a_dead_one_work() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let fixture = runtime.block_on(Fixture::new())?;
+    runtime.block_on(refuse_certificates_of_revoked(&fixture))?;
     let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
     let steps = proptest::collection::vec(step(), 1..STEPS_MAX);
     // The same sequences each time, so that what happened in them is known.

@@ -51,9 +51,20 @@ pub(super) enum Step {
     ComeFreely(usize),
     /// The box proves its key in place of its certificate.
     Recover(usize),
+    /// The process dies so many microseconds into that.
+    CrashOther(usize, Way, u64),
     /// Two things that have nothing to do with each other come in the same moment.
     Together(usize, Pair),
     CleanUp,
+}
+
+/// What a process may die in, beside what is done with a code.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Way {
+    Admit,
+    ComeFreely,
+    Recover,
+    Revoke,
 }
 
 /// Two things at once.
@@ -73,6 +84,10 @@ fn act() -> impl Strategy<Value = Act> {
         4 => proptest::bool::weighted(0.8).prop_map(|looks_up| Act::ApproveWrongly { looks_up }),
         2 => Just(Act::Deny),
     ]
+}
+
+fn way() -> impl Strategy<Value = Way> {
+    prop_oneof![Just(Way::Admit), Just(Way::ComeFreely), Just(Way::Recover), Just(Way::Revoke)]
 }
 
 fn pair() -> impl Strategy<Value = Pair> {
@@ -99,7 +114,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => (a_box.clone(), any::<bool>()).prop_map(|(b, twice)| Step::Admit(b, twice)),
         1 => a_box.clone().prop_map(Step::TurnAway),
         7 => (a_box.clone(), any::<bool>()).prop_map(|(b, twice)| Step::Collect(b, twice)),
-        1 => (a_box.clone(), micros).prop_map(|(b, micros)| Step::CrashCollect(b, micros)),
+        1 => (a_box.clone(), micros.clone()).prop_map(|(b, micros)| Step::CrashCollect(b, micros)),
+        2 => (a_box.clone(), way(), micros).prop_map(|(b, way, micros)| Step::CrashOther(b, way, micros)),
         1 => a_box.clone().prop_map(Step::Delete),
         1 => a_box.clone().prop_map(Step::Revoke),
         1 => a_box.clone().prop_map(Step::ComeFreely),
