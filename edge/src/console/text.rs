@@ -57,15 +57,13 @@ pub(super) fn without_secrets(enrollment: &EnrollmentState) -> Option<String> {
 
 /// Takes the place of a code that counts no more.
 fn failed(reason: &str, message: &str, tries_again: bool) -> String {
-    let (message, next_step) = (harmless(message), next_step(reason));
+    let said = said(reason, message);
     let goes_on = if tries_again {
         TRIES_AGAIN
     } else {
         "Then start the agent again; left running, it looks again within an hour."
     };
-    format!(
-        "\n  This box is not enrolled. A code that was shown before may not count any more.\n  {message} ({reason})\n\n  {next_step}\n  {goes_on}\n\n"
-    )
+    format!("\n  This box is not enrolled. A code that was shown before may not count any more.\n{said}  {goes_on}\n\n")
 }
 
 /// What a box does by itself that looks whether somebody has acted.
@@ -77,10 +75,8 @@ pub(super) const NEVER_AGAIN: &str = "The box asks nobody any more.";
 
 /// What keeps an enrolled box from its control plane, where somebody has to act.
 pub(super) fn problem(reason: &str, message: &str, goes_on: &str) -> String {
-    let (message, next_step) = (harmless(message), next_step(reason));
-    format!(
-        "\n  This box is not connected to its control plane, and somebody has to act.\n  {message} ({reason})\n\n  {next_step}\n  {goes_on}\n\n"
-    )
+    let said = said(reason, message);
+    format!("\n  This box is not connected to its control plane, and somebody has to act.\n{said}  {goes_on}\n\n")
 }
 
 /// Takes the place of a problem that is over.
@@ -93,6 +89,16 @@ pub(super) fn connected_again(enrollment: &EnrollmentState) -> String {
         | EnrollmentState::Pending { .. }
         | EnrollmentState::Decommissioned { .. }
         | EnrollmentState::Failed { .. } => "This box is connected again.\n".to_owned(),
+    }
+}
+
+/// What is wrong and what to do. A server most often says nothing else than what to do.
+fn said(reason: &str, message: &str) -> String {
+    let (message, next_step) = (harmless(message), next_step(reason));
+    if message.ends_with(next_step) {
+        format!("  {message} ({reason})\n\n")
+    } else {
+        format!("  {message} ({reason})\n\n  {next_step}\n")
     }
 }
 
@@ -122,6 +128,14 @@ fn out_of_service(name: &str, is_wiped: bool) -> String {
 mod tests {
     use super::*;
     use crate::shown::Shown;
+
+    #[test]
+    fn what_the_server_says_in_the_words_of_the_next_step_is_said_once() {
+        let reason = ReasonCode::PeerDeviceRevoked;
+        let text = problem(reason.code(), reason.next_step(), LOOKS_AGAIN);
+        assert_eq!(text.matches(reason.next_step()).count(), 1, "{text}");
+        assert!(text.contains("(peer.device_revoked)") && text.contains(LOOKS_AGAIN), "{text}");
+    }
 
     #[test]
     fn the_screen_shows_code_url_fingerprint_and_qr() {
