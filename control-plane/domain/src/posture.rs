@@ -19,7 +19,7 @@ pub enum FindingKind {
     KeyReused,
     /// Two boxes use one identity.
     CloneSuspected,
-    /// A certificate came whose place a newer one had taken.
+    /// A certificate came whose place another one had taken.
     CertificateOutdated,
     /// The database is older than the boxes, and nobody has said so.
     DatabaseOlder,
@@ -108,7 +108,7 @@ pub enum Matter {
     },
     /// Boxes use one identity: their boots and where they come from.
     CloneSuspected(Vec<(BootId, String)>),
-    /// A certificate came whose place a newer one had taken.
+    /// A certificate came whose place another one had taken.
     CertificateOutdated {
         /// How often.
         count: u64,
@@ -259,7 +259,7 @@ impl Finding {
                 format!("Two boxes use its identity: boot {}.", boots.join(" and boot "))
             }
             Matter::CertificateOutdated { count, source, .. } => format!(
-                "A certificate came whose place a newer one had taken, {}, last from {source}: from a copy of the box, or its disk was set back.",
+                "A certificate came whose place another one had taken, {}, last from {source}: from a copy of the box, or its disk was set back.",
                 times(*count)
             ),
             Matter::DatabaseOlder { boxes } => {

@@ -98,7 +98,7 @@ pub(crate) async fn shown_note_in_txn(txn: &Txn<'_>, changes: &[ShownChange]) ->
          ), noted AS (
              INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
              SELECT c.organization_id, c.device_id, $7,
-                    'A certificate came whose place a newer one had taken: from a copy of the box, or its disk was set back.',
+                    'A certificate came whose place another one had taken: from a copy of the box, or its disk was set back.',
                     'control-plane', now()
              FROM change c
              WHERE c.source IS NOT NULL AND NOT EXISTS (

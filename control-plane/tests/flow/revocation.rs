@@ -6,7 +6,6 @@ use kaliun_control_plane::server::Server;
 use kaliun_proto::enrollment::v1::enroll_response::Step as Answer;
 use kaliun_proto::fleet::v1 as fleet;
 use kaliun_proto::fleet::v1::device_service_client::DeviceServiceClient;
-use rcgen::KeyPair;
 use tonic::{Code, Status};
 
 async fn at(replica: &Server, known: TestBox) -> TestBox {
@@ -37,8 +36,8 @@ async fn revoking_at_one_replica_cuts_the_link_at_another() -> Result<()> {
     assert_eq!(hint, format!("close {} peer.device_revoked", known.device_id));
     let status = session.end().await?;
     ensure!(status.message().starts_with("peer.device_revoked"), "{status:?}");
-    for known in [known_at(&known, fixture.device_address())?, known_at(&known, known.address)?] {
-        let status = refused(&known).await?;
+    for address in [fixture.device_address(), known.address] {
+        let status = refused(&TestBox { address, ..known.copy()? }).await?;
         ensure!(
             status.code() == Code::PermissionDenied && status.message().starts_with("peer.device_revoked"),
             "{status:?}"
@@ -56,16 +55,6 @@ async fn revoking_at_one_replica_cuts_the_link_at_another() -> Result<()> {
     assert_eq!(listed.devices.len(), 2, "it stays on the list");
     replica.stop().await;
     fixture.stop().await
-}
-
-fn known_at(known: &TestBox, address: std::net::SocketAddr) -> Result<TestBox> {
-    Ok(TestBox {
-        key: KeyPair::try_from(known.key.serialize_der())?,
-        roots: known.roots.clone(),
-        chain: known.chain.clone(),
-        device_id: known.device_id.clone(),
-        address,
-    })
 }
 
 /// A wake-up is a hint. Lost ones are found by looking.

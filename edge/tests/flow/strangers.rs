@@ -51,15 +51,21 @@ async fn a_box_that_is_not_enrolled_obeys_no_stranger() {
     }
 }
 
+/// The folder of a box that was enrolled and has lost its trust bundles.
+async fn without_bundles(double: &mut Double) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let running = RunningBox::start(folder.path(), config(double));
+    double.attempt().await;
+    running.stop().await.unwrap();
+    std::fs::remove_file(folder.path().join("trust-bundles.pb")).unwrap();
+    folder
+}
+
 #[tokio::test]
 async fn a_box_that_lost_its_bundles_obeys_no_stranger_and_says_why_it_waits() {
     for status in words() {
         let mut double = Double::start().await;
-        let folder = tempfile::tempdir().unwrap();
-        let running = RunningBox::start(folder.path(), config(&double));
-        double.attempt().await;
-        running.stop().await.unwrap();
-        std::fs::remove_file(folder.path().join("trust-bundles.pb")).unwrap();
+        let folder = without_bundles(&mut double).await;
         double.stranger.send_replace(Some(Stranger::Refuses(status.clone())));
         let running = RunningBox::start(folder.path(), config(&double));
         let state = running.until("offline", |state| matches!(state.link, LinkState::Offline { .. })).await;
@@ -103,11 +109,7 @@ async fn false_bundles_stop_nobody() {
 async fn false_bundles_do_not_stop_a_box_that_lost_its_own() {
     let other = Double::start().await;
     let mut double = Double::start().await;
-    let folder = tempfile::tempdir().unwrap();
-    let running = RunningBox::start(folder.path(), config(&double));
-    double.attempt().await;
-    running.stop().await.unwrap();
-    std::fs::remove_file(folder.path().join("trust-bundles.pb")).unwrap();
+    let folder = without_bundles(&mut double).await;
     double.stranger.send_replace(Some(Stranger::Tells(other.bundles())));
     let only_enroll = AgentConfig { only_enroll: true, ..config(&double) };
     let running = RunningBox::start(folder.path(), only_enroll);
