@@ -6,7 +6,7 @@ use crate::config::{self, Config, Context};
 use crate::failure::{Failure, Kind};
 use http::Uri;
 use kaliun_types::secret::SecretText;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What a connection needs.
@@ -14,12 +14,49 @@ use std::time::Duration;
 pub(crate) struct Settings {
     /// Address of the public listener.
     pub(crate) server: Server,
-    /// The token; absent for calls that need no sign-in.
-    pub(crate) token: Option<SecretText>,
+    /// How the caller is known.
+    pub(crate) credential: Credential,
+    /// Where a person's calls act.
+    pub(crate) organization: Place,
+    /// The context that all of this is from; `None` when it is from flags and environment alone.
+    pub(crate) context: Option<String>,
     /// Extra roots.
     pub(crate) ca: Option<PathBuf>,
     /// Longest wait for one answer.
     pub(crate) timeout: Duration,
+}
+
+/// How the caller is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Credential {
+    /// Not at all: for calls that need no sign-in.
+    Nothing,
+    /// By a token that stays as it is.
+    Token(SecretText),
+    /// By a person's session, whose tokens are renewed.
+    Session(StoredSession),
+}
+
+/// A session, and where its next tokens are to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredSession {
+    /// The tokens as they were read.
+    pub(crate) session: config::Session,
+    /// The configuration file.
+    pub(crate) file: PathBuf,
+    /// The context in it.
+    pub(crate) context: String,
+}
+
+/// The organization that calls act in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// That of the API token, or the one that the server chooses for a person.
+    Default,
+    /// That of the context.
+    OfContext(config::Organization),
+    /// The one that this command line or the environment names, by name or id.
+    Named(String),
 }
 
 /// A checked server address.
@@ -89,21 +126,22 @@ pub(crate) fn find(program: &mut Program, global: &Global) -> Result<Option<Sett
     let needs_context = global.context.is_some()
         || (global.server.is_none() && program.environment.server.is_none())
         || program.environment.token.is_none();
-    let mut config = Config::default();
+    let (mut file, mut config) = (PathBuf::new(), Config::default());
     if needs_context {
         let named = global.context.is_some() || program.environment.server.is_none();
-        match config::location(&program.environment).and_then(|path| config::load(&path)) {
-            Ok(loaded) => {
+        let loaded = config::location(&program.environment).and_then(|path| Ok((config::load(&path)?, path)));
+        match loaded {
+            Ok((loaded, path)) => {
                 if let Some(warning) = loaded.warning {
                     program.console.talk(&warning);
                 }
-                config = loaded.config;
+                (file, config) = (path, loaded.config);
             }
             Err(failure) if named && global.server.is_none() => return Err(failure),
             Err(_) => {}
         }
     }
-    merge(global, &program.environment, &config)
+    merge(global, &program.environment, &config, &file)
 }
 
 /// As [`find`], for commands that cannot do without a server.
@@ -111,7 +149,7 @@ pub(crate) fn require(program: &mut Program, global: &Global) -> Result<Settings
     find(program, global)?.ok_or_else(|| {
         Failure::usage(
             "no server is set",
-            "run `fleetctl login --server URL --token-stdin`, or set FLEETCTL_SERVER and FLEETCTL_TOKEN",
+            "run `fleetctl login --server URL`, or set FLEETCTL_SERVER and FLEETCTL_TOKEN",
         )
     })
 }
@@ -120,10 +158,11 @@ fn merge(
     global: &Global,
     environment: &crate::environment::Environment,
     config: &Config,
+    file: &Path,
 ) -> Result<Option<Settings>, Failure> {
-    let context = match &global.context {
-        Some(name) => Some(context_named(config, name)?),
-        None => config.current.as_ref().and_then(|name| config.contexts.get(name)),
+    let (name, context) = match &global.context {
+        Some(name) => (Some(name), Some(context_named(config, name)?)),
+        None => (config.current.as_ref(), config.current.as_ref().and_then(|name| config.contexts.get(name))),
     };
     // A context that is named on this command line wins over the environment, and brings its own token.
     let environment_server = environment.server.as_ref().filter(|_| global.context.is_none());
@@ -132,14 +171,44 @@ fn merge(
     let Some(address) = address else { return Ok(None) };
     let server = Server::parse(address)?;
 
-    // A context's token goes to the context's server and nowhere else.
-    let same = context.filter(|context| Server::parse(&context.server).is_ok_and(|known| known == server));
+    // What a context holds goes to the context's server and nowhere else.
+    let same = name.zip(context).filter(|(_, context)| Server::parse(&context.server).is_ok_and(|it| it == server));
+    // A token of the environment is somebody else's than the context's person, who alone acts in the context's organization.
+    let signed_in = same.filter(|_| environment_token.is_none());
+    let credential = match (environment_token, signed_in) {
+        (Some(token), _) => Credential::Token(token.clone()),
+        (None, Some((name, context))) => of_context(name, context, file),
+        (None, None) => Credential::Nothing,
+    };
+    let environment_organization = environment.organization.as_ref().filter(|_| global.context.is_none());
+    let organization = match global.organization.as_ref().or(environment_organization) {
+        Some(named) => Place::Named(named.clone()),
+        None => {
+            let chosen = signed_in.and_then(|(_, context)| context.organization.clone());
+            chosen.map_or(Place::Default, Place::OfContext)
+        }
+    };
+    let ca = global.ca.clone().or_else(|| environment.ca_file.clone());
     Ok(Some(Settings {
-        token: environment_token.or(same.and_then(|context| context.token.as_ref())).cloned(),
-        ca: global.ca.clone().or_else(|| environment.ca_file.clone()).or_else(|| same.and_then(|c| c.ca.clone())),
+        credential,
+        organization,
+        context: signed_in.map(|(name, _)| name.clone()),
+        ca: ca.or_else(|| same.and_then(|(_, context)| context.ca.clone())),
         server,
         timeout: global.timeout,
     }))
+}
+
+fn of_context(name: &str, context: &Context, file: &Path) -> Credential {
+    match (&context.session, &context.token) {
+        (Some(session), _) => Credential::Session(StoredSession {
+            session: session.clone(),
+            file: file.to_owned(),
+            context: name.to_owned(),
+        }),
+        (None, Some(token)) => Credential::Token(token.clone()),
+        (None, None) => Credential::Nothing,
+    }
 }
 
 /// The context of a name.
@@ -164,6 +233,7 @@ mod tests {
             context: context.map(str::to_owned),
             server: server.map(str::to_owned),
             ca: None,
+            organization: None,
             timeout: Duration::from_secs(1),
             color: Color::Never,
         }
@@ -173,15 +243,28 @@ mod tests {
         toml::from_str(
             "current = 'home'\n\
              [contexts.home]\nserver = 'http://127.0.0.1:1'\ntoken = 'home-token'\n\
-             [contexts.work]\nserver = 'https://fleet.example'\ntoken = 'work-token'\n",
+             [contexts.work]\nserver = 'https://fleet.example'\ntoken = 'work-token'\n\
+             [contexts.me]\nserver = 'https://fleet.example'\n\
+             organization = { id = '1', name = 'Acme' }\n\
+             [contexts.me.session]\nemail = 'a@b'\naccess_token = 'me-access'\naccess_expires_at_ms = 1\n\
+             refresh_token = 'me-refresh'\nexpires_at_ms = 2\n",
         )
         .unwrap()
     }
 
+    fn found(global: &Global, environment: &Environment) -> Option<Settings> {
+        merge(global, environment, &config(), Path::new("/x.toml")).unwrap()
+    }
+
     fn check(global: &Global, environment: &Environment, expected: Option<(&str, Option<&str>)>) {
-        let settings = merge(global, environment, &config()).unwrap();
-        let found = settings
-            .map(|settings| (settings.server.to_string(), settings.token.map(|token| token.expose().to_owned())));
+        let found = found(global, environment).map(|settings| {
+            let token = match settings.credential {
+                Credential::Nothing => None,
+                Credential::Token(token) => Some(token.expose().to_owned()),
+                Credential::Session(stored) => Some(stored.session.access_token.expose().to_owned()),
+            };
+            (settings.server.to_string(), token)
+        });
         assert_eq!(found, expected.map(|(server, token)| (server.to_owned(), token.map(str::to_owned))));
     }
 
@@ -224,8 +307,29 @@ mod tests {
     fn a_named_context_brings_its_own_token() {
         let expected = Some(("https://fleet.example", Some("work-token")));
         check(&global(Some("work"), None), &environment(None, None), expected);
+        check(&global(Some("me"), None), &environment(None, None), Some(("https://fleet.example", Some("me-access"))));
         check(&global(Some("work"), None), &environment(Some("http://127.0.0.1:2"), Some("mine")), expected);
-        assert!(merge(&global(Some("gone"), None), &Environment::default(), &config()).is_err());
+        assert!(merge(&global(Some("gone"), None), &Environment::default(), &config(), Path::new("")).is_err());
+    }
+
+    #[test]
+    fn an_organization_is_for_the_person_of_its_context() {
+        let check = |global: &Global, environment: &Environment, expected: Place| {
+            assert_eq!(found(global, environment).map(|settings| settings.organization), Some(expected));
+        };
+        let of_context = || Place::OfContext(config::Organization { id: "1".to_owned(), name: "Acme".to_owned() });
+        check(&global(Some("me"), None), &environment(None, None), of_context());
+        check(&global(Some("me"), Some("https://other.example")), &environment(None, None), Place::Default);
+        check(&global(Some("me"), None), &environment(None, Some("mine")), of_context());
+        let named = Global { organization: Some("Beta".to_owned()), ..global(Some("me"), None) };
+        check(&named, &environment(None, None), Place::Named("Beta".to_owned()));
+        let by_environment = Environment { organization: Some("Beta".to_owned()), ..environment(None, None) };
+        check(&global(None, None), &by_environment, Place::Named("Beta".to_owned()));
+        check(&global(Some("me"), None), &by_environment, of_context());
+
+        let mine = Config { current: Some("me".to_owned()), ..config() };
+        let with_token = merge(&global(None, None), &environment(None, Some("mine")), &mine, Path::new("")).unwrap();
+        assert_eq!(with_token.map(|settings| settings.organization), Some(Place::Default));
     }
 
     #[test]

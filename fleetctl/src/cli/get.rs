@@ -16,7 +16,7 @@ Examples:
   fleetctl get events device/cellar-1
   fleetctl get join-tokens";
 
-/// List devices, tokens, homes or events.
+/// List devices, tokens, homes, events, sessions or sign-ups.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Get {

@@ -17,10 +17,22 @@ pub(crate) enum Noun {
     Installation,
     /// Something that happened.
     Event,
+    /// Where the caller is signed in.
+    Session,
+    /// Somebody who asked for an account.
+    SignUp,
 }
 
 impl Noun {
-    const ALL: [Self; 5] = [Self::Device, Self::JoinToken, Self::ApiToken, Self::Installation, Self::Event];
+    const ALL: [Self; 7] = [
+        Self::Device,
+        Self::JoinToken,
+        Self::ApiToken,
+        Self::Installation,
+        Self::Event,
+        Self::Session,
+        Self::SignUp,
+    ];
 
     /// The word for one and the word for many.
     const fn words(self) -> (&'static str, &'static str) {
@@ -30,6 +42,8 @@ impl Noun {
             Self::ApiToken => ("api-token", "api-tokens"),
             Self::Installation => ("installation", "installations"),
             Self::Event => ("event", "events"),
+            Self::Session => ("session", "sessions"),
+            Self::SignUp => ("sign-up", "sign-ups"),
         }
     }
 
@@ -98,6 +112,18 @@ fn one_of(wanted: Noun, text: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
+/// Reads a name that people have chosen and that may hold a slash, with or without its noun before it.
+pub(crate) fn named(noun: &str, text: &str, expected: &str) -> Result<String, String> {
+    let name = text.strip_prefix(noun).and_then(|rest| rest.strip_prefix('/')).unwrap_or(text);
+    if name.is_empty() { Err(format!("expected {expected}")) } else { Ok(name.to_owned()) }
+}
+
+/// Reads an id or an address, with or without its noun before it, and no other noun.
+pub(crate) fn after_noun(noun: &str, text: &str, expected: &str) -> Result<String, String> {
+    let name = named(noun, text, expected)?;
+    if name.contains('/') { Err(format!("expected {expected}")) } else { Ok(name) }
+}
+
 /// Reads a target and offers the nouns to shell completion.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TargetParser;
@@ -146,6 +172,18 @@ mod tests {
         for text in ["", "/", "device/", "box", "box/1"] {
             check(text, None);
         }
+    }
+
+    #[test]
+    fn names_and_ids_may_stand_behind_their_noun() {
+        assert_eq!(named("installation", "installation/Lake house", "").as_deref(), Ok("Lake house"));
+        assert_eq!(named("installation", "north/south", "").as_deref(), Ok("north/south"));
+        assert_eq!(named("installation", "installations", "").as_deref(), Ok("installations"));
+        assert_eq!(after_noun("session", "session/1", "").as_deref(), Ok("1"));
+        for text in ["", "session/", "access/1", "session/1/2"] {
+            assert!(after_noun("session", text, "an id").is_err(), "{text:?}");
+        }
+        assert!(named("installation", "installation/", "a name").is_err());
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(crate) enum Break {
 pub(crate) struct Changes {
     stream: Streaming<WatchResponse>,
     heard_at: Instant,
+    /// Whether another token may open the stream again when this one's has run out.
+    renewable: bool,
 }
 
 impl Client {
@@ -35,8 +37,12 @@ impl Client {
         let mut client = WatchServiceClient::new(self.channel()).max_decoding_message_size(ANSWER_MAX_BYTES);
         // The stream has no end, so the time limit is for its beginning and is not told to the server.
         let opened = client.watch(Request::new(WatchRequest { subscriptions }));
-        match tokio::time::timeout(self.timeout, opened).await {
-            Ok(Ok(response)) => Ok(Changes { stream: response.into_inner(), heard_at: Instant::now() }),
+        match tokio::time::timeout(self.channel.patience(), opened).await {
+            Ok(Ok(response)) => Ok(Changes {
+                stream: response.into_inner(),
+                heard_at: Instant::now(),
+                renewable: self.channel.is_renewable(),
+            }),
             Ok(Err(status)) => Err(broken(&status)),
             Err(_) => Err(broken(&Status::deadline_exceeded(format!("no answer within {:?}", self.timeout)))),
         }
@@ -52,6 +58,10 @@ impl Changes {
                 Ok(message)
             }
             Ok(Ok(None)) => Err(broken(&Status::unavailable("the server ended the stream"))),
+            // To open it again renews the session; when that is over it says so, and for good.
+            Ok(Err(status)) if status.code() == Code::Unauthenticated && self.renewable => {
+                Err(Break::Passing(from_status(DOING, &status)))
+            }
             Ok(Err(status)) => Err(broken(&status)),
             Err(_) => Err(broken(&Status::deadline_exceeded("the server has fallen silent"))),
         }
