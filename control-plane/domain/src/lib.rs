@@ -13,4 +13,5 @@ pub mod name_pattern;
 pub mod posture;
 pub mod role;
 pub mod rotation;
+pub mod standing;
 pub mod token;

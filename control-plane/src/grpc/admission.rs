@@ -103,7 +103,7 @@ impl EnrollmentService for Admissions {
         let caller = Caller::of(&request)?.clone();
         let request = request.into_inner();
         let size = page::size(request.page_size, page::DEFAULT)?;
-        let list = self.seal.list(caller.scope().organization(), "enrollments");
+        let list = self.seal.list(caller.scope(), "enrollments");
         let after = list.position(&request.page_token)?.and_then(|id| id.parse().ok());
         let page = self.store.enrollment_list_page(caller.scope(), after, size + 1).await.map_err(status::store)?;
         let (mut rows, count) = page;

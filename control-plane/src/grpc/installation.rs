@@ -23,7 +23,7 @@ impl InstallationService for Installations {
         let caller = Caller::of(&request)?.clone();
         let request = request.into_inner();
         let size = page::size(request.page_size, page::DEFAULT)?;
-        let list = self.seal.list(caller.scope().organization(), "installations");
+        let list = self.seal.list(caller.scope(), "installations");
         let after = list.position(&request.page_token)?;
         let mut rows = self
             .store

@@ -4,6 +4,7 @@
 //! and runs in a transaction as the role `kaliun_app` with the organization set, so that row-level security is the second
 //! wall. Functions of [`SystemStore`] run as `kaliun_system`: authentication, ingest and reconcilers.
 
+mod account_sessions;
 mod accounts;
 mod admissions;
 mod api_tokens;
@@ -38,14 +39,16 @@ mod samples;
 mod scope;
 mod sessions;
 mod shown_certificates;
+mod signed_in;
 mod unsigned_bundle;
 mod url;
 mod wakeups;
 
-pub use accounts::{AccountLogin, SignedIn};
+pub use account_sessions::{NewSession, SessionKind, SessionRow};
+pub use accounts::AccountLogin;
 pub use admissions::{ByToken, WaitingRow};
 pub use api_tokens::NewApiToken;
-pub use audit::Actor;
+pub use audit::{Actor, ActorKind};
 pub use authorities::{AuthorityRow, AuthorityRows, TrustBundleRow};
 pub use authority_keys::KeysKept;
 pub use certificates::{CertificateGrant, SERIAL_BYTES};
@@ -68,8 +71,9 @@ pub use posture::FindingPage;
 pub use returned_devices::Readopted;
 pub use rotation::{Author, RotationChange, StragglerRow};
 pub use samples::SampleRow;
-pub use scope::OrganizationScope;
+pub use scope::{AccountScope, OrganizationScope};
 pub use sessions::{SessionEnd, SessionOpen, SessionOpened};
+pub use signed_in::{Granted, Person, Place, Principal, SignedIn};
 pub use unsigned_bundle::{UnsignedBundle, WaitingStep};
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use wakeups::{WakeupSource, Wakeups};
