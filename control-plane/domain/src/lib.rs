@@ -9,6 +9,8 @@ pub mod device;
 pub mod enrollment;
 pub mod event;
 pub mod lifecycle;
+pub mod mail;
+pub mod mailed_secret;
 pub mod name_pattern;
 pub mod posture;
 pub mod role;

@@ -142,6 +142,14 @@ uuid_id! {
     ConsentId
 }
 uuid_id! {
+    /// A mail that is to be sent, or was.
+    MailId
+}
+uuid_id! {
+    /// A secret in a mail's link; not the secret itself.
+    MailedSecretId
+}
+uuid_id! {
     /// One running control plane process.
     ReplicaId
 }
