@@ -69,12 +69,17 @@ impl Client {
     pub(crate) async fn connect(program: &Program, settings: &Settings) -> Result<Self, Failure> {
         let signature = Signature::new(settings, program.clock)?;
         let channel = channel::connect(settings).await?;
-        Ok(Self { channel: SignedChannel::new(channel, signature, settings.timeout), timeout: settings.timeout, chosen: None })
+        Ok(Self {
+            channel: SignedChannel::new(channel, signature, settings.timeout),
+            timeout: settings.timeout,
+            chosen: None,
+        })
     }
 
     /// Lets calls act where the settings say.
     async fn in_organization(self, settings: &Settings) -> Result<Self, Failure> {
-        let has_api_token = matches!(&settings.credential, Credential::Token(token) if token.expose().starts_with(API_TOKEN_PREFIX));
+        let has_api_token =
+            matches!(&settings.credential, Credential::Token(token) if token.expose().starts_with(API_TOKEN_PREFIX));
         match &settings.organization {
             Place::Named(wanted) if has_api_token => {
                 let identity = self.identity().await?;
@@ -82,7 +87,10 @@ impl Client {
                     return Ok(self);
                 }
                 Err(Failure::usage(
-                    format!("this API token belongs to the organization {:?}, not to {wanted:?}", identity.organization_name),
+                    format!(
+                        "this API token belongs to the organization {:?}, not to {wanted:?}",
+                        identity.organization_name
+                    ),
                     "leave the organization out, or take a token of the other one",
                 ))
             }
@@ -120,7 +128,7 @@ impl Client {
             Err(_) => Status::deadline_exceeded(format!("no answer within {:?}", self.timeout)),
         };
         match (&self.chosen, status.code()) {
-            (Some(chosen), Code::PermissionDenied | Code::NotFound) if self.has_left(chosen).await => Err(left(chosen)),
+            (Some(chosen), Code::PermissionDenied) if self.has_left(chosen).await => Err(left(chosen)),
             (_, _) => Err(from_status(doing, &status)),
         }
     }

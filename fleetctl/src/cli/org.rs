@@ -116,7 +116,7 @@ pub(crate) struct OrgInvite {
     #[arg(long, value_name = "NAME|ID", requires = "home_role", value_parser = super::installation::parse_home)]
     pub(crate) home: Option<String>,
     /// What they may do in that home.
-    #[arg(long, value_enum, requires = "home", value_name = "ROLE")]
+    #[arg(long, value_enum, requires = "home", conflicts_with = "role", value_name = "ROLE")]
     pub(crate) home_role: Option<HomeRoleWord>,
     #[command(flatten)]
     pub(crate) output: Output,

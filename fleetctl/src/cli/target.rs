@@ -24,15 +24,8 @@ pub(crate) enum Noun {
 }
 
 impl Noun {
-    const ALL: [Self; 7] = [
-        Self::Device,
-        Self::JoinToken,
-        Self::ApiToken,
-        Self::Installation,
-        Self::Event,
-        Self::Session,
-        Self::SignUp,
-    ];
+    const ALL: [Self; 7] =
+        [Self::Device, Self::JoinToken, Self::ApiToken, Self::Installation, Self::Event, Self::Session, Self::SignUp];
 
     /// The word for one and the word for many.
     const fn words(self) -> (&'static str, &'static str) {

@@ -62,9 +62,8 @@ impl Client {
     pub(crate) async fn session_revoke_others(&self) -> Result<u32, Failure> {
         let mut client = self.accounts();
         let doing = "revoke the other sessions";
-        let answer = self
-            .call(doing, RevokeOtherSessionsRequest {}, |request| client.revoke_other_sessions(request))
-            .await?;
+        let answer =
+            self.call(doing, RevokeOtherSessionsRequest {}, |request| client.revoke_other_sessions(request)).await?;
         Ok(answer.revoked)
     }
 }

@@ -21,7 +21,9 @@ impl Client {
             self.call(&doing, message, |request| client.request_consent(request)).await.map_err(|failure| {
                 failure
                     .not_found_hint("see what there is with `fleetctl get installations`")
-                    .conflict_hint("see yours with `fleetctl access list --open`, and end it with `fleetctl access end ID`")
+                    .conflict_hint(
+                        "see yours with `fleetctl access list --open`, and end it with `fleetctl access end ID`",
+                    )
                     .state_hint("invite an owner first, with `fleetctl org invite EMAIL --home NAME --home-role owner`")
             })?;
         answer.consent.ok_or_else(|| missing("consent"))

@@ -44,7 +44,8 @@ impl Client {
     ) -> Result<Installation, Failure> {
         let mut client = self.installations();
         let doing = format!("change installation/{name}");
-        let answer = self.call(&doing, message, |request| client.update_installation(request)).await.map_err(for_home)?;
+        let answer =
+            self.call(&doing, message, |request| client.update_installation(request)).await.map_err(for_home)?;
         answer.installation.ok_or_else(|| missing("installation"))
     }
 
@@ -53,15 +54,18 @@ impl Client {
         let mut client = self.installations();
         let doing = format!("delete installation/{}", home.name);
         let message = DeleteInstallationRequest { id: home.id.clone() };
-        self.call(&doing, message, |request| client.delete_installation(request))
-            .await
-            .map_err(for_home)
-            .map_err(|failure| failure.state_hint("take its box out of service first, with `fleetctl device decommission`"))?;
+        self.call(&doing, message, |request| client.delete_installation(request)).await.map_err(for_home).map_err(
+            |failure| failure.state_hint("take its box out of service first, with `fleetctl device decommission`"),
+        )?;
         Ok(())
     }
 
     /// Lists the people of a home.
-    pub(crate) async fn person_list(&self, home: &Installation, paging: &Paging) -> Result<Listing<HomePerson>, Failure> {
+    pub(crate) async fn person_list(
+        &self,
+        home: &Installation,
+        paging: &Paging,
+    ) -> Result<Listing<HomePerson>, Failure> {
         collect(paging, async |page_size, page_token| {
             let message = ListHomePeopleRequest { installation_id: home.id.clone(), page_size, page_token };
             let mut client = self.installations();
@@ -108,7 +112,7 @@ fn for_home(failure: Failure) -> Failure {
 
 /// A home has an owner; the only one stays until there is another.
 fn for_person(failure: Failure) -> Failure {
-    failure
-        .not_found_hint("see who is there with `fleetctl installation people NAME`")
-        .state_hint("make somebody else an owner first, with `fleetctl installation person set NAME EMAIL --role owner`")
+    failure.not_found_hint("see who is there with `fleetctl installation people NAME`").state_hint(
+        "make somebody else an owner first, with `fleetctl installation person set NAME EMAIL --role owner`",
+    )
 }

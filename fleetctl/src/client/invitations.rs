@@ -55,8 +55,7 @@ impl Client {
     pub(crate) async fn invitation(&self, secret: &SecretText) -> Result<(Invitation, String), Failure> {
         let mut client = self.invitations();
         let message = LookUpInvitationRequest { secret: secret.expose().to_owned() };
-        let answer =
-            self.call("look up the invitation", message, |request| client.look_up_invitation(request)).await;
+        let answer = self.call("look up the invitation", message, |request| client.look_up_invitation(request)).await;
         let LookUpInvitationResponse { invitation, organization_name } = answer.map_err(for_secret)?;
         Ok((invitation.ok_or_else(|| missing("invitation"))?, organization_name))
     }

@@ -62,7 +62,10 @@ impl Client {
     }
 
     /// Makes an organization.
-    pub(crate) async fn organization_create(&self, message: CreateOrganizationRequest) -> Result<Organization, Failure> {
+    pub(crate) async fn organization_create(
+        &self,
+        message: CreateOrganizationRequest,
+    ) -> Result<Organization, Failure> {
         let mut client = self.organizations();
         let answer =
             self.call("create the organization", message, |request| client.create_organization(request)).await?;

@@ -27,7 +27,8 @@ impl Client {
         let mut client = self.sign_ups();
         let doing = format!("let {} in", entry.email);
         let message = ApproveSignUpRequest { id: entry.id.clone() };
-        let answer = self.call(&doing, message, |request| client.approve_sign_up(request)).await.map_err(for_sign_up)?;
+        let answer =
+            self.call(&doing, message, |request| client.approve_sign_up(request)).await.map_err(for_sign_up)?;
         Ok(answer.account_id)
     }
 

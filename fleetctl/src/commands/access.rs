@@ -74,11 +74,9 @@ async fn request(program: &mut Program, client: &Client, arguments: AccessReques
             format!("no owner of installation/{name} decided in time"),
             "talk to them, and ask again",
         )),
-        ConsentState::Ended => Err(Failure::new(
-            Kind::State,
-            format!("access/{id} was granted and is over already"),
-            "ask again",
-        )),
+        ConsentState::Ended => {
+            Err(Failure::new(Kind::State, format!("access/{id} was granted and is over already"), "ask again"))
+        }
         ConsentState::Waiting | ConsentState::Unspecified => Err(Failure::new(
             Kind::General,
             format!("the server does not say how access/{id} is"),
@@ -139,6 +137,10 @@ async fn approve(program: &mut Program, client: &Client, arguments: AccessApprov
 async fn find(client: &Client, id: &str) -> Result<proto::Consent, Failure> {
     let list = client.consent_list(false, &Paging::ALL).await?;
     list.items.into_iter().find(|consent| consent.id == id).ok_or_else(|| {
-        Failure::new(Kind::NotFound, format!("there is no access/{id}"), "see what there is with `fleetctl access list`")
+        Failure::new(
+            Kind::NotFound,
+            format!("there is no access/{id}"),
+            "see what there is with `fleetctl access list`",
+        )
     })
 }

@@ -48,10 +48,8 @@ async fn create(program: &mut Program, client: &Client, arguments: ApiTokenCreat
         installation_ids,
     };
     let answer = client.api_token_create(request).await?;
-    let new = NewApiToken {
-        api_token: answer.api_token.map(|token| ApiToken::new(token, &homes)),
-        secret: answer.secret,
-    };
+    let new =
+        NewApiToken { api_token: answer.api_token.map(|token| ApiToken::new(token, &homes)), secret: answer.secret };
     match arguments.output.output {
         Format::Json | Format::Yaml => print_document(program, arguments.output.output, &new),
         Format::Table | Format::Wide | Format::Name => {

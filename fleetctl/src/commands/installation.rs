@@ -112,7 +112,9 @@ async fn person_remove(
     let person = find_person(client, &home, &whom.person).await?;
     let (email, name) = (clean(&person.email).into_owned(), clean(&home.name).into_owned());
     if !yes {
-        program.console.confirm(&format!("Take {email} out of installation/{name}? Only a new invitation brings them back."))?;
+        program
+            .console
+            .confirm(&format!("Take {email} out of installation/{name}? Only a new invitation brings them back."))?;
     }
     client.person_remove(&home, &person).await?;
     program.console.talk(&format!("{email} is out of installation/{name}."));

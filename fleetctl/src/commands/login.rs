@@ -31,7 +31,9 @@ struct Target {
 pub(super) async fn login(program: &mut Program, global: &Global, arguments: Login) -> Result<(), Failure> {
     let target = target(program, global)?;
     if target.server.is_exposed() {
-        program.console.talk(&format!("warning: {} is not encrypted; anyone on the way can read the tokens", target.server));
+        program
+            .console
+            .talk(&format!("warning: {} is not encrypted; anyone on the way can read the tokens", target.server));
     }
     let by_token = arguments.token || arguments.token_stdin || arguments.token_file.is_some();
     let settings = Settings {
@@ -78,7 +80,12 @@ fn target(program: &mut Program, global: &Global) -> Result<Target, Failure> {
 }
 
 /// Checks a token against the server and keeps both.
-async fn with_token(program: &mut Program, target: &Target, settings: &Settings, arguments: Login) -> Result<(), Failure> {
+async fn with_token(
+    program: &mut Program,
+    target: &Target,
+    settings: &Settings,
+    arguments: Login,
+) -> Result<(), Failure> {
     let identity = Client::connect(program, settings).await?.identity().await?;
     let token = match &settings.credential {
         Credential::Token(token) => Some(token.clone()),

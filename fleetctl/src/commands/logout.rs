@@ -13,9 +13,10 @@ use std::path::Path;
 pub(super) async fn logout(program: &mut Program, global: &Global, output: Output) -> Result<(), Failure> {
     let file = config::location(&program.environment)?;
     let config = config::load(&file)?.config;
-    let name = global.context.clone().or_else(|| config.current.clone()).ok_or_else(|| {
-        Failure::new(Kind::NotFound, "there is no current context", "name one with --context NAME")
-    })?;
+    let name =
+        global.context.clone().or_else(|| config.current.clone()).ok_or_else(|| {
+            Failure::new(Kind::NotFound, "there is no current context", "name one with --context NAME")
+        })?;
     let context = context_named(&config, &name)?;
     let ended = end_with(program, global, &file, &name, context).await;
     let left = config::change(&file, |config| {

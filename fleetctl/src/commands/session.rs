@@ -1,11 +1,11 @@
 //! `fleetctl session`.
 
 use crate::Program;
+use crate::cli::Format;
 use crate::cli::{Global, SessionCommand, SessionRevoke};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::{print_document, print_done};
-use crate::cli::Format;
 use crate::view::session::{RevokedSession, RevokedSessions};
 
 /// Runs one of the subcommands.

@@ -29,12 +29,8 @@ fn meaning(code: Code) -> (Kind, &'static str) {
         Code::Ok => (Kind::General, "the server's answer does not fit; update fleetctl"),
         Code::InvalidArgument | Code::OutOfRange => (Kind::Usage, "correct the value that is named"),
         Code::NotFound => (Kind::NotFound, "see what there is with `fleetctl get devices`"),
-        Code::Unauthenticated => {
-            (Kind::Denied, "sign in with `fleetctl login`, or set FLEETCTL_TOKEN")
-        }
-        Code::PermissionDenied => {
-            (Kind::Denied, "see your role with `fleetctl whoami`; ask an admin for a higher one")
-        }
+        Code::Unauthenticated => (Kind::Denied, "sign in with `fleetctl login`, or set FLEETCTL_TOKEN"),
+        Code::PermissionDenied => (Kind::Denied, "see your role with `fleetctl whoami`; ask an admin for a higher one"),
         Code::AlreadyExists => (Kind::Conflict, "choose another name"),
         Code::Aborted => (Kind::Conflict, "somebody changed it meanwhile; look at it again and repeat the command"),
         Code::FailedPrecondition => {

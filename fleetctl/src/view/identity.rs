@@ -52,10 +52,7 @@ impl Identity {
         homes: &HashMap<String, String>,
     ) -> Self {
         let home = |home: proto::HomeIdentity| Home {
-            installation: HomeReference {
-                name: homes.get(&home.installation_id).cloned(),
-                id: home.installation_id,
-            },
+            installation: HomeReference { name: homes.get(&home.installation_id).cloned(), id: home.installation_id },
             role: word::home_role(home.role),
         };
         Self {

@@ -16,7 +16,11 @@ async fn signed_in(test: &str) -> (Double, Workbench) {
         installations: vec![installation()],
         own_homes: vec![(id(900), HomeRole::Owner), (id(901), HomeRole::Member)],
         sessions: vec![session(50, true), session(51, false), session(52, false)],
-        sign_ups: vec![sign_up(30, "carla@example.org"), sign_up(31, "dora@example.org"), sign_up(32, "dora@example.org")],
+        sign_ups: vec![
+            sign_up(30, "carla@example.org"),
+            sign_up(31, "dora@example.org"),
+            sign_up(32, "dora@example.org"),
+        ],
         ..World::default()
     })
     .await;
@@ -69,7 +73,7 @@ async fn an_account_is_shown_renamed_and_exported() {
     let file = workbench.config_file().with_file_name("me.json");
     let line = format!("account export --out {} -o json", file.display());
     let document: serde_json::Value = serde_json::from_str(&workbench.output(&line).await).unwrap();
-    assert_eq!(document["size_bytes"], 54);
+    assert_eq!(document["size_bytes"], 53);
     let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(kept, exported);
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
@@ -103,7 +107,14 @@ async fn who_asked_for_an_account_is_let_in_or_turned_away() {
 async fn a_reader_that_goes_away_is_no_error() {
     let (_double, mut workbench) = signed_in("people-broken-pipe").await;
     workbench.reader_leaves_after = Some(10);
-    for line in ["get sessions", "get sign-ups -o json", "account export", "whoami -o yaml", "org list -o name", "logout -o json"] {
+    for line in [
+        "get sessions",
+        "get sign-ups -o json",
+        "account export",
+        "whoami -o yaml",
+        "org list -o name",
+        "logout -o json",
+    ] {
         let ended = workbench.run(line).await;
         assert_eq!(ended.code, 0, "{line}: {}", ended.error);
         assert!(!ended.error.contains("error:"), "{line}: {}", ended.error);

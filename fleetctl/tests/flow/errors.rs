@@ -103,7 +103,7 @@ async fn who_is_not_let_in_is_denied() {
     workbench.environment.token = Some(SecretText::new("kat1.another".to_owned()));
     check(&workbench.run("get devices").await, 4, "This token is not known", "fleetctl login");
     workbench.environment.token = None;
-    check(&workbench.run("get devices").await, 4, "there is no token", "FLEETCTL_TOKEN");
+    check(&workbench.run("get devices").await, 4, "nobody is signed in", "FLEETCTL_TOKEN");
     assert_eq!(double.calls().len(), 1, "without a token nobody is asked");
 
     double.world().refusal = Some(Status::permission_denied("Viewers may not do this."));

@@ -85,7 +85,10 @@ async fn an_api_token_acts_in_its_own_organization_and_no_other() {
     workbench.output("get devices --organization Home").await;
     workbench.output(&format!("get devices --organization {}", id(1))).await;
     let ended = workbench.run("get devices --organization Acme").await;
-    assert!(ended.code == 2 && ended.error.contains("belongs to the organization \"Home\", not to \"Acme\""), "{ended:?}");
+    assert!(
+        ended.code == 2 && ended.error.contains("belongs to the organization \"Home\", not to \"Acme\""),
+        "{ended:?}"
+    );
     assert_eq!(double.calls().last().map(String::as_str), Some("who_am_i"), "nothing else was done");
     let ended = workbench.run("org use Acme").await;
     assert!(ended.code == 2 && ended.error.contains("an API token has its own"), "{ended:?}");
@@ -119,7 +122,20 @@ async fn an_organization_that_was_left_is_told() {
 #[tokio::test]
 async fn an_organization_is_made_renamed_and_left() {
     let (double, workbench) = signed_in("org-life").await;
-    let made = workbench.run_words(&["org", "create", "Our house", "--home-name", "House", "--time-zone", "Europe/Vienna", "--use", "-o", "json"]).await;
+    let made = workbench
+        .run_words(&[
+            "org",
+            "create",
+            "Our house",
+            "--home-name",
+            "House",
+            "--time-zone",
+            "Europe/Vienna",
+            "--use",
+            "-o",
+            "json",
+        ])
+        .await;
     assert_eq!(made.code, 0, "{}", made.error);
     assert_snapshot!("org_made_json", made.output);
     assert!(double.calls().contains(&"create_organization: \"House\" in \"Europe/Vienna\"".to_owned()));
@@ -128,7 +144,10 @@ async fn an_organization_is_made_renamed_and_left() {
     assert!(workbench.output("context list").await.contains("Hut"));
 
     let asked = workbench.run("org leave").await;
-    assert!(asked.code == 2 && asked.error.contains("Leave the organization \"Hut\"") && asked.error.contains("--yes"), "{asked:?}");
+    assert!(
+        asked.code == 2 && asked.error.contains("Leave the organization \"Hut\"") && asked.error.contains("--yes"),
+        "{asked:?}"
+    );
     let only = workbench.run("org leave --yes").await;
     assert!(only.code == 5 && only.error.contains("org member set EMAIL --role admin"), "{only:?}");
     workbench.output("org member set ben@example.org --role admin").await;
@@ -163,18 +182,31 @@ async fn people_are_invited_to_all_of_it_or_to_a_home() {
     let link = format!("https://fleet.example/invitation#{INVITATION_SECRET}\n");
     let ended = workbench.run("org invite carla@example.org --role operator").await;
     assert_eq!((ended.code, ended.output), (0, link), "the link stands alone: {}", ended.error);
-    assert!(ended.error.contains("Invited carla@example.org as operator. The server cannot send mail"), "{}", ended.error);
+    assert!(
+        ended.error.contains("Invited carla@example.org as operator. The server cannot send mail"),
+        "{}",
+        ended.error
+    );
     let home = format!("org invite carla@example.org --home {} --home-role owner -o json", id(900));
     assert_snapshot!("invitation_new_json", workbench.output(&home).await);
     assert_eq!(double.calls().last(), Some(&format!("create_invitation: Unspecified Owner of {:?}", id(900))));
 
     double.world().sends_mail = true;
     let ended = workbench.run("org invite dora@example.org --role viewer").await;
-    assert!(ended.code == 0 && ended.output.is_empty() && ended.error.contains("a mail with a link is on its way"), "{ended:?}");
+    assert!(
+        ended.code == 0 && ended.output.is_empty() && ended.error.contains("a mail with a link is on its way"),
+        "{ended:?}"
+    );
     let there = workbench.run("org invite ben@example.org --role viewer").await;
     assert!(there.code == 5 && there.error.contains("fleetctl org members"), "{there:?}");
 
-    for line in ["", "--role viewer --home x --home-role owner", "--home x", "--home-role owner", "--role viewer --home-role owner"] {
+    for line in [
+        "",
+        "--role viewer --home x --home-role owner",
+        "--home x",
+        "--home-role owner",
+        "--role viewer --home-role owner",
+    ] {
         let ended = workbench.run(&format!("org invite carla@example.org {line}")).await;
         assert_eq!(ended.code, 2, "{line}: {}", ended.error);
     }
@@ -184,8 +216,21 @@ async fn people_are_invited_to_all_of_it_or_to_a_home() {
 async fn invitations_are_listed_and_taken_back() {
     let (double, workbench) = signed_in("invitations").await;
     double.world().invitations = vec![
-        Invitation { id: id(81), email: "a@example.org".to_owned(), role: Role::Viewer.into(), invited_by: PERSON.to_owned(), ..Invitation::default() },
-        Invitation { id: id(82), email: "a@example.org".to_owned(), installation_id: id(900), installation_name: "Haus am See".to_owned(), home_role: 3, ..Invitation::default() },
+        Invitation {
+            id: id(81),
+            email: "a@example.org".to_owned(),
+            role: Role::Viewer.into(),
+            invited_by: PERSON.to_owned(),
+            ..Invitation::default()
+        },
+        Invitation {
+            id: id(82),
+            email: "a@example.org".to_owned(),
+            installation_id: id(900),
+            installation_name: "Haus am See".to_owned(),
+            home_role: 3,
+            ..Invitation::default()
+        },
         Invitation { id: id(83), email: "b@example.org".to_owned(), role: Role::Admin.into(), ..Invitation::default() },
     ];
     assert_snapshot!("invitations", workbench.output("org invitations").await);
@@ -203,8 +248,12 @@ async fn invitations_are_listed_and_taken_back() {
 async fn an_invitation_is_accepted_from_a_link_or_from_standard_input() {
     let (double, mut workbench) = signed_in("accept").await;
     workbench.output("org use Beta").await;
-    let ended = workbench.run(&format!("org invitation accept https://fleet.example/invitation#{INVITATION_SECRET}")).await;
-    assert!(ended.code == 0 && ended.error.contains("You are in the organization \"Club\" now, as viewer."), "{ended:?}");
+    let ended =
+        workbench.run(&format!("org invitation accept https://fleet.example/invitation#{INVITATION_SECRET}")).await;
+    assert!(
+        ended.code == 0 && ended.error.contains("You are in the organization \"Club\" now, as viewer."),
+        "{ended:?}"
+    );
     assert!(ended.error.contains(&format!("fleetctl org use {}", id(98))), "{}", ended.error);
     assert_eq!(place(&double), "", "whoever is invited does not act in their own organization");
 

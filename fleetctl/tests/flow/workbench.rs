@@ -58,10 +58,7 @@ impl Workbench {
     /// Signed in to the double as a person whose access token is good for so long, in the context `home`.
     pub(crate) fn signed_in(double: &Double, test: &str, access_seconds: i64) -> Self {
         let workbench = Self::bare(test);
-        let (access, refresh) = {
-            let world = double.world();
-            (world.logins.access_token(), world.logins.refresh_token())
-        };
+        let [access, refresh] = double.world().logins.tokens();
         workbench.write_config(&format!(
             "current = 'home'\n[contexts.home]\nserver = '{}'\n[contexts.home.session]\nemail = '{PERSON}'\n\
              access_token = '{access}'\naccess_expires_at_ms = {}\nrefresh_token = '{refresh}'\nexpires_at_ms = {}\n",

@@ -79,7 +79,11 @@ async fn wait(program: &mut Program, client: &Client, started: &StartLoginRespon
 }
 
 fn expired() -> Failure {
-    Failure::new(Kind::Timeout, "the code has run out before anybody confirmed it", "run `fleetctl login` again for a new one")
+    Failure::new(
+        Kind::Timeout,
+        "the code has run out before anybody confirmed it",
+        "run `fleetctl login` again for a new one",
+    )
 }
 
 fn unfit(message: &str) -> Failure {
@@ -98,7 +102,9 @@ fn introduction(started: &StartLoginResponse, qr: bool) -> Vec<String> {
         lines.push(code.render::<Dense1x2>().quiet_zone(true).build());
         lines.push(String::new());
     }
-    let good_for = time::duration(Duration::from_secs(started.expires_in_seconds.into()).as_millis().try_into().unwrap_or(i64::MAX));
+    let good_for = time::duration(
+        Duration::from_secs(started.expires_in_seconds.into()).as_millis().try_into().unwrap_or(i64::MAX),
+    );
     lines.extend([
         format!("or enter this code at {}", clean(&started.verification_uri)),
         String::new(),

@@ -21,9 +21,14 @@ pub(super) fn read(program: &mut Program, arguments: &Login) -> Result<SecretTex
         let typed = program.console.ask_secret("API token: ", hint)?;
         return checked(typed.trim(), "nothing was typed", hint);
     }
-    let text = of(&mut program.console.input)
-        .map_err(|error| Failure::new(Kind::General, format!("cannot read the token: {error}"), "pipe the token into fleetctl"))?;
-    checked(text.trim(), "standard input holds no token", "pipe it in: `fleetctl login --server URL --token-stdin < FILE`")
+    let text = of(&mut program.console.input).map_err(|error| {
+        Failure::new(Kind::General, format!("cannot read the token: {error}"), "pipe the token into fleetctl")
+    })?;
+    checked(
+        text.trim(),
+        "standard input holds no token",
+        "pipe it in: `fleetctl login --server URL --token-stdin < FILE`",
+    )
 }
 
 fn of_file(path: &Path) -> Result<SecretText, Failure> {

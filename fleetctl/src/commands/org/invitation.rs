@@ -76,12 +76,7 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: Invitat
     }
 }
 
-async fn revoke(
-    program: &mut Program,
-    global: &Global,
-    id_or_email: String,
-    output: Output,
-) -> Result<(), Failure> {
+async fn revoke(program: &mut Program, global: &Global, id_or_email: String, output: Output) -> Result<(), Failure> {
     let client = Client::open(program, global).await?;
     let id = if is_id(&id_or_email) { id_or_email } else { find(&client, &id_or_email).await? };
     client.invitation_revoke(id.clone()).await?;

@@ -23,10 +23,8 @@ impl Services {
             None => world.organizations.first(),
         };
         let place = place.cloned().unwrap_or_default();
-        let homes = world.own_homes.iter().map(|(id, role)| HomeIdentity {
-            installation_id: id.clone(),
-            role: (*role).into(),
-        });
+        let homes =
+            world.own_homes.iter().map(|(id, role)| HomeIdentity { installation_id: id.clone(), role: (*role).into() });
         Identity {
             email: PERSON.to_owned(),
             organization_id: place.id,
@@ -63,7 +61,8 @@ impl AccountService for Services {
 
     async fn sign_out(&self, request: Request<SignOutRequest>) -> Result<Response<SignOutResponse>, Status> {
         self.enter(&request, "sign_out").await?;
-        self.world().logins.alive = false;
+        let bearer = request.metadata().get("authorization").unwrap().to_str().unwrap();
+        self.world().logins.sign_out(bearer.trim_start_matches("Bearer "));
         Ok(Response::new(SignOutResponse {}))
     }
 

@@ -36,7 +36,8 @@ impl ConsentService for Services {
         let wanted = request.get_ref().clone();
         self.enter(&request, format!("request_consent: {} s", wanted.duration_seconds)).await?;
         let mut world = self.world();
-        if world.consents.iter().any(|consent| matches!(consent.state(), ConsentState::Waiting | ConsentState::Granted)) {
+        if world.consents.iter().any(|consent| matches!(consent.state(), ConsentState::Waiting | ConsentState::Granted))
+        {
             return Err(Status::already_exists("You have one there."));
         }
         let home = world.installations.iter().find(|home| home.id == wanted.installation_id).cloned().unwrap();

@@ -17,20 +17,21 @@ pub(crate) struct Logins {
     /// How long codes and access tokens are good for.
     pub(crate) code_seconds: u32,
     pub(crate) access_seconds: u32,
-    /// How many pairs of tokens there were. The newest alone is good.
-    pub(crate) issued: u32,
-    /// Whether the session lives.
-    pub(crate) alive: bool,
-    /// Access tokens are refused from now on, as if they had run out; refreshing gives good ones.
+    /// Access tokens are refused, as if they had run out; refreshing gives good ones.
     pub(crate) access_refused: bool,
     /// Answers to all renewals when set.
     pub(crate) refresh_refusal: Option<Status>,
-    /// Whether a replaced refresh token came back.
-    pub(crate) burnt: bool,
     /// How many renewals were asked for.
     pub(crate) refreshes: u32,
     /// What the machine said of itself.
     pub(crate) client: String,
+    pub(crate) sessions: Vec<LoginSession>,
+}
+
+pub(crate) struct LoginSession {
+    /// How many pairs of tokens it has had. The newest alone is good.
+    issued: u32,
+    alive: bool,
 }
 
 impl Default for Logins {
@@ -39,44 +40,80 @@ impl Default for Logins {
             answers: VecDeque::from([Ok(LoginState::Approved)]),
             code_seconds: 600,
             access_seconds: 900,
-            issued: 0,
-            alive: false,
             access_refused: false,
             refresh_refusal: None,
-            burnt: false,
             refreshes: 0,
             client: String::new(),
+            sessions: Vec::new(),
         }
     }
+}
+
+fn tokens(session: usize, issued: u32) -> [String; 2] {
+    ["kas1.access", "kar1.refresh"].map(|kind| format!("{kind}-that-must-never-be-printed-{session}-{issued}"))
 }
 
 impl Logins {
     /// A session that is in use, with its first tokens.
     pub(crate) fn signed_in() -> Self {
-        Self { issued: 1, alive: true, ..Self::default() }
+        Self { sessions: vec![LoginSession { issued: 1, alive: true }], ..Self::default() }
     }
 
-    pub(crate) fn access_token(&self) -> String {
-        format!("kas1.access-that-must-never-be-printed-{}", self.issued)
+    /// The good access token and the good refresh token of the newest session.
+    pub(crate) fn tokens(&self) -> [String; 2] {
+        tokens(self.sessions.len() - 1, self.sessions.last().unwrap().issued)
     }
 
-    pub(crate) fn refresh_token(&self) -> String {
-        format!("kar1.refresh-that-must-never-be-printed-{}", self.issued)
+    /// Which sessions live, the oldest first.
+    pub(crate) fn alive(&self) -> Vec<bool> {
+        self.sessions.iter().map(|session| session.alive).collect()
+    }
+
+    /// Ends all of them.
+    pub(crate) fn end(&mut self) {
+        self.sessions.iter_mut().for_each(|session| session.alive = false);
     }
 
     /// Whether a call with this token is let in.
     pub(super) fn admits(&self, token: &str) -> bool {
-        self.alive && !self.access_refused && token == self.access_token()
+        !self.access_refused && self.session_of_access(token).is_some_and(|index| self.sessions[index].alive)
     }
 
-    fn issue(&mut self) -> LoginTokens {
-        self.issued += 1;
-        self.alive = true;
+    pub(super) fn sign_out(&mut self, token: &str) {
+        let index = self.session_of_access(token).unwrap();
+        self.sessions[index].alive = false;
+    }
+
+    fn session_of_access(&self, token: &str) -> Option<usize> {
+        self.sessions.iter().enumerate().position(|(index, session)| tokens(index, session.issued)[0] == token)
+    }
+
+    fn open(&mut self) -> LoginTokens {
+        self.sessions.push(LoginSession { issued: 0, alive: true });
+        self.issue(self.sessions.len() - 1)
+    }
+
+    /// New tokens for a good refresh token. One that was replaced ends its session.
+    fn renew(&mut self, refresh_token: &str) -> Option<LoginTokens> {
+        for (index, session) in self.sessions.iter_mut().enumerate() {
+            if (1..session.issued).any(|issued| tokens(index, issued)[1] == refresh_token) {
+                session.alive = false;
+            }
+            if session.alive && tokens(index, session.issued)[1] == refresh_token {
+                return Some(self.issue(index));
+            }
+        }
+        None
+    }
+
+    fn issue(&mut self, index: usize) -> LoginTokens {
+        self.sessions[index].issued += 1;
         self.access_refused = false;
+        let [access_token, refresh_token] = tokens(index, self.sessions[index].issued);
         LoginTokens {
-            access_token: self.access_token(),
+            access_token,
             expires_in_seconds: self.access_seconds,
-            refresh_token: self.refresh_token(),
+            refresh_token,
             session_expires_at_ms: NOW_MS + 30 * 86_400_000,
         }
     }
@@ -109,7 +146,7 @@ impl LoginService for Services {
         let last = logins.answers.len() == 1;
         let answer = if last { logins.answers.front().cloned() } else { logins.answers.pop_front() };
         let state = answer.unwrap()?;
-        let tokens = (state == LoginState::Approved).then(|| logins.issue());
+        let tokens = (state == LoginState::Approved).then(|| logins.open());
         Ok(Response::new(PollLoginResponse { state: state.into(), interval_seconds: 1, tokens }))
     }
 
@@ -124,12 +161,11 @@ impl LoginService for Services {
         if let Some(refusal) = &logins.refresh_refusal {
             return Err(refusal.clone());
         }
-        if !logins.alive || request.get_ref().refresh_token != logins.refresh_token() {
-            logins.burnt = logins.alive;
-            logins.alive = false;
-            return Err(Status::unauthenticated("This session is over."));
+        let tokens = logins.renew(&request.get_ref().refresh_token);
+        match tokens {
+            Some(tokens) => Ok(Response::new(RefreshLoginResponse { tokens: Some(tokens) })),
+            None => Err(Status::unauthenticated("This session is over.")),
         }
-        Ok(Response::new(RefreshLoginResponse { tokens: Some(logins.issue()) }))
     }
 
     async fn look_up_login(&self, _: Request<LookUpLoginRequest>) -> Result<Response<LookUpLoginResponse>, Status> {

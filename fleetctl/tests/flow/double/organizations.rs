@@ -114,7 +114,8 @@ impl InvitationService for Services {
         request: Request<CreateInvitationRequest>,
     ) -> Result<Response<CreateInvitationResponse>, Status> {
         let wanted = request.get_ref().clone();
-        let call = format!("create_invitation: {:?} {:?} of {:?}", wanted.role(), wanted.home_role(), wanted.installation_id);
+        let call =
+            format!("create_invitation: {:?} {:?} of {:?}", wanted.role(), wanted.home_role(), wanted.installation_id);
         self.enter(&request, call).await?;
         let mut world = self.world();
         if world.members.iter().any(|member| member.email == wanted.email) {
@@ -173,7 +174,8 @@ impl InvitationService for Services {
         if request.get_ref().secret != INVITATION_SECRET {
             return Err(Status::not_found("There is no such invitation."));
         }
-        let invitation = Invitation { id: id(80), email: PERSON.to_owned(), role: Role::Viewer.into(), ..Invitation::default() };
+        let invitation =
+            Invitation { id: id(80), email: PERSON.to_owned(), role: Role::Viewer.into(), ..Invitation::default() };
         Ok(Response::new(LookUpInvitationResponse {
             invitation: Some(invitation),
             organization_name: "Club".to_owned(),
