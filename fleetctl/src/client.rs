@@ -40,6 +40,9 @@ const ANSWER_MAX_BYTES: usize = 17 * 1024 * 1024;
 /// How much longer than we wait the server may work. tonic reports its own limits as a cancelled call, so ours comes first.
 const SERVER_GRACE: Duration = Duration::from_secs(1);
 
+/// The metadata that names the organization of a call. Refusals that are about it begin with its name.
+const ORGANIZATION: &str = "kaliun-organization";
+
 /// What API tokens begin with. Whoever has one acts in its organization.
 const API_TOKEN_PREFIX: &str = "kat1.";
 
@@ -127,10 +130,22 @@ impl Client {
             Ok(Err(status)) => status,
             Err(_) => Status::deadline_exceeded(format!("no answer within {:?}", self.timeout)),
         };
-        match (&self.chosen, status.code()) {
-            (Some(chosen), Code::PermissionDenied) if self.has_left(chosen).await => Err(left(chosen)),
-            (_, _) => Err(from_status(doing, &status)),
+        Err(self.failure(doing, &status))
+    }
+
+    /// What a refusal means here.
+    fn failure(&self, doing: &str, status: &Status) -> Failure {
+        if status.code() != Code::PermissionDenied || !status.message().starts_with(ORGANIZATION) {
+            return from_status(doing, status);
         }
+        let message = match &self.chosen {
+            Some(chosen) => {
+                format!("you do not belong to the organization {:?} any more, which this context acts in", chosen.name)
+            }
+            None => "you do not belong to the organization that you named".to_owned(),
+        };
+        let hint = "see yours with `fleetctl org list`, and choose one with `fleetctl org use NAME`";
+        Failure::new(Kind::Denied, message, hint)
     }
 }
 
@@ -145,15 +160,6 @@ fn signed_in(program: &mut Program, global: &Global) -> Result<Settings, Failure
         ));
     }
     Ok(settings)
-}
-
-/// The context names an organization that the person does not belong to.
-fn left(chosen: &config::Organization) -> Failure {
-    Failure::new(
-        Kind::Denied,
-        format!("you do not belong to the organization {:?} any more, which this context acts in", chosen.name),
-        "see yours with `fleetctl org list`, and choose one with `fleetctl org use NAME`",
-    )
 }
 
 /// What the contract always sends and a broken server might not.

@@ -3,15 +3,12 @@
 use super::devices::is_id;
 use super::pages::{Listing, Paging, collect};
 use super::{Client, SignedChannel, missing};
-use crate::config;
 use crate::failure::{Failure, Kind};
 use kaliun_proto::fleet::v1::organization_service_client::OrganizationServiceClient;
 use kaliun_proto::fleet::v1::{
     CreateOrganizationRequest, LeaveOrganizationRequest, ListMembersRequest, ListMyOrganizationsRequest, Member,
     Organization, RemoveMemberRequest, Role, UpdateMemberRequest, UpdateOrganizationRequest,
 };
-use kaliun_types::limits::PAGE_SIZE_MAX;
-use tonic::Request;
 
 impl Client {
     fn organizations(&self) -> OrganizationServiceClient<SignedChannel> {
@@ -49,16 +46,6 @@ impl Client {
                 "see yours with `fleetctl org list`",
             )),
         }
-    }
-
-    /// Whether the person does not belong to it any more. When that cannot be known they are taken to.
-    pub(super) async fn has_left(&self, chosen: &config::Organization) -> bool {
-        let mut client = OrganizationServiceClient::new(self.channel().nowhere());
-        let message = ListMyOrganizationsRequest { page_size: PAGE_SIZE_MAX, page_token: String::new() };
-        let listed = client.list_my_organizations(Request::new(message));
-        let Ok(Ok(answer)) = tokio::time::timeout(self.channel.patience(), listed).await else { return false };
-        let answer = answer.into_inner();
-        answer.next_page_token.is_empty() && !answer.organizations.iter().any(|one| one.id == chosen.id)
     }
 
     /// Makes an organization.

@@ -3,6 +3,7 @@
 //! It stands below the generated clients, so that no call needs to know of it. A call whose token is refused is sent once more with a new
 //! one; its message is kept for that. All calls of fleetctl send one message.
 
+use super::ORGANIZATION;
 use super::renewal::{PATIENCE, Renewal};
 use crate::failure::Failure;
 use crate::settings::{Credential, Settings};
@@ -17,9 +18,6 @@ use tonic::body::Body;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tower::{Service, ServiceExt as _};
-
-/// The organization that a call acts in.
-const ORGANIZATION: HeaderName = HeaderName::from_static("kaliun-organization");
 
 /// Where a refusal's code stands in an answer without a message.
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -68,11 +66,6 @@ impl SignedChannel {
         Self { organization: Some(HeaderValue::from_str(id).unwrap_or(nobodys)), ..self }
     }
 
-    /// The same, without an organization.
-    pub(super) fn nowhere(self) -> Self {
-        Self { organization: None, ..self }
-    }
-
     /// The longest that a call may take. One that waits for a renewal is not given up: what came of it would be lost, and the session with it.
     pub(super) fn patience(&self) -> Duration {
         match *self.signature {
@@ -91,7 +84,7 @@ impl SignedChannel {
             headers.insert(AUTHORIZATION, bearer);
         }
         if let Some(organization) = &self.organization {
-            headers.insert(ORGANIZATION, organization.clone());
+            headers.insert(HeaderName::from_static(ORGANIZATION), organization.clone());
         }
     }
 

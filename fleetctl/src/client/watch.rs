@@ -43,7 +43,7 @@ impl Client {
                 heard_at: Instant::now(),
                 renewable: self.channel.is_renewable(),
             }),
-            Ok(Err(status)) => Err(broken(&status)),
+            Ok(Err(status)) => Err(break_by(status.code(), self.failure(DOING, &status))),
             Err(_) => Err(broken(&Status::deadline_exceeded(format!("no answer within {:?}", self.timeout)))),
         }
     }
@@ -69,8 +69,11 @@ impl Changes {
 }
 
 fn broken(status: &Status) -> Break {
-    let failure = from_status(DOING, status);
-    match status.code() {
+    break_by(status.code(), from_status(DOING, status))
+}
+
+fn break_by(code: Code, failure: Failure) -> Break {
+    match code {
         Code::Ok
         | Code::Cancelled
         | Code::Unknown

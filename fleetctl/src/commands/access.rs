@@ -111,7 +111,7 @@ async fn wait(program: &mut Program, client: &Client, asked: proto::Consent) -> 
 async fn approve(program: &mut Program, client: &Client, arguments: AccessApprove) -> Result<(), Failure> {
     let asked = find(client, &arguments.access).await?;
     let shown = Consent::from(asked.clone());
-    program.console.talk("Who wants to come in, and why (their words):");
+    program.console.talk("Who wants to come in, and why (name and reason are their words):");
     let seen = [
         ("Who", asked.asked_by.as_str()),
         ("Name", asked.asked_by_name.as_str()),

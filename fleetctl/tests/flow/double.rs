@@ -194,9 +194,9 @@ impl Services {
             return Err(Status::unauthenticated("This token is not known."));
         }
         match named {
-            Some(id) if !world.organizations.iter().any(|one| one.id == id) => {
-                Err(Status::permission_denied("You may not do this."))
-            }
+            Some(id) if !world.organizations.iter().any(|one| one.id == id) => Err(Status::permission_denied(
+                "kaliun-organization: you are not in this organization (any more); choose another one",
+            )),
             Some(_) | None => Ok(()),
         }
     }

@@ -112,6 +112,10 @@ async fn an_organization_that_was_left_is_told() {
          hint: see yours with `fleetctl org list`, and choose one with `fleetctl org use NAME`\n"
     );
     assert_eq!(ended.code, 4);
+    let watching = workbench.run("get devices --watch").await;
+    assert!(watching.code == 4 && watching.error.contains("fleetctl org use NAME"), "{watching:?}");
+    let named = workbench.run(&format!("get devices --organization {}", id(2))).await;
+    assert!(named.code == 4 && named.error.contains("the organization that you named"), "{named:?}");
     assert!(workbench.output("org list").await.contains("Acme"), "the way out works");
     workbench.output("get sessions").await;
     workbench.output("account show").await;

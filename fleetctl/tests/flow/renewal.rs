@@ -213,7 +213,7 @@ async fn ctrl_c_ends_the_wait_for_a_code() {
     let ended = child.wait_with_output().await.unwrap();
     let error = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(130), "{error}");
-    assert!(error.contains("error: given up: nobody is signed in\nhint: "), "{error}");
+    assert!(error.contains("error: given up before anybody was signed in\nhint: "), "{error}");
     assert!(!workbench.config_file().exists());
 }
 

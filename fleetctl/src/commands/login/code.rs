@@ -26,13 +26,22 @@ pub(super) async fn confirmed(program: &mut Program, settings: &Settings, qr: bo
     for line in introduction(&started, qr) {
         program.console.talk(&line);
     }
-    tokio::select! {
-        tokens = wait(program, &client, &started) => tokens,
-        interrupted = tokio::signal::ctrl_c() => Err(match interrupted {
-            Ok(()) => Failure::new(Kind::Interrupted, "given up: nobody is signed in", "run `fleetctl login` again; the code that was shown is of no use any more"),
-            Err(error) => Failure::new(Kind::General, format!("cannot listen for Ctrl-C: {error}"), "run `fleetctl login` again"),
-        }),
+    let interrupted = tokio::select! {
+        tokens = wait(program, &client, &started) => return tokens,
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+    };
+    interrupted.map_err(|error| {
+        Failure::new(Kind::General, format!("cannot listen for Ctrl-C: {error}"), "run `fleetctl login` again")
+    })?;
+    if program.console.can_ask {
+        // The terminal has written ^C, and stays on that line.
+        program.console.talk("");
     }
+    Err(Failure::new(
+        Kind::Interrupted,
+        "given up before anybody was signed in",
+        "run `fleetctl login` again; the code that was shown is of no use any more",
+    ))
 }
 
 /// Asks, at the pace that the server sets, until there is a decision or the code has run out.
