@@ -19,6 +19,7 @@ use crate::limiter::Limiter;
 use crate::listen::device::{DeviceListener, DeviceTls};
 use crate::listen::internal::{self, Probes};
 use crate::listen::public::PublicListener;
+use crate::mail;
 use crate::metrics::Metrics;
 use crate::reconcile;
 use crate::sessions::authorities;
@@ -94,6 +95,8 @@ pub(super) async fn assemble(
 
     let origins = origins(config, addresses.public);
     let public_url = origins.first().cloned().unwrap_or_default();
+    let _outlet = mail::Sender::start(tasks, config.mail.as_ref(), &store.system, &public_url, &metrics)?;
+    reconcile::keep_mails(tasks, &store.system, &metrics);
     let (waiting, decided) = Waiting::new();
     let refusals = Refusals::new(!config.device_sources_hidden);
     let draining = Arc::new(AtomicBool::new(false));

@@ -215,6 +215,7 @@ pub(crate) fn config_for(database: &TestDatabase, state_dir: PathBuf, token_file
         first_admin_email: "admin@example.org".to_owned(),
         first_admin_password_file: None,
         first_api_token_file: Some(token_file),
+        mail: None,
         otlp_endpoint: None,
         log_json: false,
         log: "info".to_owned(),
