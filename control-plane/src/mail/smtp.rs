@@ -342,3 +342,62 @@ fn tls(config: &MailConfig) -> Result<TlsParameters, MailServerError> {
     }
     builder.build_rustls().map_err(|error| MailServerError::Tls { problem: error.to_string() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::letter::Letter;
+    use kaliun_mail_sink::session::{Answer, Offer, Step, converse};
+    use kaliun_types::id::MailId;
+    use std::time::SystemTime;
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+
+    /// A server that says nothing more from a step on is left after a minute, and the step is named.
+    async fn check_silence(is_silent: fn(Step<'_>) -> bool, stage: Stage) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let config = MailConfig {
+            server: MailServer { host: "127.0.0.1".to_owned(), port, security: Security::Loopback, user: None },
+            password_file: None,
+            ca: None,
+            from: "fleet@example.org".parse().unwrap(),
+        };
+        let smtp = Smtp::new(&config).unwrap();
+        let letter = Letter::test("https://fleet.example.org");
+        let message =
+            Message::new(MailId::new(), &letter, &config.from, "ada@example.org", SystemTime::UNIX_EPOCH).unwrap();
+        let (say, mut said) = mpsc::channel(1);
+        let server = async {
+            let (stream, _peer) = listener.accept().await.unwrap();
+            let mut answer = |step: Step<'_>| {
+                if is_silent(step) {
+                    say.try_send(()).unwrap();
+                    Answer::Silence
+                } else {
+                    Answer::Accept
+                }
+            };
+            converse(stream, &Offer::default(), false, &mut answer).await.unwrap();
+        };
+        let clock = async {
+            said.recv().await.unwrap();
+            // From here on nothing moves but the clock.
+            tokio::time::pause();
+        };
+        let (sent, (), ()) = tokio::join!(smtp.send(&message), server, clock);
+        let error = sent.unwrap_err();
+        assert_eq!((error.stage, error.is_permanent), (stage, false), "{error}");
+        assert!(error.to_string().contains("said nothing more within 60 s"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_is_left_after_a_minute() {
+        check_silence(|step| matches!(step, Step::Connected), Stage::Connect).await;
+    }
+
+    #[tokio::test]
+    async fn a_server_that_falls_silent_over_a_mail_is_left_after_a_minute() {
+        check_silence(|step| matches!(step, Step::Message(_)), Stage::Message).await;
+    }
+}

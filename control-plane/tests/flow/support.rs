@@ -6,6 +6,7 @@ mod boxes;
 pub(crate) mod ca;
 pub(crate) mod claims;
 mod dialing;
+pub(crate) mod mail_server;
 
 pub(crate) use boxes::*;
 pub(crate) use dialing::*;
