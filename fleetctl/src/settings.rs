@@ -3,6 +3,7 @@
 use crate::Program;
 use crate::cli::Global;
 use crate::config::{self, Config, Context};
+use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
 use http::Uri;
 use kaliun_types::secret::SecretText;
@@ -122,41 +123,48 @@ impl std::fmt::Display for Server {
 
 /// Finds out what to connect to. `None` when no server is named anywhere.
 pub(crate) fn find(program: &mut Program, global: &Global) -> Result<Option<Settings>, Failure> {
-    // Without a need for the file a broken one must not stand in the way.
-    let needs_context = global.context.is_some()
-        || (global.server.is_none() && program.environment.server.is_none())
-        || program.environment.token.is_none();
-    let (mut file, mut config) = (PathBuf::new(), Config::default());
-    if needs_context {
-        let named = global.context.is_some() || program.environment.server.is_none();
-        let loaded = config::location(&program.environment).and_then(|path| Ok((config::load(&path)?, path)));
-        match loaded {
-            Ok((loaded, path)) => {
-                if let Some(warning) = loaded.warning {
-                    program.console.talk(&warning);
-                }
-                (file, config) = (path, loaded.config);
-            }
-            Err(failure) if named && global.server.is_none() => return Err(failure),
-            Err(_) => {}
-        }
+    let (settings, warning) = read(&program.environment, global)?;
+    if let Some(warning) = warning {
+        program.console.talk(&warning);
     }
-    merge(global, &program.environment, &config, &file)
+    Ok(settings)
 }
 
 /// As [`find`], for commands that cannot do without a server.
 pub(crate) fn require(program: &mut Program, global: &Global) -> Result<Settings, Failure> {
-    find(program, global)?.ok_or_else(|| {
-        Failure::usage(
-            "no server is set",
-            "run `fleetctl login --server URL`, or set FLEETCTL_SERVER and FLEETCTL_TOKEN",
-        )
-    })
+    find(program, global)?.ok_or_else(no_server)
+}
+
+/// As [`require`], for a second look: what the person should know was said at the first.
+pub(crate) fn again(program: &Program, global: &Global) -> Result<Settings, Failure> {
+    read(&program.environment, global)?.0.ok_or_else(no_server)
+}
+
+fn no_server() -> Failure {
+    Failure::usage("no server is set", "run `fleetctl login --server URL`, or set FLEETCTL_SERVER and FLEETCTL_TOKEN")
+}
+
+/// Reads them, and what the person should know of the file.
+fn read(environment: &Environment, global: &Global) -> Result<(Option<Settings>, Option<String>), Failure> {
+    // Without a need for the file a broken one must not stand in the way.
+    let needs_context = global.context.is_some()
+        || (global.server.is_none() && environment.server.is_none())
+        || environment.token.is_none();
+    let (mut file, mut config, mut warning) = (PathBuf::new(), Config::default(), None);
+    if needs_context {
+        let named = global.context.is_some() || environment.server.is_none();
+        match config::location(environment).and_then(|path| Ok((config::load(&path)?, path))) {
+            Ok((loaded, path)) => (file, config, warning) = (path, loaded.config, loaded.warning),
+            Err(failure) if named && global.server.is_none() => return Err(failure),
+            Err(_) => {}
+        }
+    }
+    Ok((merge(global, environment, &config, &file)?, warning))
 }
 
 fn merge(
     global: &Global,
-    environment: &crate::environment::Environment,
+    environment: &Environment,
     config: &Config,
     file: &Path,
 ) -> Result<Option<Settings>, Failure> {
@@ -226,7 +234,6 @@ pub(crate) fn context_named<'a>(config: &'a Config, name: &str) -> Result<&'a Co
 mod tests {
     use super::*;
     use crate::cli::Color;
-    use crate::environment::Environment;
 
     fn global(context: Option<&str>, server: Option<&str>) -> Global {
         Global {

@@ -78,6 +78,11 @@ impl Renewal {
         let local = |failure: Failure| failure.carried(Code::FailedPrecondition);
         let locked = Locked::wait(&self.file, LOCK_MAX).await.map_err(local)?;
         let mut config = locked.load().map_err(local)?;
+        let is_current = config.current.as_ref() == Some(&self.context);
+        let over = |message| {
+            let hint = if is_current { String::new() } else { format!(" --context {}", self.context) };
+            Failure::new(Kind::Denied, message, format!("run `fleetctl login{hint}`")).carried(Code::Unauthenticated)
+        };
         let stored = config
             .contexts
             .get_mut(&self.context)
@@ -131,8 +136,4 @@ async fn refresh(channel: &Channel, token: &SecretText) -> Result<LoginTokens, S
         Ok(Err(status)) => Err(status),
         Err(_) => Err(Status::unavailable(format!("no answer within {ANSWER_MAX:?}"))),
     }
-}
-
-fn over(message: &str) -> Status {
-    Failure::new(Kind::Denied, message, "run `fleetctl login`").carried(Code::Unauthenticated)
 }

@@ -21,6 +21,8 @@ pub(crate) enum Break {
     Passing(Failure),
     /// It would end the same way again.
     Final(Failure),
+    /// The token that opened it has run out, which is nothing unusual: another one opens it again.
+    RunOut,
 }
 
 /// An open stream of changes.
@@ -59,9 +61,7 @@ impl Changes {
             }
             Ok(Ok(None)) => Err(broken(&Status::unavailable("the server ended the stream"))),
             // To open it again renews the session; when that is over it says so, and for good.
-            Ok(Err(status)) if status.code() == Code::Unauthenticated && self.renewable => {
-                Err(Break::Passing(from_status(DOING, &status)))
-            }
+            Ok(Err(status)) if status.code() == Code::Unauthenticated && self.renewable => Err(Break::RunOut),
             Ok(Err(status)) => Err(broken(&status)),
             Err(_) => Err(broken(&Status::deadline_exceeded("the server has fallen silent"))),
         }

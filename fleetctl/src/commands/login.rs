@@ -175,6 +175,11 @@ fn keep(
         crate::output::text::clean(&identity.introduction()),
         target.name
     ));
+    if program.environment.token.is_some() {
+        program
+            .console
+            .talk("warning: FLEETCTL_TOKEN is set and wins over the context; unset it to use what you signed in with");
+    }
     if identity.organization.is_none() {
         program.console.talk("Make an organization with `fleetctl org create NAME`, or accept an invitation with `fleetctl org invitation accept`.");
     }

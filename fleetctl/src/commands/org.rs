@@ -125,15 +125,15 @@ async fn here(client: &Client) -> Result<proto::Organization, Failure> {
 }
 
 /// The id of the organization that the context acts in.
-fn current_id(program: &mut Program, global: &Global) -> Result<Option<String>, Failure> {
+fn current_id(program: &Program, global: &Global) -> Result<Option<String>, Failure> {
     let Ok(name) = person_context(program, global) else { return Ok(None) };
     let config = config::load(&config::location(&program.environment)?)?.config;
     Ok(config.contexts.get(&name).and_then(|context| context.organization.as_ref()).map(|chosen| chosen.id.clone()))
 }
 
 /// The context of the person who calls.
-fn person_context(program: &mut Program, global: &Global) -> Result<String, Failure> {
-    match settings::require(program, global)? {
+fn person_context(program: &Program, global: &Global) -> Result<String, Failure> {
+    match settings::again(program, global)? {
         settings::Settings { credential: settings::Credential::Session(stored), .. } => Ok(stored.context),
         settings::Settings { .. } => Err(Failure::usage(
             "only the context of a person acts in an organization of their choice; an API token has its own",
@@ -149,7 +149,7 @@ fn remember(program: &mut Program, global: &Global, organization: &proto::Organi
     Ok(())
 }
 
-fn set(program: &mut Program, global: &Global, organization: Option<&proto::Organization>) -> Result<String, Failure> {
+fn set(program: &Program, global: &Global, organization: Option<&proto::Organization>) -> Result<String, Failure> {
     let name = person_context(program, global)?;
     config::change(&config::location(&program.environment)?, |config| {
         settings::context_named(config, &name)?;

@@ -12,8 +12,8 @@ use std::collections::HashMap;
 
 /// Shows whom the server takes the caller for.
 pub(super) async fn whoami(program: &mut Program, global: &Global, output: Output) -> Result<(), Failure> {
-    let settings = settings::require(program, global)?;
     let client = Client::open(program, global).await?;
+    let settings = settings::again(program, global)?;
     let identity = client.identity().await?;
     let homes = if identity.homes.is_empty() { HashMap::new() } else { home_names(&client).await };
     let identity = Identity::new(settings.server.to_string(), settings.context, identity, &homes);

@@ -114,6 +114,7 @@ async fn a_file_that_others_can_read_is_told() {
     let ended = workbench.run("whoami").await;
     assert_eq!(ended.code, 0, "{}", ended.error);
     assert!(ended.error.starts_with("warning: others can read"), "{}", ended.error);
+    assert_eq!(ended.error.matches("warning").count(), 1, "said once: {}", ended.error);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use crate::things::id;
 use crate::workbench::Workbench;
 use insta::assert_snapshot;
 use kaliun_proto::fleet::v1::{LoginState, Role};
+use kaliun_types::secret::SecretText;
 use std::os::unix::fs::PermissionsExt as _;
 use tonic::Status;
 
@@ -174,6 +175,15 @@ async fn a_token_is_read_from_a_file_or_where_the_input_is_no_terminal() {
     assert_eq!(workbench.run("login --token --token-stdin").await.code, 2);
     assert_eq!(workbench.run("login --token --qr").await.code, 2);
     assert_eq!(workbench.run("login --token kat1.other").await.code, 2, "never from the command line");
+}
+
+#[tokio::test]
+async fn a_token_of_the_environment_that_hides_the_login_is_told() {
+    let double = Double::start(answering([Ok(LoginState::Approved)])).await;
+    let mut workbench = Workbench::bare("login-hidden");
+    workbench.environment.token = Some(SecretText::new(TOKEN.to_owned()));
+    let ended = workbench.run(&format!("login --server {}", double.url)).await;
+    assert!(ended.code == 0 && ended.error.contains("warning: FLEETCTL_TOKEN is set"), "{ended:?}");
 }
 
 #[tokio::test]

@@ -89,6 +89,10 @@ async fn a_session_that_is_over_says_so_and_is_forgotten() {
         let ended = workbench.run("get devices").await;
         assert!(ended.code == 4 && ended.error.contains("nobody is signed in"), "{ended:?}");
     }
+    let workbench = Workbench::signed_in(&double, "over-elsewhere", LONG_AGO);
+    workbench.output("context set other --server http://127.0.0.1:1 --use").await;
+    let ended = workbench.run("get devices --context home").await;
+    assert!(ended.error.ends_with("hint: run `fleetctl login --context home`\n"), "{ended:?}");
     let workbench = Workbench::signed_in(&double, "over-watch", LONG_AGO);
     assert_eq!(
         workbench.run("get devices --watch").await.error,
