@@ -65,13 +65,16 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use uuid::Uuid;
 
-    fn home(number: u128) -> InstallationId {
-        InstallationId::from_uuid(Uuid::from_u128(number))
+    fn id(number: u32) -> String {
+        format!("00000000-0000-0000-0000-{number:012x}")
     }
 
-    fn homes(numbers: &[u128]) -> Option<Reach> {
+    fn home(number: u32) -> InstallationId {
+        id(number).parse().unwrap()
+    }
+
+    fn homes(numbers: &[u32]) -> Option<Reach> {
         Some(Reach::Homes(numbers.iter().copied().map(home).collect()))
     }
 
@@ -81,10 +84,10 @@ mod tests {
         assert_eq!(found, reach.map(|reach| (reach, consents)), "{standing:?} {grants:?}");
     }
 
-    fn standing(role: Option<Role>, owned: &[u128], lived_in: &[u128], consented: &[u128]) -> Standing {
+    fn standing(role: Option<Role>, owned: &[u32], lived_in: &[u32], consented: &[u32]) -> Standing {
         let owned = owned.iter().map(|number| (home(*number), HomeRole::Owner));
         let lived_in = lived_in.iter().map(|number| (home(*number), HomeRole::Member));
-        let consent = |number: &u128| (home(*number), ConsentId::from_uuid(Uuid::from_u128(number + 100)));
+        let consent = |number: &u32| (home(*number), id(number + 100).parse().unwrap());
         Standing { role, homes: owned.chain(lived_in).collect(), consents: consented.iter().map(consent).collect() }
     }
 

@@ -3,6 +3,7 @@
 mod caller;
 mod credential;
 
+use super::status::RequestId;
 use super::body::{self, Bodies, BodyLimits, BodyPlace, Whose, with_whole_body};
 use crate::digest::random;
 use crate::listen::PeerConnection;
@@ -17,7 +18,7 @@ use axum::response::Response;
 use caller::authenticate;
 pub(crate) use caller::{Caller, Right, Somebody, Whoever};
 use credential::wanted_organization;
-pub(crate) use credential::{Credential, ORGANIZATION, credential, session_secret};
+pub(crate) use credential::{Credential, credential};
 use futures_util::future::Either;
 use http::{HeaderName, HeaderValue};
 use kaliun_domain::authorization::{Grants, Rule, rule};
@@ -134,6 +135,7 @@ pub(crate) async fn public_gate(State(gate): State<Arc<PublicGate>>, mut request
     let span = tracing::info_span!("rpc", otel.name = span_name(&path), otel.kind = "server", request.id = request_id);
     let answered = async {
         let admitted = async {
+            request.extensions_mut().insert(RequestId(request_id.clone()));
             let admitted = admit(&gate, &mut request, &path, &request_id).await?;
             Ok((with_whole_body(request, admitted.body_limits()).await?, admitted))
         };

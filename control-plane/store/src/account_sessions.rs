@@ -160,20 +160,23 @@ impl SystemStore {
         Ok(signed_in)
     }
 
-    /// Ends the session with this secret. Harmless when it is over already.
+    /// Ends the session with this secret. Answers whose it was; `None` when it is over already.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn session_end(&self, kind: SessionKind, secret_hash: &[u8]) -> Result<(), StoreError> {
+    pub async fn session_end(&self, kind: SessionKind, secret_hash: &[u8]) -> Result<Option<AccountId>, StoreError> {
         const OPERATION: &str = "session_end";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
-        txn.execute(
-            "UPDATE account_session SET revoked_at = now() WHERE kind = $1 AND secret_hash = $2 AND revoked_at IS NULL",
-            &[&kind.number(), &secret_hash],
-        )
-        .await?;
-        txn.commit().await
+        let row = txn
+            .row_opt(
+                "UPDATE account_session SET revoked_at = now()
+                 WHERE kind = $1 AND secret_hash = $2 AND revoked_at IS NULL RETURNING account_id",
+                &[&kind.number(), &secret_hash],
+            )
+            .await?;
+        txn.commit().await?;
+        row.map(|row| column(&row, "account_session", "account_id")).transpose()
     }
 
     /// A page of the person's live sessions, newest first, after the one with this id.
@@ -253,7 +256,8 @@ impl SystemStore {
     }
 }
 
-async fn authenticate_in_txn(
+/// Who holds a session with this secret, inside a transaction.
+pub(crate) async fn authenticate_in_txn(
     txn: &Txn<'_>,
     kind: SessionKind,
     secret_hash: &[u8],

@@ -133,16 +133,20 @@ pub(crate) async fn audit_of_organization_in_txn(
     Ok(())
 }
 
-/// Writes the row of what the control plane itself did, or somebody at its machine, to the rotation and its keys. It is in the organization
-/// that runs the control plane; before the first start is over there is none.
-pub(crate) async fn platform_audit_in_txn(txn: &Txn<'_>, action: &str, after: Option<Value>) -> Result<(), StoreError> {
+/// Writes the row of what somebody did that belongs to no organization: it is in the one that runs the control plane. For a transaction of
+/// `kaliun_system` that is bound to none.
+pub(crate) async fn platform_audit_by_in_txn(txn: &Txn<'_>, actor: &Actor, entry: AuditEntry<'_>) -> Result<(), StoreError> {
     let Some(row) = txn.row_opt("SELECT id FROM organization WHERE runs_platform", &[]).await? else {
         return Ok(());
     };
-    let organization: OrganizationId = column(&row, "organization", "id")?;
-    let actor = Actor::control_plane("control-plane", "");
+    audit_of_organization_in_txn(txn, column(&row, "organization", "id")?, actor, entry).await
+}
+
+/// Writes the row of what the control plane itself did, or somebody at its machine, to the rotation and its keys. It is in the organization
+/// that runs the control plane; before the first start is over there is none.
+pub(crate) async fn platform_audit_in_txn(txn: &Txn<'_>, action: &str, after: Option<Value>) -> Result<(), StoreError> {
     let entry = AuditEntry { action, target: "rotation".to_owned(), before: None, after };
-    audit_of_organization_in_txn(txn, organization, &actor, entry).await
+    platform_audit_by_in_txn(txn, &Actor::control_plane("control-plane", ""), entry).await
 }
 
 /// Writes an event that a person caused, inside the transaction of the change.

@@ -1,6 +1,7 @@
 //! Who may call what they call, as handlers see it.
 
 use super::credential::Credential;
+use crate::rights::Holder;
 use kaliun_domain::authorization::Grants;
 use kaliun_store::{
     Actor, ActorKind, Granted, OrganizationScope, Person, Place, Principal, SessionKind, SignedIn, StoreError, SystemStore,
@@ -93,6 +94,11 @@ impl Caller {
     /// What was presented.
     pub(crate) fn credential(&self) -> Credential {
         self.whoever.credential
+    }
+
+    /// Whose rights it has.
+    pub(crate) fn holder(&self) -> Holder {
+        Holder::of(&self.whoever.signed_in.principal)
     }
 
     /// The person; none for a token.
