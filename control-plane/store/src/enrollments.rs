@@ -144,7 +144,7 @@ pub(crate) async fn approve_in_txn(
         let known = txn
             .row_opt(
                 "SELECT 1 AS one FROM installation
-                 WHERE id = $1 AND organization_id = $2 AND ($3::uuid[] IS NULL OR id = ANY($3))",
+                 WHERE id = $1 AND organization_id = $2 AND ($3::uuid[] IS NULL OR id = ANY($3)) FOR KEY SHARE",
                 &[&installation, &scope.organization(), &scope.homes()],
             )
             .await?;
@@ -261,7 +261,14 @@ impl SystemStore {
             if !may_have_another_in_txn(&txn, enrolled.device, certificate).await? {
                 return Ok(Err(ReasonCode::EnrollmentBusy));
             }
-            reissue(&txn, enrolled.device, enrolled.organization, certificate, &Actor::control_plane("enrollment", "enrollment")).await?;
+            reissue(
+                &txn,
+                enrolled.device,
+                enrolled.organization,
+                certificate,
+                &Actor::control_plane("enrollment", "enrollment"),
+            )
+            .await?;
             txn.commit().await?;
             return Ok(Ok(enrolled));
         }
