@@ -27,7 +27,8 @@ impl Accounts {
         let mailed = fields::secret("secret", &request.secret)?;
         fields::new_password("new_password", &request.new_password, &[])?;
         // Nothing is hashed for whoever has no secret.
-        let known = self.store.mailed_secret_look(SecretPurpose::ResetPassword, &mailed).await.map_err(status::store)?;
+        let known =
+            self.store.mailed_secret_look(SecretPurpose::ResetPassword, &mailed).await.map_err(status::store)?;
         known.ok_or_else(link_is_over)?;
         let password_hash = {
             let _turn = self.guard.turn(source).await?;
@@ -71,7 +72,7 @@ impl Accounts {
         let email = fields::email("new_email", &request.new_email)?;
         self.prove(source, somebody, "password", &request.password).await?;
         let expires_at = clock::now() + SecretPurpose::ChangeAddress.lifetime();
-        let asked = self.store.address_change_request(&somebody.person().scope(), email, expires_at).await;
+        let asked = self.store.address_change_request(&somebody.person().scope(), email.as_str(), expires_at).await;
         asked.map_err(status::store)
     }
 
