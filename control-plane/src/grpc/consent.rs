@@ -127,9 +127,6 @@ impl ConsentService for Consents {
             }
             ConsentDecided::NoSuchConsent => Err(status::not_found("consent")),
             ConsentDecided::NotWaiting(state) => Err(over(state)),
-            ConsentDecided::NobodyAsks => {
-                Err(Status::failed_precondition("whoever asked has no account any more; there is nobody to let in"))
-            }
         }
     }
 

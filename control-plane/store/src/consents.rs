@@ -270,9 +270,10 @@ pub(crate) async fn consents_of_account_end_in_txn(
     account: AccountId,
 ) -> Result<(), StoreError> {
     txn.execute(
-        "UPDATE consent SET ends_at = LEAST(ends_at, now()),
-             answer_until = CASE WHEN granted_at IS NULL THEN LEAST(answer_until, now()) ELSE answer_until END
-         WHERE account_id = $1 AND organization_id = $2",
+        // Only what waits or holds; an end that is not there stays so, for LEAST would make it now.
+        "UPDATE consent SET ends_at = CASE WHEN granted_at IS NOT NULL THEN now() END,
+             answer_until = CASE WHEN granted_at IS NULL THEN now() ELSE answer_until END
+         WHERE (ends_at > now() OR (granted_at IS NULL AND denied_at IS NULL AND answer_until > now())) AND account_id = $1 AND organization_id = $2",
         &[&account, &scope.organization()],
     )
     .await?;

@@ -20,8 +20,6 @@ pub enum ConsentDecided {
     NoSuchConsent,
     /// It does not wait any more.
     NotWaiting(ConsentState),
-    /// Whoever asked has no account any more.
-    NobodyAsks,
 }
 
 /// What became of a consent that was to end.
@@ -60,7 +58,8 @@ impl SystemStore {
         if state != ConsentState::Waiting {
             return Ok(ConsentDecided::NotWaiting(state));
         }
-        let Some(account) = before.account else { return Ok(ConsentDecided::NobodyAsks) };
+        // Of an account that is gone nothing waits.
+        let Some(account) = before.account else { return Ok(ConsentDecided::NotWaiting(ConsentState::Expired)) };
         let statement = if approve {
             "UPDATE consent SET decided_by = $2, granted_at = now(), ends_at = now() + duration WHERE id = $1"
         } else {
