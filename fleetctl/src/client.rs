@@ -43,6 +43,9 @@ const SERVER_GRACE: Duration = Duration::from_secs(1);
 /// The metadata that names the organization of a call. Refusals that are about it begin with its name.
 const ORGANIZATION: &str = "kaliun-organization";
 
+/// How the refusal of somebody begins who belongs to none.
+const NO_ORGANIZATION: &str = "you belong to no organization";
+
 /// What API tokens begin with. Whoever has one acts in its organization.
 const API_TOKEN_PREFIX: &str = "kat1.";
 
@@ -135,6 +138,11 @@ impl Client {
 
     /// What a refusal means here.
     fn failure(&self, doing: &str, status: &Status) -> Failure {
+        if status.code() == Code::FailedPrecondition && status.message().starts_with(NO_ORGANIZATION) {
+            return from_status(doing, status).state_hint(
+                "make one with `fleetctl org create NAME --use`, or accept an invitation with `fleetctl org invitation accept --use`",
+            );
+        }
         if status.code() != Code::PermissionDenied || !status.message().starts_with(ORGANIZATION) {
             return from_status(doing, status);
         }

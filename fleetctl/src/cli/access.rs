@@ -1,7 +1,7 @@
 //! `fleetctl access`.
 
 use super::installation::parse_home;
-use super::target::after_noun;
+use super::target::id_after_noun;
 use super::{ListArguments, Output, duration};
 use clap::{Args, Subcommand};
 use std::time::Duration;
@@ -81,5 +81,5 @@ pub(crate) struct AccessDecided {
 }
 
 fn parse_access(text: &str) -> Result<String, String> {
-    after_noun("access", text, "an id from `fleetctl access list`")
+    id_after_noun("access", text, "an id from `fleetctl access list`")
 }

@@ -1,7 +1,7 @@
 //! `fleetctl account` and `fleetctl session`.
 
 use super::Output;
-use super::target::after_noun;
+use super::target::id_after_noun;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -52,5 +52,5 @@ pub(crate) struct SessionRevoke {
 }
 
 fn parse_session(text: &str) -> Result<String, String> {
-    after_noun("session", text, "an id from `fleetctl get sessions`")
+    id_after_noun("session", text, "an id from `fleetctl get sessions`")
 }

@@ -117,6 +117,14 @@ pub(crate) fn after_noun(noun: &str, text: &str, expected: &str) -> Result<Strin
     if name.contains('/') { Err(format!("expected {expected}")) } else { Ok(name) }
 }
 
+/// Reads an id, with or without its noun before it.
+pub(crate) fn id_after_noun(noun: &str, text: &str, expected: &str) -> Result<String, String> {
+    let id = after_noun(noun, text, expected)?;
+    // Only the form with hyphens, as lists show it.
+    let is_id = id.len() == 36 && id.parse::<kaliun_types::id::AccountId>().is_ok();
+    if is_id { Ok(id) } else { Err(format!("expected {expected}")) }
+}
+
 /// Reads a target and offers the nouns to shell completion.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TargetParser;
@@ -173,6 +181,9 @@ mod tests {
         assert_eq!(named("installation", "north/south", "").as_deref(), Ok("north/south"));
         assert_eq!(named("installation", "installations", "").as_deref(), Ok("installations"));
         assert_eq!(after_noun("session", "session/1", "").as_deref(), Ok("1"));
+        let id = "018f3c1e-7d2a-7c3b-9f10-2b6f0c9a5d11";
+        assert_eq!(id_after_noun("session", &format!("session/{id}"), "").as_deref(), Ok(id));
+        assert!(id_after_noun("session", "anna", "an id").is_err());
         for text in ["", "session/", "access/1", "session/1/2"] {
             assert!(after_noun("session", text, "an id").is_err(), "{text:?}");
         }

@@ -12,7 +12,10 @@ use crate::output::text::clean;
 use crate::output::{print_list, print_one};
 use crate::view::consent::Consent;
 use kaliun_proto::fleet::v1::{self as proto, ConsentState, RequestConsentRequest};
+use std::ops::RangeInclusive;
 
+/// How long an access may be: the contract's bounds.
+const DURATION_SECONDS: RangeInclusive<u32> = 900..=604_800;
 /// How often a decision is asked for, seconds: an owner takes minutes.
 const ASK_AGAIN_SECONDS: u32 = 5;
 /// The same while the server does not answer.
@@ -43,7 +46,9 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: AccessC
 
 async fn request(program: &mut Program, client: &Client, arguments: AccessRequest) -> Result<(), Failure> {
     let duration_seconds = u32::try_from(arguments.time.as_secs())
-        .map_err(|_| Failure::usage("--for is longer than a week", "take at most 7d"))?;
+        .ok()
+        .filter(|seconds| DURATION_SECONDS.contains(seconds))
+        .ok_or_else(|| Failure::usage("--for is too short or too long", "take 15m to 7d"))?;
     let home = installation::find(client, &arguments.installation).await?;
     let name = clean(&home.name).into_owned();
     let request = RequestConsentRequest { installation_id: home.id, reason: arguments.reason, duration_seconds };

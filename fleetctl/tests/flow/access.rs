@@ -36,7 +36,11 @@ async fn support_asks_with_a_reason_and_a_time() {
     let again = workbench.run_words(&ask(&[])).await;
     assert!(again.code == 5 && again.error.contains("fleetctl access end"), "{again:?}");
     assert_eq!(workbench.run("access request x --for 2h").await.code, 2, "without a reason");
-    assert_eq!(workbench.run_words(&ask(&["--for", "200y"])).await.code, 2);
+    for time in ["14m", "8d", "200y"] {
+        let ended = workbench.run_words(&ask(&["--for", time])).await;
+        assert!(ended.code == 2 && ended.error.contains("15m to 7d"), "{ended:?}");
+    }
+    assert_eq!(workbench.run("access end anna").await.code, 2);
     double.world().refusal = Some(Status::failed_precondition("This home has no owner."));
     assert_eq!(workbench.run_words(&ask(&[])).await.code, 5);
 }

@@ -57,6 +57,10 @@ pub(crate) const CODE: &str = "AB3DEFGH";
 /// What its screen shows.
 pub(crate) const CHECK: &str = "K7M4";
 
+/// Calls for which a person needs no organization.
+const OF_A_PERSON: [&str; 5] =
+    ["who_am_i", "sign_out", "list_my_organizations", "look_up_invitation", "accept_invitation"];
+
 /// What a test fills and looks at.
 #[derive(Default)]
 pub(crate) struct World {
@@ -170,11 +174,11 @@ impl Services {
     /// Notes the call, and refuses it as the real one would.
     async fn enter<T>(&self, request: &Request<T>, call: impl Into<String>) -> Result<(), Status> {
         let named = request.metadata().get("kaliun-organization").map(|id| id.to_str().unwrap().to_owned());
+        let call = call.into();
         let silent = {
-            let call = call.into();
             let mut world = self.0.lock().unwrap();
             world.calls.push(call.clone());
-            world.places.push((call, named.clone().unwrap_or_default()));
+            world.places.push((call.clone(), named.clone().unwrap_or_default()));
             if let Some(refusal) = &world.refusal {
                 return Err(refusal.clone());
             }
@@ -197,6 +201,9 @@ impl Services {
             Some(id) if !world.organizations.iter().any(|one| one.id == id) => Err(Status::permission_denied(
                 "kaliun-organization: you are not in this organization (any more); choose another one",
             )),
+            None if world.organizations.is_empty() && !OF_A_PERSON.contains(&call.as_str()) => {
+                Err(Status::failed_precondition("you belong to no organization yet: make one, or open the invitation"))
+            }
             Some(_) | None => Ok(()),
         }
     }

@@ -144,6 +144,8 @@ async fn a_person_of_no_organization_is_told_what_to_do() {
     assert!(ended.code == 0 && ended.error.contains("fleetctl org create NAME"), "{ended:?}");
     let whoami: serde_json::Value = serde_json::from_str(&workbench.output("whoami -o json").await).unwrap();
     assert!(whoami["organization"].is_null() && whoami["role"].is_null(), "{whoami}");
+    let ended = workbench.run("get devices").await;
+    assert!(ended.code == 5 && ended.error.contains("hint: make one with `fleetctl org create"), "{ended:?}");
     let ended = workbench.run("org rename Club").await;
     assert!(ended.code == 3 && ended.error.contains("you belong to no organization"), "{ended:?}");
 }
