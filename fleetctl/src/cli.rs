@@ -165,6 +165,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     SignUp(SignUpCommand),
     /// Sign in, by a code that you confirm in a browser or with an API token.
+    ///
+    /// A code is shown that you confirm in a browser where you are signed in, on this machine or another; with an API token, for automation, nobody is asked. The
+    /// address comes from --server, the name of the context from --context (the server's host when left out); without both the current context is signed in anew.
     Login(Login),
     /// End the session, and forget it or the API token of a context.
     Logout(Output),

@@ -29,6 +29,7 @@ use crate::config;
 use crate::failure::{Failure, Kind, from_status};
 use crate::settings::{self, Credential, Place, Settings};
 use devices::is_id;
+use kaliun_proto::fleet::v1::Identity;
 pub(crate) use renewal::renewed;
 use signed::{Signature, SignedChannel};
 use std::time::Duration;
@@ -88,17 +89,8 @@ impl Client {
             matches!(&settings.credential, Credential::Token(token) if token.expose().starts_with(API_TOKEN_PREFIX));
         match &settings.organization {
             Place::Named(wanted) if has_api_token => {
-                let identity = self.identity().await?;
-                if [&identity.organization_id, &identity.organization_name].contains(&wanted) {
-                    return Ok(self);
-                }
-                Err(Failure::usage(
-                    format!(
-                        "this API token belongs to the organization {:?}, not to {wanted:?}",
-                        identity.organization_name
-                    ),
-                    "leave the organization out, or take a token of the other one",
-                ))
+                same_organization(&self.identity().await?, wanted)?;
+                Ok(self)
             }
             Place::Named(wanted) if is_id(wanted) => Ok(self.acting_in(wanted)),
             Place::Named(wanted) => {
@@ -155,6 +147,18 @@ impl Client {
         let hint = "see yours with `fleetctl org list`, and choose one with `fleetctl org use NAME`";
         Failure::new(Kind::Denied, message, hint)
     }
+}
+
+/// Whether an API token belongs to the organization that somebody means: to none other it gives a way.
+pub(crate) fn same_organization(identity: &Identity, wanted: &str) -> Result<(), Failure> {
+    if [&identity.organization_id, &identity.organization_name].into_iter().any(|own| own == wanted) {
+        return Ok(());
+    }
+    let own = &identity.organization_name;
+    Err(Failure::usage(
+        format!("this API token belongs to the organization {own:?}, not to {wanted:?}"),
+        "leave the organization out, or take a token of the other one",
+    ))
 }
 
 /// The settings of somebody who is signed in.

@@ -10,8 +10,7 @@ Examples:
   fleetctl login --server https://fleet.example.org --token-file /run/secrets/fleet
   fleetctl login --context work";
 
-/// Sign in and keep it under a name. A code is shown that you confirm in a browser, on this machine or another; with an API token, for automation, nobody is
-/// asked. The address comes from --server, the name from --context (the server's host when left out); without both the current context is signed in anew.
+/// Sign in.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Login {

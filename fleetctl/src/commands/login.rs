@@ -8,7 +8,7 @@ use super::context;
 use super::logout::end_session;
 use crate::Program;
 use crate::cli::{Global, Login};
-use crate::client::Client;
+use crate::client::{Client, same_organization};
 use crate::config::{self, Config, Context, Organization};
 use crate::failure::Failure;
 use crate::settings::{Credential, Place, Server, Settings};
@@ -45,7 +45,7 @@ pub(super) async fn login(program: &mut Program, global: &Global, arguments: Log
         timeout: global.timeout,
     };
     match settings.credential {
-        Credential::Token(_) => with_token(program, &target, &settings, arguments).await,
+        Credential::Token(_) => with_token(program, global, &target, &settings, arguments).await,
         Credential::Nothing | Credential::Session(_) => with_code(program, global, &target, settings, arguments).await,
     }
 }
@@ -82,11 +82,15 @@ fn target(program: &mut Program, global: &Global) -> Result<Target, Failure> {
 /// Checks a token against the server and keeps both.
 async fn with_token(
     program: &mut Program,
+    global: &Global,
     target: &Target,
     settings: &Settings,
     arguments: Login,
 ) -> Result<(), Failure> {
     let identity = Client::connect(program, settings).await?.identity().await?;
+    if let Some(wanted) = wanted_organization(program, global) {
+        same_organization(&identity, wanted)?;
+    }
     let token = match &settings.credential {
         Credential::Token(token) => Some(token.clone()),
         Credential::Nothing | Credential::Session(_) => None,
@@ -129,15 +133,19 @@ async fn with_code(
     chosen
 }
 
+fn wanted_organization<'a>(program: &'a Program, global: &'a Global) -> Option<&'a String> {
+    global.organization.as_ref().or(program.environment.organization.as_ref())
+}
+
 /// Lets calls act where this command line says, or where the context did. What stands against that is told at the end: by then somebody is
 /// signed in, which is not undone for it.
 async fn choose_organization(
-    program: &mut Program,
+    program: &Program,
     global: &Global,
     target: &Target,
     client: Client,
 ) -> (Client, Result<(), Failure>) {
-    let wanted = global.organization.as_ref().or(program.environment.organization.as_ref());
+    let wanted = wanted_organization(program, global);
     let before = target.known.as_ref().and_then(|context| context.organization.as_ref());
     let Some(name) = wanted.or(before.map(|organization| &organization.id)) else { return (client, Ok(())) };
     match client.organization(name).await {

@@ -170,6 +170,9 @@ async fn a_token_is_read_from_a_file_or_where_the_input_is_no_terminal() {
     workbench.can_ask = true;
     let asked = workbench.run("login --token").await;
     assert!(asked.code == 0 && asked.error.contains("API token: "), "{asked:?}");
+    workbench.output("login --token --organization Home").await;
+    let other = workbench.run("login --token --organization Acme").await;
+    assert!(other.code == 2 && other.error.contains("belongs to the organization \"Home\""), "{other:?}");
 
     std::fs::write(&file, "\n").unwrap();
     assert_eq!(workbench.run(&line).await.code, 2);
