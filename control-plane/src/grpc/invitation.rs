@@ -5,9 +5,9 @@ use super::auth::{Caller, Somebody};
 use super::convert::people::{invitation_to_proto, organization_to_proto, seat_from_proto};
 use super::page::{self, PageSeal};
 use super::status;
-use crate::mail::Outlet;
 use crate::clock;
 use crate::digest::{random, sha256};
+use crate::mail::Outlet;
 use crate::rights::Rights;
 use data_encoding::BASE64URL_NOPAD;
 use kaliun_domain::invitation::NotTheirs;
@@ -33,7 +33,9 @@ fn not_theirs(refused: NotTheirs) -> Status {
         NotTheirs::NotTheOrganizations => Status::permission_denied(
             "an owner of a home invites to that home; say which one, or ask an admin of the organization",
         ),
-        NotTheirs::AboveTheirOwn => Status::permission_denied("nobody gives a role above their own; choose a lower one"),
+        NotTheirs::AboveTheirOwn => {
+            Status::permission_denied("nobody gives a role above their own; choose a lower one")
+        }
         NotTheirs::NoSuchHome => status::not_found("home"),
     }
 }
