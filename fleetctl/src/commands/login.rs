@@ -9,7 +9,7 @@ use super::logout::end_session;
 use crate::Program;
 use crate::cli::{Global, Login};
 use crate::client::{Client, same_organization};
-use crate::config::{self, Config, Context, Organization};
+use crate::config::{self, Context, Organization};
 use crate::failure::Failure;
 use crate::settings::{Credential, Place, Server, Settings};
 use crate::view::identity::Identity;
@@ -51,31 +51,28 @@ pub(super) async fn login(program: &mut Program, global: &Global, arguments: Log
 }
 
 /// Where to sign in, from flags, environment and contexts.
-fn target(program: &mut Program, global: &Global) -> Result<Target, Failure> {
+fn target(program: &Program, global: &Global) -> Result<Target, Failure> {
     let file = config::location(&program.environment)?;
+    let mut config = config::load(&file)?.config;
     let named = global.context.clone();
     let has_address = global.server.is_some() || (named.is_none() && program.environment.server.is_some());
-    let mut config = Config::default();
-    if named.is_some() || !has_address {
-        config = config::load(&file)?.config;
-    }
-    let current = config.current.clone().filter(|_| !has_address);
-    let name = named.or(current);
-    let known = name.as_ref().and_then(|name| config.contexts.remove(name));
+    let name = named.or(config.current.clone().filter(|_| !has_address));
+    let of_context = name.as_ref().and_then(|name| config.contexts.get(name)).map(|context| &context.server);
     let address = global
         .server
-        .clone()
-        .or_else(|| known.as_ref().map(|context| context.server.clone()))
-        .or_else(|| program.environment.server.clone())
+        .as_ref()
+        .or(of_context)
+        .or(program.environment.server.as_ref())
         .ok_or_else(|| Failure::usage("login needs the server's address", "add --server URL"))?;
-    let server = Server::parse(&address)?;
+    let server = Server::parse(address)?;
+    let name = name.unwrap_or_else(|| server.host.clone());
+    let known = config.contexts.remove(&name);
     let ca = global
         .ca
         .clone()
         .or_else(|| program.environment.ca_file.clone())
         .or_else(|| known.as_ref().and_then(|context| context.ca.clone()))
         .map(|path| std::path::absolute(&path).unwrap_or(path));
-    let name = name.unwrap_or_else(|| server.host.clone());
     Ok(Target { file, name, known, server, ca })
 }
 

@@ -1,8 +1,7 @@
 //! `fleetctl session`.
 
 use crate::Program;
-use crate::cli::Format;
-use crate::cli::{Global, SessionCommand, SessionRevoke};
+use crate::cli::{Format, Global, SessionCommand, SessionRevoke};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::{print_document, print_done};

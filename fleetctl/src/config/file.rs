@@ -168,3 +168,21 @@ fn unusable(doing: &str, path: &Path, error: &io::Error) -> Failure {
         "see that the folder exists and is yours, or set FLEETCTL_CONFIG",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_another_keeps_is_waited_for_and_not_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fleetctl.toml");
+        let held = Locked::wait(&path, Duration::ZERO).await.unwrap();
+        let late = Locked::wait(&path, Duration::from_millis(1)).await.unwrap_err();
+        assert_eq!(late.kind, Kind::Timeout, "{}", late.message);
+        let (second, ()) = tokio::join!(Locked::wait(&path, Duration::from_secs(60)), async { drop(held) });
+        assert!(second.is_ok());
+        let mode = fs::metadata(beside(&path, "lock")).unwrap().permissions().mode();
+        assert_eq!(mode & OTHERS_MASK, 0);
+    }
+}

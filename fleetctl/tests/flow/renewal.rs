@@ -7,6 +7,7 @@ use crate::workbench::Workbench;
 use kaliun_proto::fleet::v1::{LoginState, Role};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tonic::Status;
@@ -111,6 +112,20 @@ async fn a_server_that_cannot_renew_just_now_costs_nothing() {
     let ended = workbench.run("get devices").await;
     assert!(ended.code == 1 && ended.error.contains("cannot renew your session: The database is away"), "{ended:?}");
     assert!(workbench.config().contains("kar1."), "it may go on later");
+}
+
+#[tokio::test]
+async fn a_renewal_is_waited_for_longer_than_an_answer() {
+    let double = double().await;
+    double.world().logins.refresh_takes = Duration::from_millis(300);
+    let workbench = Workbench::signed_in(&double, "renewal-slow", LONG_AGO);
+    assert_eq!(workbench.output("get devices -o name --timeout 100ms").await, "device/cellar-1\n");
+    renewed_once(&double);
+    // The limit is for the call itself.
+    double.world().silent = true;
+    double.world().logins.access_refused = true;
+    let ended = workbench.run("get devices --timeout 100ms").await;
+    assert!(ended.code == 6 && ended.error.contains("within 100ms"), "{ended:?}");
 }
 
 #[tokio::test]

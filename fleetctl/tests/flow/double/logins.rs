@@ -5,6 +5,7 @@ use crate::things::NOW_MS;
 use kaliun_proto::fleet::v1::login_service_server::LoginService;
 use kaliun_proto::fleet::v1::*;
 use std::collections::VecDeque;
+use std::time::Duration;
 use tonic::{Request, Response, Status};
 
 /// For the person who signs in. It never leaves the machine and its server.
@@ -21,6 +22,8 @@ pub(crate) struct Logins {
     pub(crate) access_refused: bool,
     /// Answers to all renewals when set.
     pub(crate) refresh_refusal: Option<Status>,
+    /// How long a renewal takes.
+    pub(crate) refresh_takes: Duration,
     /// How many renewals were asked for.
     pub(crate) refreshes: u32,
     /// What the machine said of itself.
@@ -42,6 +45,7 @@ impl Default for Logins {
             access_seconds: 900,
             access_refused: false,
             refresh_refusal: None,
+            refresh_takes: Duration::ZERO,
             refreshes: 0,
             client: String::new(),
             sessions: Vec::new(),
@@ -154,6 +158,9 @@ impl LoginService for Services {
         &self,
         request: Request<RefreshLoginRequest>,
     ) -> Result<Response<RefreshLoginResponse>, Status> {
+        // What was sent is done, whether anybody waits for the answer or not.
+        let takes = self.world().logins.refresh_takes;
+        tokio::time::sleep(takes).await;
         let mut world = self.world();
         world.calls.push("refresh_login".to_owned());
         let logins = &mut world.logins;
