@@ -7,6 +7,7 @@ mod smtp;
 
 pub use smtp::{MailConfig, MailServer, Security};
 
+use crate::grpc::account::SignUpPolicy;
 use clap::Args;
 use ipnet::IpNet;
 use kaliun_store::DatabaseUrl;
@@ -97,6 +98,9 @@ pub struct Layer {
     /// Whom mails come from, for example Kaliun Fleet <fleet@example.org>
     #[arg(long, env = "KALIUN_MAIL_FROM", value_name = "ADDRESS")]
     mail_from: Option<String>,
+    /// Who may have an account: open (whoever asks) or invited (who was invited; default: open)
+    #[arg(long, env = "KALIUN_SIGN_UP", value_name = "WHO", value_enum)]
+    sign_up: Option<SignUpPolicy>,
     /// Where to send traces by OTLP over gRPC, for example http://127.0.0.1:4317
     #[arg(long, env = "KALIUN_OTLP_ENDPOINT", value_name = "URL")]
     otlp_endpoint: Option<String>,
@@ -153,6 +157,8 @@ pub struct Config {
     pub first_api_token_file: Option<PathBuf>,
     /// How mails are sent; none: they are not.
     pub mail: Option<MailConfig>,
+    /// Who may have an account.
+    pub sign_up: SignUpPolicy,
     /// Where traces go.
     pub otlp_endpoint: Option<String>,
     /// Whether log lines are JSON.
@@ -253,6 +259,7 @@ impl Layer {
             smtp_password_file: self.smtp_password_file.or(below.smtp_password_file),
             smtp_ca: self.smtp_ca.or(below.smtp_ca),
             mail_from: self.mail_from.or(below.mail_from),
+            sign_up: self.sign_up.or(below.sign_up),
             otlp_endpoint: self.otlp_endpoint.or(below.otlp_endpoint),
             log_json: self.log_json.or(below.log_json),
             log: self.log.or(below.log),
@@ -352,6 +359,7 @@ impl Config {
             first_admin_password_file: layer.first_admin_password_file,
             first_api_token_file: layer.first_api_token_file,
             mail,
+            sign_up: layer.sign_up.unwrap_or(SignUpPolicy::Open),
             otlp_endpoint: layer.otlp_endpoint,
             log_json: layer.log_json.unwrap_or(false),
             log,
