@@ -85,6 +85,9 @@ pub struct Layer {
     /// File with a first API token (kat1.…)
     #[arg(long, env = "KALIUN_FIRST_API_TOKEN_FILE", value_name = "FILE")]
     first_api_token_file: Option<PathBuf>,
+    /// Who may have an account: open (whoever asks) or invited (who was invited; default: open)
+    #[arg(long, env = "KALIUN_SIGN_UP", value_name = "WHO", value_enum)]
+    sign_up: Option<SignUpPolicy>,
     /// Mail server that takes our mails, for example smtps://user@mail.example.org (port 465) or smtp://user@mail.example.org (port 587,
     /// STARTTLS); without it no mail is sent
     #[arg(long, env = "KALIUN_SMTP_URL", value_name = "URL")]
@@ -98,9 +101,6 @@ pub struct Layer {
     /// Whom mails come from, for example Kaliun Fleet <fleet@example.org>
     #[arg(long, env = "KALIUN_MAIL_FROM", value_name = "ADDRESS")]
     mail_from: Option<String>,
-    /// Who may have an account: open (whoever asks) or invited (who was invited; default: open)
-    #[arg(long, env = "KALIUN_SIGN_UP", value_name = "WHO", value_enum)]
-    sign_up: Option<SignUpPolicy>,
     /// Where to send traces by OTLP over gRPC, for example http://127.0.0.1:4317
     #[arg(long, env = "KALIUN_OTLP_ENDPOINT", value_name = "URL")]
     otlp_endpoint: Option<String>,
@@ -155,10 +155,10 @@ pub struct Config {
     pub first_admin_password_file: Option<PathBuf>,
     /// File with a first API token.
     pub first_api_token_file: Option<PathBuf>,
-    /// How mails are sent; none: they are not.
-    pub mail: Option<MailConfig>,
     /// Who may have an account.
     pub sign_up: SignUpPolicy,
+    /// How mails are sent; none: they are not.
+    pub mail: Option<MailConfig>,
     /// Where traces go.
     pub otlp_endpoint: Option<String>,
     /// Whether log lines are JSON.
@@ -255,11 +255,11 @@ impl Layer {
             first_admin_email: self.first_admin_email.or(below.first_admin_email),
             first_admin_password_file: self.first_admin_password_file.or(below.first_admin_password_file),
             first_api_token_file: self.first_api_token_file.or(below.first_api_token_file),
+            sign_up: self.sign_up.or(below.sign_up),
             smtp_url: self.smtp_url.or(below.smtp_url),
             smtp_password_file: self.smtp_password_file.or(below.smtp_password_file),
             smtp_ca: self.smtp_ca.or(below.smtp_ca),
             mail_from: self.mail_from.or(below.mail_from),
-            sign_up: self.sign_up.or(below.sign_up),
             otlp_endpoint: self.otlp_endpoint.or(below.otlp_endpoint),
             log_json: self.log_json.or(below.log_json),
             log: self.log.or(below.log),
@@ -358,8 +358,8 @@ impl Config {
             first_admin_email: layer.first_admin_email.unwrap_or_else(|| "admin@localhost".to_owned()),
             first_admin_password_file: layer.first_admin_password_file,
             first_api_token_file: layer.first_api_token_file,
-            mail,
             sign_up: layer.sign_up.unwrap_or(SignUpPolicy::Open),
+            mail,
             otlp_endpoint: layer.otlp_endpoint,
             log_json: layer.log_json.unwrap_or(false),
             log,

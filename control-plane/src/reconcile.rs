@@ -206,15 +206,6 @@ pub(crate) fn count_refusals(tasks: &Tasks, store: &SystemStore, refusals: Refus
     });
 }
 
-/// Looks after the outbox of mails. Sending is another task's work.
-pub(crate) fn keep_mails(tasks: &Tasks, store: &SystemStore, metrics: &Arc<Metrics>) {
-    let kept = (store.clone(), Arc::clone(metrics));
-    every(tasks, "mail-retention", MAILS_PERIOD, move || {
-        let (store, metrics) = kept.clone();
-        async move { mails::look(&store, &metrics, clock::now()).await }
-    });
-}
-
 /// Forgets sessions that are over, and people and machines that waited too long to be let in.
 pub(crate) fn forget_of_accounts(tasks: &Tasks, store: &SystemStore) {
     let store = store.clone();
@@ -225,6 +216,15 @@ pub(crate) fn forget_of_accounts(tasks: &Tasks, store: &SystemStore) {
             store.sign_up_delete_expired(ACCOUNTS_BATCH).await?;
             store.login_delete_expired(ACCOUNTS_BATCH).await.map(|_count| ())
         }
+    });
+}
+
+/// Looks after the outbox of mails. Sending is another task's work.
+pub(crate) fn keep_mails(tasks: &Tasks, store: &SystemStore, metrics: &Arc<Metrics>) {
+    let kept = (store.clone(), Arc::clone(metrics));
+    every(tasks, "mail-retention", MAILS_PERIOD, move || {
+        let (store, metrics) = kept.clone();
+        async move { mails::look(&store, &metrics, clock::now()).await }
     });
 }
 
