@@ -142,6 +142,7 @@ pub const TABLE: &[Row] = &[
     row("/kaliun.fleet.v1.SignUpService/ListSignUps", Rule::Platform(Role::Admin)),
     row("/kaliun.fleet.v1.SignUpService/ApproveSignUp", Rule::Platform(Role::Admin)),
     row("/kaliun.fleet.v1.SignUpService/DenySignUp", Rule::Platform(Role::Admin)),
+    row("/kaliun.fleet.v1.MailService/ListMails", Rule::Platform(Role::Admin)),
     row("/kaliun.fleet.v1.LoginService/StartLogin", Rule::Anyone),
     row("/kaliun.fleet.v1.LoginService/PollLogin", Rule::Anyone),
     row("/kaliun.fleet.v1.LoginService/RefreshLogin", Rule::Anyone),

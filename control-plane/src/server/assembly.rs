@@ -288,6 +288,10 @@ fn public_routes(
         .add_service(fleet::server_service_server::ServerServiceServer::new(grpc::server_version::ServerVersions))
         .add_service(fleet::account_service_server::AccountServiceServer::new(accounts))
         .add_service(fleet::login_service_server::LoginServiceServer::new(logins))
+        .add_service(fleet::mail_service_server::MailServiceServer::new(grpc::mails::Mails {
+            store: system.clone(),
+            seal: parts.seal.clone(),
+        }))
         .add_service(fleet::sign_up_service_server::SignUpServiceServer::new(grpc::sign_up::SignUps {
             store: system.clone(),
             seal: parts.seal.clone(),

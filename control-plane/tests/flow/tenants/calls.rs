@@ -11,6 +11,7 @@ mod history;
 mod homes;
 mod lifecycle;
 mod organizations;
+mod mails;
 mod people;
 mod posture;
 mod tokens;
@@ -182,6 +183,7 @@ impl<'a> Caller<'a> {
             "CertificateService/ListDeviceCertificates" => self.list_device_certificates(handles).await,
             "PostureService/ListFindings" => self.list_findings(handles).await,
             "PostureService/ListPlatformFindings" => self.list_platform_findings(handles).await,
+            "MailService/ListMails" => self.list_mails(handles).await,
             "WatchService/Watch" => self.watch(handles).await,
             "ClaimService/LookUpClaim" => vec![self.look_up_claim(handles).await],
             "ClaimService/ApproveClaim" => self.approve_claim(handles).await,

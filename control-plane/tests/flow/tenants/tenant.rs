@@ -124,6 +124,7 @@ impl Tenant {
         asking.until_offline(&known.device_id).await?;
 
         refused_insert(admin, organization, word).await?;
+        mail_insert(admin, organization, word).await?;
         let returned_device_id = returned_insert(admin, organization, word).await?;
 
         let (own_token, session_id) = session_insert(admin, account, word).await?;
@@ -287,6 +288,17 @@ async fn refused_insert(admin: &Client, organization: Uuid, word: &str) -> Resul
     for source in ["first", "second"] {
         admin.execute(statement, &[&organization, &format!("{word}-{source}-source")]).await?;
     }
+    Ok(())
+}
+
+/// A mail that the server could not send.
+async fn mail_insert(admin: &Client, organization: Uuid, word: &str) -> Result<()> {
+    let statement = "INSERT INTO mail (id, organization_id, recipient, kind, parameters, given_up_at, last_error)
+                     VALUES (gen_random_uuid(), $1, $2, 'password_changed', '{}', now(), $3)";
+    let recipient = format!("{word}-guest@example.org");
+    admin
+        .execute(statement, &[&organization, &recipient, &format!("it is not taken (550 {recipient} is unknown)")])
+        .await?;
     Ok(())
 }
 
