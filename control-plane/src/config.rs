@@ -58,6 +58,9 @@ pub struct Layer {
     /// Allow plain HTTP on a public address that is not loopback, because a proxy in front does TLS
     #[arg(long, env = "KALIUN_BEHIND_TLS_PROXY", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     behind_tls_proxy: Option<bool>,
+    /// File with the identity providers that people can sign in through, TOML
+    #[arg(long, env = "KALIUN_IDENTITY_PROVIDERS_FILE", value_name = "FILE")]
+    identity_providers_file: Option<PathBuf>,
     /// Address for probes and metrics (default: 127.0.0.1:8081)
     #[arg(long, env = "KALIUN_INTERNAL_LISTEN", value_name = "ADDR")]
     internal_listen: Option<SocketAddr>,
@@ -124,6 +127,8 @@ pub struct Config {
     pub behind_tls_proxy: bool,
     /// Proxies that say where somebody is. Nobody else is believed. Behind a proxy that is not here, nothing is limited by source.
     pub public_proxies: Vec<IpNet>,
+    /// File with the identity providers that people can sign in through.
+    pub identity_providers_file: Option<PathBuf>,
     /// Address for probes and metrics.
     pub internal_listen: SocketAddr,
     /// Which database.
@@ -223,6 +228,7 @@ impl Layer {
             public_tls_key: self.public_tls_key.or(below.public_tls_key),
             behind_tls_proxy: self.behind_tls_proxy.or(below.behind_tls_proxy),
             public_proxies: self.public_proxies.or(below.public_proxies),
+            identity_providers_file: self.identity_providers_file.or(below.identity_providers_file),
             internal_listen: self.internal_listen.or(below.internal_listen),
             database_url: self.database_url.or(below.database_url),
             database_direct_url: self.database_direct_url.or(below.database_direct_url),
@@ -314,6 +320,7 @@ impl Config {
             public_tls,
             behind_tls_proxy: proxied,
             public_proxies,
+            identity_providers_file: layer.identity_providers_file,
             internal_listen: layer.internal_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8081))),
             database,
             first_admin_email: layer.first_admin_email.unwrap_or_else(|| "admin@localhost".to_owned()),

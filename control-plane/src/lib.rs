@@ -12,6 +12,7 @@ pub mod ended_devices;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod grpc;
+pub mod identity_providers;
 mod limiter;
 mod listen;
 mod metrics;

@@ -7,6 +7,7 @@ use crate::authority::AuthorityError;
 use crate::bootstrap::BootstrapError;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::identity_providers::{IdentityProviders, InvalidProvider};
 use crate::listen::accept::bind;
 use crate::listen::public::{self, PublicTlsError};
 use crate::tasks::Tasks;
@@ -48,6 +49,9 @@ pub enum ServerError {
     /// The public listener's certificate.
     #[error(transparent)]
     PublicTls(#[from] PublicTlsError),
+    /// The identity providers.
+    #[error(transparent)]
+    IdentityProviders(#[from] InvalidProvider),
     /// The first start.
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
@@ -107,6 +111,7 @@ impl Server {
             Some((cert, key)) => Some(public::tls_config(cert, key)?),
             None => None,
         };
+        let _checked = IdentityProviders::open(config, &clock)?;
         // Addresses first: it is the cheapest to find wrong.
         let sockets = Sockets {
             device: listen("device_listen", config.device_listen)?,

@@ -210,6 +210,7 @@ pub(crate) fn config_for(database: &TestDatabase, state_dir: PathBuf, token_file
         public_tls: None,
         public_proxies: Vec::new(),
         behind_tls_proxy: false,
+        identity_providers_file: None,
         internal_listen: any,
         database: Database::Url { url: url.clone(), direct_url: url, ca: None },
         first_admin_email: "admin@example.org".to_owned(),
