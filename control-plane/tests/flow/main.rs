@@ -16,6 +16,7 @@ mod floods;
 mod frames;
 mod garbage;
 mod history;
+mod identity_providers;
 mod keys_at_rest;
 mod lifecycle;
 mod posture;

@@ -6,6 +6,9 @@ mod boxes;
 pub(crate) mod ca;
 pub(crate) mod claims;
 mod dialing;
+pub(crate) mod github;
+pub(crate) mod http;
+pub(crate) mod provider;
 
 pub(crate) use boxes::*;
 pub(crate) use dialing::*;
