@@ -131,12 +131,8 @@ impl OpenIdConnect {
             signed.get("sub").and_then(Value::as_str).map(|subject| SubjectIdentifier::new(subject.to_owned()));
         // It is no duty to have one.
         let Ok(request) = client.user_info(access_token.clone(), subject) else { return Ok(Map::new()) };
-        let claims = request.request_async::<OtherClaims, _, CoreGenderClaim>(&self.outward).await.map_err(
-            |error| match error {
-                UserInfoError::Request(error) => ProviderError::Unreachable(error),
-                error => ProviderError::answer(error),
-            },
-        )?;
+        let claims =
+            request.request_async::<OtherClaims, _, CoreGenderClaim>(&self.outward).await.map_err(user_info_failed)?;
         match serde_json::to_value(claims) {
             Ok(Value::Object(mut claims)) => {
                 // Absent claims are written as null.
@@ -181,6 +177,13 @@ fn exchange_failed(
         RequestTokenError::Parse(error, _body) => ProviderError::answer(error),
         RequestTokenError::Other(problem) => ProviderError::answer(problem),
     }
+}
+
+fn user_info_failed(error: UserInfoError<OutwardError>) -> ProviderError {
+    if let UserInfoError::Request(error) = error {
+        return ProviderError::Unreachable(error);
+    }
+    ProviderError::answer(error)
 }
 
 #[cfg(test)]

@@ -127,10 +127,10 @@ fn is_over(since: SystemTime, interval: Duration, now: SystemTime) -> bool {
 }
 
 fn failed(error: DiscoveryError<OutwardError>) -> ProviderError {
-    match error {
-        DiscoveryError::Request(error) => ProviderError::Unreachable(error),
-        error => ProviderError::Discovery(error.into()),
+    if let DiscoveryError::Request(error) = error {
+        return ProviderError::Unreachable(error);
     }
+    ProviderError::Discovery(error.into())
 }
 
 #[cfg(test)]

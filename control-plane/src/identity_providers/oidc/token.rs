@@ -45,8 +45,8 @@ impl Expected<'_> {
             return Err(ProviderError::Unfit("it was given to another party"));
         }
         if let Some(expected) = claims.access_token_hash() {
-            let key = token.signing_key(&verifier).map_err(|error| refused(error))?;
-            let algorithm = token.signing_alg().map_err(|error| refused(error))?;
+            let key = token.signing_key(&verifier).map_err(refused)?;
+            let algorithm = token.signing_alg().map_err(refused)?;
             let found =
                 AccessTokenHash::from_token(self.access_token, algorithm, key).map_err(ProviderError::answer)?;
             if found != *expected {

@@ -10,6 +10,11 @@ use kaliun_control_plane::clock::Clock;
 use kaliun_control_plane::identity_providers::{IdentityProviders, ProviderError, ProviderSettings, Speaks};
 use kaliun_types::reason::ReasonCode;
 use kaliun_types::secret::SecretText;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use std::path::Path;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 
 fn settings(issuer: String) -> ProviderSettings {
@@ -95,6 +100,44 @@ async fn a_provider_that_is_silent_is_waited_for_no_longer_than_ten_seconds() ->
     let error = cannot_begin(settings(format!("http://{}", listener.local_addr()?))).await?;
     assert_eq!(error.reason(), ReasonCode::SignInProviderUnreachable);
     assert!((10..12).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_provider_is_believed_by_its_certificate_alone() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::new(vec!["fleet.example.org".to_owned()])?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, key)?;
+    let ca_file = folder.path().join("ca.pem");
+    std::fs::write(&ca_file, authority.pem())?;
+    // What it calls itself does not matter here: that it was heard at all shows in the reason.
+    let check = async |names: &[&str], ca_file: Option<&Path>, expected: ReasonCode| -> Result<()> {
+        let key = KeyPair::generate()?;
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let certificate = CertificateParams::new(names)?.signed_by(&key, &authority)?;
+        let tls = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())?;
+        let stand_in = StandIn::start_with_tls(tls, |_request| async { answer(404, "text/plain", "") }).await?;
+        let issuer = stand_in.url().replace("http://127.0.0.1", "https://localhost");
+        let settings = ProviderSettings { ca_file: ca_file.map(Path::to_owned), ..settings(issuer) };
+        let error = cannot_begin(settings).await?;
+        assert_eq!(error.reason(), expected, "{error:?}");
+        Ok(())
+    };
+    check(&["localhost"], Some(&ca_file), ReasonCode::SignInProviderMisconfigured).await?;
+    check(&["localhost"], None, ReasonCode::SignInProviderUnreachable).await?;
+    check(&["other.example.org"], Some(&ca_file), ReasonCode::SignInProviderUnreachable).await?;
+    // A file that is none is found before anything starts.
+    for text in ["", "no certificate"] {
+        std::fs::write(&ca_file, text)?;
+        let settings = ProviderSettings { ca_file: Some(ca_file.clone()), ..settings("https://localhost".to_owned()) };
+        let error = IdentityProviders::new(vec![settings], &Clock::default()).err().context("it is refused")?;
+        assert!(error.to_string().contains("provider \"company\": ca_file"), "{error}");
+    }
     Ok(())
 }
 

@@ -7,11 +7,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 /// Sends a request to a server of this machine. The request's address need not be the server's.
 pub(crate) async fn send(server: SocketAddr, request: Request<Bytes>) -> Result<Response<Bytes>> {
@@ -44,8 +46,25 @@ pub(crate) struct StandIn {
 
 impl StandIn {
     /// Answers requests until it is dropped.
-    #[expect(clippy::disallowed_methods, reason = "the tasks end with the stand-in, and with the test")]
     pub(crate) async fn start<A, F>(answer: A) -> Result<Self>
+    where
+        A: Fn(Request<Bytes>) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<Bytes>> + Send + 'static,
+    {
+        Self::start_on(None, answer).await
+    }
+
+    /// The same over TLS.
+    pub(crate) async fn start_with_tls<A, F>(tls: ServerConfig, answer: A) -> Result<Self>
+    where
+        A: Fn(Request<Bytes>) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<Bytes>> + Send + 'static,
+    {
+        Self::start_on(Some(TlsAcceptor::from(Arc::new(tls))), answer).await
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the tasks end with the stand-in, and with the test")]
+    async fn start_on<A, F>(tls: Option<TlsAcceptor>, answer: A) -> Result<Self>
     where
         A: Fn(Request<Bytes>) -> F + Send + Sync + 'static,
         F: Future<Output = Response<Bytes>> + Send + 'static,
@@ -65,17 +84,21 @@ impl StandIn {
                         Ok::<_, hyper::Error>(response.map(Full::new))
                     }
                 });
+                let tls = tls.clone();
                 tokio::spawn(async move {
                     let connection = hyper::server::conn::http1::Builder::new();
-                    let _ended = connection.serve_connection(TokioIo::new(stream), service).await;
+                    match tls {
+                        None => drop(connection.serve_connection(TokioIo::new(stream), service).await),
+                        Some(tls) => {
+                            // Clients that do not believe us are what some tests are about.
+                            let Ok(stream) = tls.accept(stream).await else { return };
+                            drop(connection.serve_connection(TokioIo::new(stream), service).await);
+                        }
+                    }
                 });
             }
         });
         Ok(Self { address, task })
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
     }
 
     pub(crate) fn url(&self) -> String {
@@ -133,11 +156,6 @@ impl Visitor {
         let answer = send(server, request).await?;
         self.keep(answer.headers())?;
         Ok(answer)
-    }
-
-    /// The value of a cookie.
-    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
-        self.cookies.iter().find(|cookie| cookie.name == name).map(|cookie| cookie.value.as_str())
     }
 
     fn keep(&mut self, headers: &HeaderMap) -> Result<()> {

@@ -9,7 +9,7 @@ use http::{Request, Response, header};
 use kaliun_control_plane::identity_providers::{ProviderSettings, Speaks};
 use kaliun_types::secret::SecretText;
 use program::Program;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -87,9 +87,9 @@ impl TestProvider {
             if path != "/token" {
                 return response;
             }
-            let mut body: Value = serde_json::from_slice(response.body()).expect("a token's answer is JSON");
-            body["id_token"] = Value::String(token.clone());
-            answer(200, "application/json", body.to_string())
+            let mut body: Map<String, Value> = serde_json::from_slice(response.body()).expect("it is a JSON object");
+            body.insert("id_token".to_owned(), Value::String(token.clone()));
+            answer(200, "application/json", Value::Object(body).to_string())
         });
     }
 
