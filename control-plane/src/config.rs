@@ -61,6 +61,9 @@ pub struct Layer {
     /// File with the identity providers that people can sign in through, TOML
     #[arg(long, env = "KALIUN_IDENTITY_PROVIDERS_FILE", value_name = "FILE")]
     identity_providers_file: Option<PathBuf>,
+    /// Servers to ask for the records by which organizations show that domains are theirs (default: those of the machine)
+    #[arg(long, env = "KALIUN_DNS_SERVERS", value_name = "ADDR,…", value_delimiter = ',')]
+    dns_servers: Option<Vec<SocketAddr>>,
     /// Address for probes and metrics (default: 127.0.0.1:8081)
     #[arg(long, env = "KALIUN_INTERNAL_LISTEN", value_name = "ADDR")]
     internal_listen: Option<SocketAddr>,
@@ -129,6 +132,8 @@ pub struct Config {
     pub public_proxies: Vec<IpNet>,
     /// File with the identity providers that people can sign in through.
     pub identity_providers_file: Option<PathBuf>,
+    /// Whom to ask for the records by which organizations show that domains are theirs. Empty: whom the machine asks.
+    pub dns_servers: Vec<SocketAddr>,
     /// Address for probes and metrics.
     pub internal_listen: SocketAddr,
     /// Which database.
@@ -229,6 +234,7 @@ impl Layer {
             behind_tls_proxy: self.behind_tls_proxy.or(below.behind_tls_proxy),
             public_proxies: self.public_proxies.or(below.public_proxies),
             identity_providers_file: self.identity_providers_file.or(below.identity_providers_file),
+            dns_servers: self.dns_servers.or(below.dns_servers),
             internal_listen: self.internal_listen.or(below.internal_listen),
             database_url: self.database_url.or(below.database_url),
             database_direct_url: self.database_direct_url.or(below.database_direct_url),
@@ -321,6 +327,7 @@ impl Config {
             behind_tls_proxy: proxied,
             public_proxies,
             identity_providers_file: layer.identity_providers_file,
+            dns_servers: layer.dns_servers.unwrap_or_default(),
             internal_listen: layer.internal_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8081))),
             database,
             first_admin_email: layer.first_admin_email.unwrap_or_else(|| "admin@localhost".to_owned()),

@@ -8,6 +8,7 @@ pub mod check;
 pub mod clock;
 pub mod config;
 mod digest;
+pub mod domain_proof;
 pub mod ended_devices;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;

@@ -12,6 +12,7 @@ mod clones;
 mod compromise;
 mod configuration;
 mod devices;
+mod domain_proof;
 mod floods;
 mod frames;
 mod garbage;

@@ -6,6 +6,7 @@ mod boxes;
 pub(crate) mod ca;
 pub(crate) mod claims;
 mod dialing;
+pub(crate) mod dns;
 pub(crate) mod github;
 pub(crate) mod http;
 pub(crate) mod provider;
@@ -214,6 +215,7 @@ pub(crate) fn config_for(database: &TestDatabase, state_dir: PathBuf, token_file
         public_proxies: Vec::new(),
         behind_tls_proxy: false,
         identity_providers_file: None,
+        dns_servers: Vec::new(),
         internal_listen: any,
         database: Database::Url { url: url.clone(), direct_url: url, ca: None },
         first_admin_email: "admin@example.org".to_owned(),
