@@ -24,4 +24,3 @@ pub(crate) mod server_version;
 pub(crate) mod sign_up;
 pub(crate) mod status;
 pub(crate) mod watch;
-

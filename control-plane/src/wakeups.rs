@@ -233,8 +233,8 @@ pub(crate) fn start(
 mod tests {
     use super::*;
     use crate::sessions::handle::Next;
-    use kaliun_types::id::AccountId;
     use crate::sessions::registry::tests::session;
+    use kaliun_types::id::AccountId;
 
     /// The stream of a box that does not read never gets to its end.
     #[tokio::test(start_paused = true)]

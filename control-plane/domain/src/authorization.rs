@@ -130,7 +130,10 @@ pub const TABLE: &[Row] = &[
     row("/kaliun.fleet.v1.InstallationService/CreateInstallation", OPERATES),
     row("/kaliun.fleet.v1.InstallationService/UpdateInstallation", OWNS),
     row("/kaliun.fleet.v1.InstallationService/DeleteInstallation", OPERATES),
-    row("/kaliun.fleet.v1.InstallationService/ListHomePeople", Rule::Inside(Grants::of(Role::Operator).or_in_home(HomeRole::Member))),
+    row(
+        "/kaliun.fleet.v1.InstallationService/ListHomePeople",
+        Rule::Inside(Grants::of(Role::Operator).or_in_home(HomeRole::Member)),
+    ),
     row("/kaliun.fleet.v1.InstallationService/UpdateHomePerson", LETS_IN),
     row("/kaliun.fleet.v1.InstallationService/RemoveHomePerson", LETS_IN),
     row("/kaliun.fleet.v1.DeviceService/GetDevice", SEES),

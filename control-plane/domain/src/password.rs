@@ -76,7 +76,9 @@ const ORDERS: [&str; 8] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum WeakPassword {
     /// Too short.
-    #[error("must have at least {PASSWORD_MIN_CHARS} characters: three or four words that do not belong together are easy to remember")]
+    #[error(
+        "must have at least {PASSWORD_MIN_CHARS} characters: three or four words that do not belong together are easy to remember"
+    )]
     Short,
     /// Too long.
     #[error("must have at most {PASSWORD_MAX_BYTES} bytes")]
@@ -91,7 +93,9 @@ pub enum WeakPassword {
     #[error("is among those that are tried first; take three or four words that do not belong together")]
     Known,
     /// Mostly the person's own address or name, or the product's.
-    #[error("is mostly made of your address, your name or the name of this service; take words that do not belong to you")]
+    #[error(
+        "is mostly made of your address, your name or the name of this service; take words that do not belong to you"
+    )]
     Personal,
 }
 
@@ -137,9 +141,8 @@ pub fn check_password(password: &str, personal: &[&str]) -> Result<(), WeakPassw
 
 /// Whether a text is a shorter one, at least three times.
 fn has_period(characters: &[char]) -> bool {
-    (1..=characters.len() / 3).any(|period| {
-        characters.iter().zip(characters.iter().skip(period)).all(|(one, next)| one == next)
-    })
+    (1..=characters.len() / 3)
+        .any(|period| characters.iter().zip(characters.iter().skip(period)).all(|(one, next)| one == next))
 }
 
 /// The words of an address or name that are long enough to matter, in small letters, the longest first.

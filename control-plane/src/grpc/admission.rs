@@ -85,7 +85,9 @@ impl Admissions {
             Err(NotApproved::NoSuchCode | NotApproved::NoSuchEnrollment) => Ok(None),
             Err(NotApproved::HasChanged) => Err(came_again()),
             Err(NotApproved::NoSuchInstallation) => Err(status::not_found("installation")),
-            Err(NotApproved::NoInstallation) => Err(status::invalid("installation_id", "is missing: name a home of yours")),
+            Err(NotApproved::NoInstallation) => {
+                Err(status::invalid("installation_id", "is missing: name a home of yours"))
+            }
             Err(NotApproved::TokenRefused(reason)) => Err(Status::failed_precondition(format!(
                 "{}: the join token that this box came with lets no box in any more; make another and enrol the box with it",
                 reason.code()

@@ -3,8 +3,8 @@
 mod caller;
 mod credential;
 
-use super::status::RequestId;
 use super::body::{self, Bodies, BodyLimits, BodyPlace, Whose, with_whole_body};
+use super::status::RequestId;
 use crate::digest::random;
 use crate::listen::PeerConnection;
 use crate::listen::peer::Peer;
@@ -198,7 +198,10 @@ async fn admit(gate: &PublicGate, request: &mut Request, path: &str, request_id:
     // What is a person's own is so in every organization.
     let wanted = if matches!(needed, Needed::Person) { None } else { wanted_organization(request.headers())? };
     let signed_in = gate.look_up(source, credential, wanted).await?;
-    let whose = signed_in.place.as_ref().map_or_else(|| Whose::of(&signed_in.principal), |place| Whose::Organization(place.organization));
+    let whose = signed_in
+        .place
+        .as_ref()
+        .map_or_else(|| Whose::of(&signed_in.principal), |place| Whose::Organization(place.organization));
     let source = source.map(|Source(address)| address);
     let whoever = Whoever { signed_in, request_id: request_id.to_owned(), source, credential };
     if wanted.is_some() && whoever.signed_in.place.is_none() {
@@ -271,9 +274,9 @@ pub(crate) async fn device_gate(request: Request, next: Next) -> Response {
     let refused = match (rule(request.uri().path()), peer) {
         (Some(Rule::AnyPeer), Some(_)) | (Some(Rule::Device), Some(Peer::Device { .. })) => None,
         (Some(Rule::Device), Some(Peer::Stranger(reason))) => Some(super::status::refusal(reason)),
-        (Some(Rule::Anyone | Rule::SignedIn | Rule::Person | Rule::Inside(_) | Rule::Platform(_)), _) | (None, _) | (_, None) => {
-            Some(Status::unimplemented("there is no such service on this address"))
-        }
+        (Some(Rule::Anyone | Rule::SignedIn | Rule::Person | Rule::Inside(_) | Rule::Platform(_)), _)
+        | (None, _)
+        | (_, None) => Some(Status::unimplemented("there is no such service on this address")),
     };
     match refused {
         None => {
@@ -293,7 +296,10 @@ mod tests {
     fn a_refusal_names_every_way_in() {
         let grants = Grants::of(Role::Operator).or_in_home(HomeRole::Owner).or_by_consent();
         let text = not_granted(grants);
-        assert!(text.contains("role operator in the organization, or the role owner in the home, or for support"), "{text}");
+        assert!(
+            text.contains("role operator in the organization, or the role owner in the home, or for support"),
+            "{text}"
+        );
         let text = not_granted(Grants::of(Role::Admin));
         assert!(text.contains("needs the role admin in the organization;"), "{text}");
     }

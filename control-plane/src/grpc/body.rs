@@ -105,12 +105,7 @@ impl Bodies {
     }
 
     /// Waits for room for a call's body.
-    pub(super) async fn take(
-        &self,
-        path: &str,
-        whose: Whose,
-        credential: Credential,
-    ) -> Result<BodyPlace, Status> {
+    pub(super) async fn take(&self, path: &str, whose: Whose, credential: Credential) -> Result<BodyPlace, Status> {
         let room = if LARGE_CALLS.contains(&path) { &self.large } else { &self.small };
         let turns = async {
             // The credential's own first: who waits for that must not hold up its organization.

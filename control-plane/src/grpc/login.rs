@@ -127,7 +127,9 @@ fn take<T>(limiter: &Limiter<IpAddr>, request: &Request<T>) -> Result<(), Status
 }
 
 fn no_such_code() -> Status {
-    Status::not_found("user_code: no machine waits under this code; look at its screen, or begin again with `fleetctl login`")
+    Status::not_found(
+        "user_code: no machine waits under this code; look at its screen, or begin again with `fleetctl login`",
+    )
 }
 
 #[tonic::async_trait]
@@ -159,7 +161,9 @@ impl LoginService for Logins {
             };
             match self.store.login_insert(&new).await {
                 Ok(()) => break,
-                Err(StoreError::AlreadyExists { .. }) if tried < CODE_TRIES => user_code = UserCode::from_random(random()),
+                Err(StoreError::AlreadyExists { .. }) if tried < CODE_TRIES => {
+                    user_code = UserCode::from_random(random())
+                }
                 Err(error) => return Err(status::store(error)),
             }
         }

@@ -203,7 +203,9 @@ impl Watch {
     /// nothing could be.
     async fn look(&mut self) -> Result<(), Trouble> {
         let read = self.read().await;
-        if (self.right_is_in_doubt || self.authorized_at.elapsed() >= AUTHORIZE) && !matches!(read, Err(Trouble::Over(_))) {
+        if (self.right_is_in_doubt || self.authorized_at.elapsed() >= AUTHORIZE)
+            && !matches!(read, Err(Trouble::Over(_)))
+        {
             self.authorize().await?;
         }
         read

@@ -42,10 +42,7 @@ pub enum AddressChanged {
 }
 
 fn login_from_row(row: &tokio_postgres::Row) -> Result<AccountLogin, StoreError> {
-    Ok(AccountLogin {
-        account: column(row, "account", "id")?,
-        password_hash: column(row, "account", "password_hash")?,
-    })
+    Ok(AccountLogin { account: column(row, "account", "id")?, password_hash: column(row, "account", "password_hash")? })
 }
 
 /// The account's address, with its row held against changes.
@@ -235,9 +232,8 @@ impl SystemStore {
         if txn.row_opt(others, &[&email, &account]).await?.is_some() {
             return Ok(AddressChanged::Taken);
         }
-        let set = txn
-            .execute("UPDATE account SET email = $2, confirmed_at = now() WHERE id = $1", &[&account, &email])
-            .await;
+        let set =
+            txn.execute("UPDATE account SET email = $2, confirmed_at = now() WHERE id = $1", &[&account, &email]).await;
         match set.map_err(|error| error.unless_duplicate("an account with this address")) {
             Ok(_) => {}
             Err(StoreError::AlreadyExists { .. }) => return Ok(AddressChanged::Taken),

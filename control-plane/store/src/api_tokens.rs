@@ -82,7 +82,9 @@ fn signed_in(row: &Row) -> Result<SignedIn, StoreError> {
     let in_home = if role >= Role::Operator { HomeRole::Owner } else { HomeRole::Member };
     let standing = match homes {
         None => Standing { role: Some(role), ..Standing::default() },
-        Some(homes) => Standing { homes: homes.into_iter().map(|home| (home, in_home)).collect(), ..Standing::default() },
+        Some(homes) => {
+            Standing { homes: homes.into_iter().map(|home| (home, in_home)).collect(), ..Standing::default() }
+        }
     };
     Ok(SignedIn {
         principal: Principal::ApiToken { id: column(row, TABLE, "id")?, name: column(row, TABLE, "name")? },
@@ -120,7 +122,10 @@ impl AppStore {
         if let Some(homes) = homes {
             // None of another organization: whether it exists is not told.
             let known = txn
-                .rows("SELECT id FROM installation WHERE organization_id = $1 AND id = ANY($2)", &[&scope.organization(), &homes])
+                .rows(
+                    "SELECT id FROM installation WHERE organization_id = $1 AND id = ANY($2)",
+                    &[&scope.organization(), &homes],
+                )
                 .await?;
             if known.len() != homes.len() {
                 return Ok(None);

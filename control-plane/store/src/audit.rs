@@ -135,7 +135,11 @@ pub(crate) async fn audit_of_organization_in_txn(
 
 /// Writes the row of what somebody did that belongs to no organization: it is in the one that runs the control plane. For a transaction of
 /// `kaliun_system` that is bound to none.
-pub(crate) async fn platform_audit_by_in_txn(txn: &Txn<'_>, actor: &Actor, entry: AuditEntry<'_>) -> Result<(), StoreError> {
+pub(crate) async fn platform_audit_by_in_txn(
+    txn: &Txn<'_>,
+    actor: &Actor,
+    entry: AuditEntry<'_>,
+) -> Result<(), StoreError> {
     let Some(row) = txn.row_opt("SELECT id FROM organization WHERE runs_platform", &[]).await? else {
         return Ok(());
     };

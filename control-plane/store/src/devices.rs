@@ -199,7 +199,8 @@ impl AppStore {
         const OPERATION: &str = "device_list_by_ids";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
-        let rows = txn.rows(device_query!("AND d.id = ANY($3)"), &[&scope.organization(), &scope.homes(), &ids]).await?;
+        let rows =
+            txn.rows(device_query!("AND d.id = ANY($3)"), &[&scope.organization(), &scope.homes(), &ids]).await?;
         txn.commit().await?;
         rows.iter().map(from_row).collect()
     }
@@ -216,7 +217,8 @@ impl AppStore {
         const OPERATION: &str = "device_get_by_name";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
-        let row = txn.row_opt(device_query!("AND d.name = $3"), &[&scope.organization(), &scope.homes(), &name]).await?;
+        let row =
+            txn.row_opt(device_query!("AND d.name = $3"), &[&scope.organization(), &scope.homes(), &name]).await?;
         txn.commit().await?;
         row.as_ref().map(from_row).transpose()
     }
@@ -252,14 +254,16 @@ impl AppStore {
                     Some(DevicePosition::Health(rank, name)) => (Some(*rank), Some(name)),
                     Some(_) | None => (None, None),
                 };
-                txn.rows(BY_HEALTH, &[&organization, &homes, &requirements, name, online, &rank, &after, &limit]).await?
+                txn.rows(BY_HEALTH, &[&organization, &homes, &requirements, name, online, &rank, &after, &limit])
+                    .await?
             }
             DeviceOrder::LinkSince => {
                 let (since, id) = match after {
                     Some(DevicePosition::LinkSince(since, id)) => (Some(*since), Some(*id)),
                     Some(_) | None => (None, None),
                 };
-                txn.rows(BY_LINK_SINCE, &[&organization, &homes, &requirements, name, online, &since, &id, &limit]).await?
+                txn.rows(BY_LINK_SINCE, &[&organization, &homes, &requirements, name, online, &since, &id, &limit])
+                    .await?
             }
             DeviceOrder::Enrolled => {
                 let (at, id) = match after {

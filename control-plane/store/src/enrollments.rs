@@ -261,7 +261,14 @@ impl SystemStore {
             if !may_have_another_in_txn(&txn, enrolled.device, certificate).await? {
                 return Ok(Err(ReasonCode::EnrollmentBusy));
             }
-            reissue(&txn, enrolled.device, enrolled.organization, certificate, &Actor::control_plane("enrollment", "enrollment")).await?;
+            reissue(
+                &txn,
+                enrolled.device,
+                enrolled.organization,
+                certificate,
+                &Actor::control_plane("enrollment", "enrollment"),
+            )
+            .await?;
             txn.commit().await?;
             return Ok(Ok(enrolled));
         }

@@ -140,8 +140,11 @@ impl SystemStore {
             1 => {
                 let is_too_soon: bool = column(&row, TABLE, "is_too_soon")?;
                 let interval = if is_too_soon { interval.saturating_add(SLOW_DOWN_SECONDS).min(300) } else { interval };
-                txn.execute("UPDATE login SET polled_at = now(), interval_seconds = $2 WHERE id = $1", &[&id, &interval])
-                    .await?;
+                txn.execute(
+                    "UPDATE login SET polled_at = now(), interval_seconds = $2 WHERE id = $1",
+                    &[&id, &interval],
+                )
+                .await?;
                 txn.commit().await?;
                 let interval_seconds = interval.unsigned_abs();
                 Ok(match is_too_soon {

@@ -125,7 +125,10 @@ impl SystemStore {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn sign_up_by_secret(&self, secret_hash: &[u8]) -> Result<Option<(SignUpId, String, String)>, StoreError> {
+    pub async fn sign_up_by_secret(
+        &self,
+        secret_hash: &[u8],
+    ) -> Result<Option<(SignUpId, String, String)>, StoreError> {
         const OPERATION: &str = "sign_up_by_secret";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;

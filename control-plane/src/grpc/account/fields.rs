@@ -23,7 +23,10 @@ pub(crate) fn email<'a>(field: &str, text: &'a str) -> Result<&'a str, Status> {
     if is_address {
         Ok(text)
     } else {
-        Err(status::invalid(field, format!("must be an address such as anna@example.org, of at most {EMAIL_MAX_BYTES} bytes")))
+        Err(status::invalid(
+            field,
+            format!("must be an address such as anna@example.org, of at most {EMAIL_MAX_BYTES} bytes"),
+        ))
     }
 }
 
@@ -70,7 +73,8 @@ mod tests {
             assert!(email("email", good).is_ok(), "{good}");
         }
         let long = format!("{}@example.org", "a".repeat(250));
-        for bad in ["", "anna", "@example.org", "anna@", "a@b@c", "a b@c", "a@b\r\nBcc: x@y", "<a@b>", "a@b,c@d", &long] {
+        for bad in ["", "anna", "@example.org", "anna@", "a@b@c", "a b@c", "a@b\r\nBcc: x@y", "<a@b>", "a@b,c@d", &long]
+        {
             assert!(email("email", bad).is_err(), "{bad}");
         }
     }

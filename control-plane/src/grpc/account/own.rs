@@ -27,7 +27,8 @@ impl Accounts {
         let mailed = fields::secret("secret", &request.secret)?;
         fields::new_password("new_password", &request.new_password, &[])?;
         // Nothing is hashed for whoever has no secret.
-        let known = self.store.mailed_secret_look(SecretPurpose::ResetPassword, &mailed).await.map_err(status::store)?;
+        let known =
+            self.store.mailed_secret_look(SecretPurpose::ResetPassword, &mailed).await.map_err(status::store)?;
         known.ok_or_else(link_is_over)?;
         let password_hash = {
             let _turn = self.guard.turn(source).await?;

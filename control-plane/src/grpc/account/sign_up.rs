@@ -98,5 +98,7 @@ impl Accounts {
 }
 
 fn link_is_over() -> Status {
-    Status::not_found("secret: this link was used, or is older than a day; sign up once more, or sign in if you have done so")
+    Status::not_found(
+        "secret: this link was used, or is older than a day; sign up once more, or sign in if you have done so",
+    )
 }

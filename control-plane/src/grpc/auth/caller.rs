@@ -4,7 +4,8 @@ use super::credential::Credential;
 use crate::rights::Holder;
 use kaliun_domain::authorization::Grants;
 use kaliun_store::{
-    Actor, ActorKind, Granted, OrganizationScope, Person, Place, Principal, SessionKind, SignedIn, StoreError, SystemStore,
+    Actor, ActorKind, Granted, OrganizationScope, Person, Place, Principal, SessionKind, SignedIn, StoreError,
+    SystemStore,
 };
 use kaliun_types::id::OrganizationId;
 use std::net::IpAddr;
@@ -101,14 +102,6 @@ impl Caller {
         Holder::of(&self.whoever.signed_in.principal)
     }
 
-    /// The person; none for a token.
-    pub(crate) fn person(&self) -> Option<&Person> {
-        match &self.whoever.signed_in.principal {
-            Principal::Person(person) => Some(person),
-            Principal::ApiToken { .. } => None,
-        }
-    }
-
     /// Who it is, for the audit, and by which consents they act.
     pub(crate) fn actor(&self) -> Actor {
         Actor { consents: self.granted.consents.clone(), ..self.whoever.actor() }
@@ -121,7 +114,9 @@ impl Caller {
         let Some(now) = now.map_err(crate::grpc::status::store)? else { return Ok(Right::Ended) };
         let granted = now.place.and_then(|place| place.grant(self.grants));
         Ok(match granted {
-            Some(granted) if granted.scope == self.granted.scope && granted.consents == self.granted.consents => Right::Same,
+            Some(granted) if granted.scope == self.granted.scope && granted.consents == self.granted.consents => {
+                Right::Same
+            }
             Some(_) | None => Right::Other,
         })
     }

@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn an_organization_is_named_by_its_id() {
-        let wanted = |value: &str| wanted_organization(&headers(&[(ORGANIZATION, value)])).map_err(|status| status.code());
+        let wanted =
+            |value: &str| wanted_organization(&headers(&[(ORGANIZATION, value)])).map_err(|status| status.code());
         let id = OrganizationId::new();
         assert_eq!(wanted(&id.to_string()), Ok(Some(id)));
         assert_eq!(wanted("My fleet"), Err(tonic::Code::InvalidArgument));
