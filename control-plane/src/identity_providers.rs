@@ -6,6 +6,7 @@
 //! no more.
 
 mod attempt;
+mod claims;
 mod error;
 mod github;
 mod identity;

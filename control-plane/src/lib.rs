@@ -22,6 +22,7 @@ pub mod restored;
 mod rights;
 pub mod server;
 mod sessions;
+mod sign_in;
 mod tasks;
 pub mod telemetry;
 mod wakeups;

@@ -11,7 +11,7 @@ use crate::identity_providers::{IdentityProviders, InvalidProvider};
 use crate::listen::accept::bind;
 use crate::listen::public::{self, PublicTlsError};
 use crate::tasks::Tasks;
-use assembly::Assembled;
+use assembly::{Assembled, Checked};
 pub(crate) use database::Database;
 pub use database::DatabaseError;
 use kaliun_proto::link::v1::Drain;
@@ -111,7 +111,7 @@ impl Server {
             Some((cert, key)) => Some(public::tls_config(cert, key)?),
             None => None,
         };
-        let _checked = IdentityProviders::open(config, &clock)?;
+        let checked = Checked { public_tls, providers: IdentityProviders::open(config, &clock)? };
         // Addresses first: it is the cheapest to find wrong.
         let sockets = Sockets {
             device: listen("device_listen", config.device_listen)?,
@@ -121,7 +121,7 @@ impl Server {
         let addresses = sockets.addresses(config);
         let database = Database::open(config).await?;
         let (tasks, replica) = (Tasks::new(), ReplicaId::new());
-        match assembly::assemble(config, sockets, public_tls, &tasks, database.store(), replica, clock).await {
+        match assembly::assemble(config, sockets, checked, &tasks, database.store(), replica, clock).await {
             Ok(parts) => {
                 tracing::info!(device = %addresses.device, public = %addresses.public, internal = %addresses.internal, "listening");
                 Ok(Self { tasks, database, addresses, replica, parts })

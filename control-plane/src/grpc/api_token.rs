@@ -40,7 +40,8 @@ pub(crate) fn role_to_proto(role: Role) -> proto::Role {
     }
 }
 
-fn role_from_proto(number: i32) -> Result<Role, Status> {
+/// A role on its way in.
+pub(crate) fn role_from_proto(number: i32) -> Result<Role, Status> {
     match proto::Role::try_from(number) {
         Ok(proto::Role::Viewer) => Ok(Role::Viewer),
         Ok(proto::Role::Support) => Ok(Role::Support),

@@ -111,18 +111,10 @@ impl GitHub {
         attempt: &Attempt,
         code: &SecretText,
     ) -> Result<SecretText, ProviderError> {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("client_id", &self.settings.client_id)
-            .append_pair("code", code.expose())
-            .append_pair("redirect_uri", redirect_uri)
-            .append_pair("code_verifier", attempt.pkce_verifier.expose());
-        if let Some(secret) = &self.settings.client_secret {
-            form.append_pair("client_secret", secret.expose());
-        }
         let request = Request::post(self.token_url.as_str())
             .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form.finish().into_bytes())
+            .body(self.form(redirect_uri, attempt, code).into_bytes())
             .map_err(ProviderError::answer)?;
         let answer = self.outward.fetch(request).await.map_err(ProviderError::Unreachable)?;
         let Exchanged { access_token, error } = read(&answer)?;
@@ -131,6 +123,18 @@ impl GitHub {
             (None, Some(token)) => Ok(SecretText::new(token)),
             (None, None) => Err(ProviderError::answer("neither a token nor an error came")),
         }
+    }
+
+    fn form(&self, redirect_uri: &str, attempt: &Attempt, code: &SecretText) -> String {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("client_id", &self.settings.client_id)
+            .append_pair("code", code.expose())
+            .append_pair("redirect_uri", redirect_uri)
+            .append_pair("code_verifier", attempt.pkce_verifier.expose());
+        if let Some(secret) = &self.settings.client_secret {
+            form.append_pair("client_secret", secret.expose());
+        }
+        form.finish()
     }
 
     async fn ask<T: DeserializeOwned>(&self, url: &Url, token: &SecretText) -> Result<T, ProviderError> {

@@ -1,5 +1,7 @@
 //! What comes of a sign-in through a provider.
 
+use crate::identity_providers::claims::flattened;
+use kaliun_domain::joining::Claims;
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -43,6 +45,12 @@ impl fmt::Debug for ExternalIdentity {
 }
 
 impl ExternalIdentity {
+    /// All that the provider said, as pairs of a name and a value.
+    #[must_use]
+    pub fn claim_pairs(&self) -> Claims {
+        flattened(&self.claims, self.email_verified)
+    }
+
     /// Makes it of what the provider said, its signed claims and others. None without a subject that can be one.
     pub(crate) fn of_claims(
         provider: &str,

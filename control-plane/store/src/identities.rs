@@ -2,12 +2,11 @@
 
 mod joining;
 
-use crate::account_sessions::{NewSession, SessionKind, authenticate_in_txn, session_insert_in_txn};
+use crate::account_sessions::{NewSession, session_insert_in_txn};
 use crate::audit::{Actor, ActorKind, AuditEntry, platform_audit_by_in_txn};
 use crate::error::StoreError;
 use crate::pool::{SystemStore, Txn, column};
 use crate::scope::AccountScope;
-use crate::signed_in::SignedIn;
 use joining::join_in_txn;
 use kaliun_domain::domain_name::DomainName;
 use kaliun_domain::external_sign_in::{Address, Admission, Arrival, Linking, Welcome, can_unlink, link};
@@ -40,12 +39,12 @@ pub struct Arriving<'a> {
 }
 
 /// What became of somebody who wants to sign in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrived {
     /// They are signed in.
     SignedIn {
-        /// Who and where.
-        signed_in: Box<SignedIn>,
+        /// Who.
+        account: AccountId,
         /// Whether they became something else in some organization.
         rights_changed: bool,
     },
@@ -109,11 +108,8 @@ impl SystemStore {
         .await?;
         let rights_changed = join_in_txn(&txn, account, arriving).await?;
         session_insert_in_txn(&txn, account, session).await?;
-        let signed_in = authenticate_in_txn(&txn, SessionKind::Browser, session.secret_hash, None).await?;
-        // The account's row is held, so the session is there.
-        let Some(signed_in) = signed_in else { return Ok(Arrived::Refused(ReasonCode::SignInBusy)) };
         txn.commit().await?;
-        Ok(Arrived::SignedIn { signed_in: Box::new(signed_in), rights_changed })
+        Ok(Arrived::SignedIn { account, rights_changed })
     }
 
     /// Links an identity with the account of somebody who went to the provider for that. Answers `SignInLinked`, or why it is not linked.
