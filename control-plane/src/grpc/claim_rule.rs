@@ -32,7 +32,8 @@ impl ClaimRuleService for ClaimRules {
         let asked = request.get_ref();
         if !self.providers.has(&asked.provider) {
             let known: Vec<&str> = self.providers.names().map(|(id, _name)| id).collect();
-            let known = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
+            let known =
+                if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
             return Err(status::invalid("provider", format!("is no provider of this server; {known}")));
         }
         let rule = ClaimRule {

@@ -53,21 +53,24 @@ mod tests {
 
     fn check(claims: Value, email_verified: bool, expected: &[(&str, &str)]) {
         let found = flattened(claims.as_object().unwrap(), email_verified);
-        let expected: Claims =
-            expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let expected: Claims = expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         assert_eq!(found, expected, "{claims}");
     }
 
     #[test]
     fn claims_are_pairs_by_their_paths() {
         check(json!({}), true, &[]);
-        check(json!({"hd": "example.org", "n": 3, "yes": true, "none": null}), true, &[
-            ("hd", "example.org"),
-            ("n", "3"),
-            ("yes", "true"),
-        ]);
+        check(
+            json!({"hd": "example.org", "n": 3, "yes": true, "none": null}),
+            true,
+            &[("hd", "example.org"), ("n", "3"), ("yes", "true")],
+        );
         check(json!({"groups": ["a", "b", ["c"]]}), true, &[("groups", "a"), ("groups", "b"), ("groups", "c")]);
-        check(json!({"realm_access": {"roles": ["a"]}, "a.b": "c"}), true, &[("realm_access.roles", "a"), ("a.b", "c")]);
+        check(
+            json!({"realm_access": {"roles": ["a"]}, "a.b": "c"}),
+            true,
+            &[("realm_access.roles", "a"), ("a.b", "c")],
+        );
         check(json!({"deep": {"a": {"b": {"c": {"d": {"e": 1}}}}}}), true, &[]);
         check(json!({"long": "x".repeat(257), "n": "x"}), true, &[("n", "x")]);
     }

@@ -8,19 +8,19 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::digest::random;
 use crate::domain_proof::DomainProof;
-use crate::identity_providers::IdentityProviders;
 use crate::ended_devices::JournalKeeping;
 use crate::grpc;
 use crate::grpc::account::{AccountParts, Accounts, SessionCookie};
 use crate::grpc::auth::{PublicGate, device_gate};
 use crate::grpc::claim_rule::ClaimRules;
 use crate::grpc::domain::Domains;
-use crate::grpc::identity::Identities;
 use crate::grpc::enrollment::{Enrollments, MESSAGE_MAX_BYTES, Refusals, Waiting};
+use crate::grpc::identity::Identities;
 use crate::grpc::link::Links;
 use crate::grpc::login::Logins;
 use crate::grpc::page::PageSeal;
 use crate::grpc::recovery::{self, Recoveries};
+use crate::identity_providers::IdentityProviders;
 use crate::limiter::Limiter;
 use crate::listen::device::{DeviceListener, DeviceTls};
 use crate::listen::internal::{self, Probes};
@@ -174,11 +174,7 @@ pub(super) async fn assemble(
             accounts: Arc::clone(&accounts),
             sign_in: Arc::clone(&sign_in),
         },
-        domains: Domains::new(
-            store.app.clone(),
-            store.system.clone(),
-            DomainProof::new(config.dns_servers.clone()),
-        ),
+        domains: Domains::new(store.app.clone(), store.system.clone(), DomainProof::new(config.dns_servers.clone())),
         claim_rules: ClaimRules { store: store.app.clone(), system: store.system.clone(), providers },
     };
     let public = PublicListener {

@@ -14,7 +14,8 @@ use tower::util::MapRequest;
 use tower::{Layer, ServiceExt};
 
 /// A channel that speaks gRPC-Web.
-type Web = GrpcWebClientService<MapRequest<Channel, fn(HttpRequest<GrpcWebCall<Body>>) -> HttpRequest<Body>>>;
+pub(crate) type Web =
+    GrpcWebClientService<MapRequest<Channel, fn(HttpRequest<GrpcWebCall<Body>>) -> HttpRequest<Body>>>;
 
 /// A signed-in browser.
 pub(crate) struct Browser {
@@ -38,6 +39,18 @@ impl Browser {
         Ok(browser)
     }
 
+    /// The browser that has these cookies.
+    pub(crate) async fn with_cookies(fixture: &Fixture, cookie: String) -> Result<Self> {
+        let channel = public_channel(&fixture.server).await?;
+        let web = GrpcWebClientLayer::new().layer(channel.map_request(boxed as fn(_) -> _));
+        Ok(Self { web, origin: format!("http://{}", fixture.server.addresses().public), cookie })
+    }
+
+    /// What calls go through.
+    pub(crate) fn web(&self) -> Web {
+        self.web.clone()
+    }
+
     pub(crate) async fn sign_out(&self) -> Result<()> {
         AccountServiceClient::new(self.web.clone()).sign_out(self.request(SignOutRequest {})?).await?;
         Ok(())
@@ -47,7 +60,7 @@ impl Browser {
         Ok(WatchServiceClient::new(self.web.clone()).watch(self.request(request)?).await?.into_inner())
     }
 
-    fn request<T>(&self, message: T) -> Result<Request<T>> {
+    pub(crate) fn request<T>(&self, message: T) -> Result<Request<T>> {
         let mut request = Request::new(message);
         request.metadata_mut().insert("origin", self.origin.parse()?);
         request.metadata_mut().insert("sec-fetch-site", "same-origin".parse()?);

@@ -21,6 +21,7 @@ mod identity_providers;
 mod keys_at_rest;
 mod lifecycle;
 mod posture;
+mod provider_sign_in;
 mod recovery;
 mod refusals;
 mod renewal;

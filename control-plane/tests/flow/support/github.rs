@@ -63,6 +63,10 @@ impl TestGitHub {
         self.memory.lock().expect("nobody panicked").user = Some(user);
     }
 
+    pub(crate) fn url(&self) -> String {
+        self.stand_in.url()
+    }
+
     /// How a server is to speak to it.
     pub(crate) fn settings(&self) -> ProviderSettings {
         ProviderSettings {

@@ -158,6 +158,22 @@ impl Visitor {
         Ok(answer)
     }
 
+    /// All cookies that a page at the root sees, as a browser sends them.
+    pub(crate) fn cookies(&self) -> String {
+        let at_root = self.cookies.iter().filter(|cookie| cookie.path == "/");
+        at_root.map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Forgets what servers other than ours gave it, so that a provider asks who it is.
+    pub(crate) fn forget_elsewhere(&mut self) {
+        self.cookies.retain(|cookie| cookie.name.starts_with("kaliun"));
+    }
+
+    /// Takes a cookie that came another way.
+    pub(crate) fn take(&mut self, line: &str) -> Result<()> {
+        self.keep(&HeaderMap::from_iter([(header::SET_COOKIE, line.parse()?)]))
+    }
+
     fn keep(&mut self, headers: &HeaderMap) -> Result<()> {
         for set in headers.get_all(header::SET_COOKIE) {
             let mut parts = set.to_str()?.split(';').map(str::trim);

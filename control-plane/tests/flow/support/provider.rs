@@ -71,6 +71,12 @@ impl TestProvider {
         Ok(())
     }
 
+    /// The same, with other people.
+    pub(crate) async fn change_accounts(&mut self, accounts: Value) -> Result<()> {
+        self.wanted.accounts = accounts;
+        self.rotate_keys().await
+    }
+
     /// How often a path was asked for.
     pub(crate) fn asked(&self, path: &str) -> u32 {
         self.front.asked.lock().expect("nobody panicked").get(path).copied().unwrap_or(0)
