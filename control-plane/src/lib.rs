@@ -16,6 +16,7 @@ mod grpc;
 pub mod identity_providers;
 mod limiter;
 mod listen;
+pub mod mail;
 mod metrics;
 mod reconcile;
 pub mod restored;

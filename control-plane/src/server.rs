@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::identity_providers::{IdentityProviders, InvalidProvider};
 use crate::listen::accept::bind;
 use crate::listen::public::{self, PublicTlsError};
+use crate::mail::MailServerError;
 use crate::tasks::Tasks;
 use assembly::{Assembled, Checked};
 pub(crate) use database::Database;
@@ -52,6 +53,9 @@ pub enum ServerError {
     /// The identity providers.
     #[error(transparent)]
     IdentityProviders(#[from] InvalidProvider),
+    /// A file for mails.
+    #[error(transparent)]
+    Mail(#[from] MailServerError),
     /// The first start.
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),

@@ -9,7 +9,6 @@ mod return_path;
 
 use crate::clock;
 use crate::digest::sha256;
-use crate::grpc::account::fields;
 use crate::grpc::account::{SESSION_LIFETIME, SessionCookie, SignUpPolicy};
 use crate::grpc::auth::Source;
 use crate::identity_providers::{Attempt, Callback, ExternalIdentity, IdentityProviders, ProviderError, state_hash};
@@ -320,8 +319,7 @@ fn arriving<'a>(
     Arriving {
         provider: &identity.provider,
         subject: &identity.subject,
-        // As strict as with those who type theirs.
-        email: identity.email.as_deref().and_then(|email| fields::email("email", email).ok()),
+        email: identity.email.as_deref(),
         email_confirmed: identity.email_confirmed,
         name,
         claims,

@@ -42,6 +42,16 @@ async fn a_check_finds_what_a_start_would() -> Result<()> {
             "identity_providers_file: /none/providers cannot be read",
         ),
         (format!("identity_providers_file = {providers:?}"), "provider \"p\": issuer must be an https address"),
+        ("smtp_url = 'smtps://mail.example.org'".to_owned(), "mail_from"),
+        (
+            "smtp_url = 'smtps://mail.example.org'\nmail_from = 'a@example.org'\nsmtp_ca = '/none/ca'".to_owned(),
+            "smtp_ca: /none/ca cannot be read",
+        ),
+        (
+            "smtp_url = 'smtps://a@mail.example.org'\nmail_from = 'a@example.org'\nsmtp_password_file = '/none/p'"
+                .to_owned(),
+            "smtp_password_file: /none/p cannot be read",
+        ),
         (format!("first_admin_password_file = {short:?}"), "first_admin_password_file"),
     ] {
         let (code, said) = check(folder.path(), &toml).await?;

@@ -20,6 +20,7 @@ mod history;
 mod identity_providers;
 mod keys_at_rest;
 mod lifecycle;
+mod mails;
 mod posture;
 mod provider_sign_in;
 mod recovery;

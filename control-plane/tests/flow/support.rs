@@ -9,6 +9,7 @@ mod dialing;
 pub(crate) mod dns;
 pub(crate) mod github;
 pub(crate) mod http;
+pub(crate) mod mail_server;
 pub(crate) mod provider;
 
 pub(crate) use boxes::*;
@@ -223,6 +224,7 @@ pub(crate) fn config_for(database: &TestDatabase, state_dir: PathBuf, token_file
         first_admin_password_file: None,
         first_api_token_file: Some(token_file),
         sign_up: SignUpPolicy::Open,
+        mail: None,
         otlp_endpoint: None,
         log_json: false,
         log: "info".to_owned(),

@@ -84,7 +84,7 @@ reasons! {
     SignInDenied "sign_in.denied" "You did not agree at the provider; begin again, or sign in with your password.";
     SignInAttemptOver "sign_in.attempt_over" "This sign-in is over: it began in another browser, was used already, or took longer than 10 minutes; begin again on the sign-in page.";
     SignInAnswerInvalid "sign_in.answer_invalid" "What the provider said did not hold, so nobody was signed in; begin again, and tell whoever runs this server if it happens again.";
-    SignInAddressMissing "sign_in.address_missing" "The provider did not say your mail address; let it do so there, or sign up with your address and a password.";
+    SignInAddressMissing "sign_in.address_missing" "The provider did not say a mail address of yours that can be used here; let it do so there, or sign up with your address and a password.";
     SignInAddressUnconfirmed "sign_in.address_unconfirmed" "This server does not take the provider's word for your mail address; sign up with your address and a password, or sign in, and link the provider then.";
     SignInLinkFirst "sign_in.link_first" "There is an account with your address; sign in as you did before, and link the provider then.";
     SignInNotInvited "sign_in.not_invited" "You have no account here, and this server takes people by invitation alone; ask somebody of your organization to invite you.";
