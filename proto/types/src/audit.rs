@@ -15,7 +15,7 @@ mod verifier;
 pub use checkpoint::{Checkpoint, Cut, key_id_message};
 pub use entry::{Digests, Entry, FORM, Personal, PersonalField, SALT_BYTES, genesis_message};
 pub use fault::{Fault, FaultKind, Origin};
-pub use verifier::{End, Known, Report, Start, Verifier};
+pub use verifier::{End, Known, Report, Restored, Start, Verifier};
 
 /// SHA-256 of something.
 pub type Hash = [u8; 32];

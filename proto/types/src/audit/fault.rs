@@ -71,6 +71,15 @@ pub enum FaultKind {
         /// The last entry on which all agree; 0 for none.
         agreed: u64,
     },
+    /// Entries after this one are gone, for the database came back from a backup, and an entry says so.
+    Restored {
+        /// Who knows one of those that are gone.
+        origin: Origin,
+        /// Which.
+        known: u64,
+        /// The entry that says so.
+        entry: u64,
+    },
     /// The checkpoint at this entry was not signed by the control plane.
     CheckpointUnsigned(Origin),
     /// What says where the chain begins was not signed by the control plane.
@@ -105,6 +114,7 @@ impl FaultKind {
             Self::CutOff { .. } => "audit.cut_off",
             Self::HeadLost => "audit.head_lost",
             Self::Recomputed { .. } => "audit.recomputed",
+            Self::Restored { .. } => "audit.restored",
             Self::CheckpointUnsigned(_) => "audit.checkpoint_unsigned",
             Self::CutUnsigned => "audit.cut_unsigned",
             Self::ErasedWithoutRecord(_) => "audit.erased_without_record",
@@ -150,6 +160,11 @@ impl fmt::Display for Fault {
                     "the chain was made anew somewhere in entries {first} to {sequence}: {origin} has another hash for entry {sequence}"
                 )
             }
+            FaultKind::Restored { origin, known, entry } => write!(
+                formatter,
+                "entries after {sequence} are gone, up to {known} that {origin} knows, and others have their numbers: the database came \
+                 back from a backup, as entry {entry} says"
+            ),
             FaultKind::CheckpointUnsigned(origin) => write!(
                 formatter,
                 "the signature of the checkpoint at entry {sequence} is wrong ({origin}): the control plane did not make it"

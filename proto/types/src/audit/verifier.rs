@@ -41,6 +41,8 @@ pub struct Start {
 pub struct Known {
     /// Who.
     pub origin: Origin,
+    /// How often the database had come back from a backup when they knew it.
+    pub incarnation: u64,
     /// The entry's number.
     pub sequence: u64,
     /// Its hash.
@@ -75,8 +77,8 @@ pub struct Report {
     pub head: Option<Hash>,
     /// Signed checkpoints that agree with the chain.
     pub checkpoints: u64,
-    /// Number of the entry that says last that the database came back from a backup.
-    pub restored_at: Option<u64>,
+    /// How the database came back from a backup, as entries say, in the order of the chain.
+    pub restored: Vec<Restored>,
     /// Entries that are not sealed yet.
     pub unsealed: u64,
     /// Age of the oldest of them, seconds; 0 for none.
@@ -85,6 +87,17 @@ pub struct Report {
     pub faults: Vec<Fault>,
     /// Faults beyond those that are named.
     pub more_faults: u64,
+}
+
+/// What an entry says of a database that came back from a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restored {
+    /// The entry's number.
+    pub entry: u64,
+    /// How often it has come back since.
+    pub incarnation: u64,
+    /// The newest entry that came back; those after it are gone, and others have their numbers.
+    pub last: u64,
 }
 
 impl Report {
@@ -107,7 +120,9 @@ pub struct Verifier {
     previous: Option<Hash>,
     /// What it should have been, when it is another.
     previous_made: Option<Hash>,
-    known: BTreeMap<u64, Vec<(Origin, Hash)>>,
+    known: BTreeMap<u64, Vec<(Origin, u64, Hash)>>,
+    /// Those whose hash the chain does not have, with the last entry on which all had agreed.
+    disagreed: Vec<(Disagreed, u64)>,
     /// The newest entry whose hash somebody else knows alike.
     agreed: u64,
     /// The first entry after the newest checkpoint, and its time.
@@ -116,6 +131,16 @@ pub struct Verifier {
     erased: Vec<Erased>,
     accounts_erased: BTreeSet<Uuid>,
     rows_erased: BTreeSet<i64>,
+}
+
+/// Somebody who knows another chain.
+#[derive(Debug, Clone, Copy)]
+struct Disagreed {
+    origin: Origin,
+    incarnation: u64,
+    sequence: u64,
+    /// Whether the chain ends before it.
+    is_beyond: bool,
 }
 
 /// A field that was erased, and why it may have been.
@@ -143,6 +168,7 @@ impl Verifier {
             previous: Some(previous),
             previous_made: None,
             known: BTreeMap::new(),
+            disagreed: Vec::new(),
             agreed: next - 1,
             unsigned: None,
             erased: Vec::new(),
@@ -173,15 +199,15 @@ impl Verifier {
 
     /// Takes a hash that somebody knows. One of an entry that was deleted for its age says nothing any more.
     pub fn known(&mut self, known: Known) {
-        let Known { origin, sequence, hash } = known;
+        let Known { origin, incarnation, sequence, hash } = known;
         if sequence + 1 == self.next && self.report.entries == 0 {
             if self.start.cut.is_some() && self.previous != Some(hash) {
-                self.fault(sequence, FaultKind::Recomputed { origin, agreed: 0 });
+                self.disagreed.push((Disagreed { origin, incarnation, sequence, is_beyond: false }, 0));
             }
             return;
         }
         if sequence >= self.next {
-            self.known.entry(sequence).or_default().push((origin, hash));
+            self.known.entry(sequence).or_default().push((origin, incarnation, hash));
         }
     }
 
@@ -192,7 +218,8 @@ impl Verifier {
             self.fault(checkpoint.sequence, FaultKind::CheckpointUnsigned(origin));
             return;
         }
-        self.known(Known { origin, sequence: checkpoint.sequence, hash: checkpoint.hash });
+        let Checkpoint { incarnation, sequence, hash, .. } = *checkpoint;
+        self.known(Known { origin, incarnation, sequence, hash });
     }
 
     /// Takes the next entry.
@@ -205,7 +232,7 @@ impl Verifier {
         if sequence > self.next {
             self.fault(self.next, FaultKind::Missing { through: sequence - 1 });
             // Somebody may know the hash of the last that is missing.
-            self.previous = self.known.get(&(sequence - 1)).and_then(|known| known.first()).map(|(_, hash)| *hash);
+            self.previous = self.known.get(&(sequence - 1)).and_then(|known| known.first()).map(|(_, _, hash)| *hash);
             self.previous_made = None;
             self.known = self.known.split_off(&sequence);
         }
@@ -244,9 +271,10 @@ impl Verifier {
     /// Whether all who know its hash know this one.
     fn compare(&mut self, sequence: u64, hash: Hash, at_us: i64) {
         self.unsigned = self.unsigned.or(Some((sequence, at_us)));
-        for (origin, expected) in self.known.remove(&sequence).unwrap_or_default() {
+        for (origin, incarnation, expected) in self.known.remove(&sequence).unwrap_or_default() {
             if expected != hash {
-                self.fault(sequence, FaultKind::Recomputed { origin, agreed: self.agreed });
+                let disagreed = Disagreed { origin, incarnation, sequence, is_beyond: false };
+                self.disagreed.push((disagreed, self.agreed));
                 continue;
             }
             if origin == Origin::Checkpoint {
@@ -264,7 +292,7 @@ impl Verifier {
             self.note_erasure(&entry.target, after);
         }
         if entry.action == ACTION_RESTORED {
-            self.report.restored_at = Some(entry.sequence);
+            self.report.restored.extend(restored_of(entry.sequence, after));
         }
         let by = entry.actor_id.filter(|_id| entry.actor_kind == PERSON);
         for field in entry.erased() {
@@ -290,19 +318,16 @@ impl Verifier {
         }
         self.check_erased();
         let last = self.next - 1;
+        // The database's own word is of now.
+        let incarnation = u64::MAX;
         if let Some((sequence, hash)) = end.head {
-            self.known(Known { origin: Origin::Head, sequence, hash });
+            self.known(Known { origin: Origin::Head, incarnation, sequence, hash });
         }
-        // What is known beyond the end. One line for each who knows, with the newest that they know.
-        let mut beyond: BTreeMap<Origin, u64> = BTreeMap::new();
         for (sequence, known) in std::mem::take(&mut self.known) {
-            for (origin, _hash) in known {
-                beyond.insert(origin, sequence);
-            }
+            let beyond = |(origin, incarnation, _)| Disagreed { origin, incarnation, sequence, is_beyond: true };
+            self.disagreed.extend(known.into_iter().map(|known| (beyond(known), self.agreed)));
         }
-        for (origin, known) in beyond {
-            self.fault(last, FaultKind::CutOff { origin, known });
-        }
+        self.judge_disagreed(last);
         match end.head {
             Some((sequence, hash)) if sequence == last && self.report.head.is_some_and(|head| head != hash) => {
                 self.fault(last, FaultKind::Recomputed { origin: Origin::Head, agreed: self.agreed });
@@ -330,6 +355,30 @@ impl Verifier {
         }
         self.report.faults.sort_by_key(|fault| fault.sequence);
         self.report
+    }
+
+    /// What it means that somebody knows another chain.
+    fn judge_disagreed(&mut self, last: u64) {
+        // One line for each who knows of more, with the newest that they know.
+        let mut beyond: BTreeMap<Origin, u64> = BTreeMap::new();
+        for (Disagreed { origin, incarnation, sequence, is_beyond }, agreed) in std::mem::take(&mut self.disagreed) {
+            // It knows what a backup did not bring back.
+            let of_before = |restored: &Restored| incarnation < restored.incarnation && sequence > restored.last;
+            if let Some(restored) = self.report.restored.iter().find(|restored| of_before(restored)).copied() {
+                // The file knows it for ever.
+                if origin == Origin::Remembered {
+                    let kind = FaultKind::Restored { origin, known: sequence, entry: restored.entry };
+                    self.fault(restored.last, kind);
+                }
+            } else if is_beyond {
+                beyond.insert(origin, sequence);
+            } else {
+                self.fault(sequence, FaultKind::Recomputed { origin, agreed });
+            }
+        }
+        for (origin, known) in beyond {
+            self.fault(last, FaultKind::CutOff { origin, known });
+        }
     }
 
     fn check_erased(&mut self) {
@@ -360,6 +409,17 @@ impl Verifier {
 /// The account that an entry is about.
 fn account_of(target: &str) -> Option<Uuid> {
     target.strip_prefix(ACCOUNT).and_then(|id| Uuid::try_parse(id).ok())
+}
+
+/// What an entry says of a restored database: `{"sequence": 700, "incarnation": 2}`.
+fn restored_of(entry: u64, after: &str) -> Option<Restored> {
+    Some(Restored { entry, incarnation: number_in(after, "incarnation")?, last: number_in(after, "sequence")? })
+}
+
+/// A number in an object, as Postgres writes it.
+fn number_in(text: &str, name: &str) -> Option<u64> {
+    let (_, rest) = text.split_once(&format!("\"{name}\": "))?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// The rows that an erasure names beside those by and about the account: `{"entries": 3, "rows": [17, 19]}`.

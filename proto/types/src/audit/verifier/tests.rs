@@ -98,7 +98,7 @@ fn a_chain_that_was_cut_off_is_named_by_whoever_knows_more() {
     chain.checkpoints.retain(|checkpoint| checkpoint.sequence <= 25);
     chain.head = chain.entries.last().map(|entry| (entry.sequence, entry.hash));
     check(&chain, &[]);
-    let remembered = Known { origin: Origin::Remembered, sequence: 33, hash: whole.entries[32].hash };
+    let remembered = Known { origin: Origin::Remembered, incarnation: 1, sequence: 33, hash: whole.entries[32].hash };
     let found = faults(&chain.verify(&[remembered], None));
     assert_eq!(found, ["the chain is cut off after entry 25: the last verification knows entry 33"]);
 }
@@ -127,7 +127,8 @@ fn a_chain_that_was_made_anew_is_named() {
         assert_eq!(first_time, [""; 0], "whoever sees it for the first time cannot know");
         let found = faults(&forged.verify(&[], Some(ids)));
         assert_eq!(found, ["the control plane signs with a key that it did not have at the last verification"]);
-        let remembered = Known { origin: Origin::Remembered, sequence: 36, hash: whole.entries[35].hash };
+        let remembered =
+            Known { origin: Origin::Remembered, incarnation: 1, sequence: 36, hash: whole.entries[35].hash };
         let found = faults(&forged.verify(&[remembered], None));
         assert_eq!(
             found,
@@ -193,7 +194,7 @@ fn a_chain_begins_where_its_signed_cut_says() {
     assert!(report.is_good(), "{:?}", faults(&report));
     assert_eq!((report.first, report.last), (21, 40));
     // What was remembered of entries that are gone by their age says nothing any more, but for the last of them.
-    let old = |sequence, hash| Known { origin: Origin::Remembered, sequence, hash };
+    let old = |sequence, hash| Known { origin: Origin::Remembered, incarnation: 1, sequence, hash };
     assert!(chain.verify(&[old(12, [9; 32])], None).is_good());
     assert_eq!(faults(&chain.verify(&[old(20, [9; 32])], None)).len(), 1);
     let mut forged = chain.clone();
@@ -203,6 +204,42 @@ fn a_chain_begins_where_its_signed_cut_says() {
     check(&forged, &["entries up to 20 are gone, and what says so was not signed by the control plane"]);
     chain.entries.remove(0);
     check(&chain, &["entry 21 is missing"]);
+}
+
+/// The chain goes on where the backup ended. Who knew more is told why, once, and everybody else sees that it was said.
+#[test]
+fn a_restored_database_is_told_from_a_chain_that_was_made_anew() {
+    let before = Chain::of(40);
+    let known = |origin, place: usize| Known {
+        origin,
+        incarnation: 1,
+        sequence: before.entries[place].sequence,
+        hash: before.entries[place].hash,
+    };
+    let mut chain = Chain::of(38);
+    for entry in &mut chain.entries[30..] {
+        entry.request_id.push_str(" after the backup");
+    }
+    chain.entries[31].action = ACTION_RESTORED.to_owned();
+    chain.entries[31].personal[3].text = Some("{\"sequence\": 30, \"incarnation\": 2}".to_owned());
+    chain.recompute();
+    chain.sign(&TestKey::generate(), false);
+    for (place, gone) in [(30, 31), (35, 36), (39, 40)] {
+        let found = faults(&chain.verify(&[known(Origin::Remembered, place), known(Origin::File, place)], None));
+        let expected = format!(
+            "entries after 30 are gone, up to {gone} that the last verification knows, and others have their numbers: the database came \
+             back from a backup, as entry 32 says"
+        );
+        assert_eq!(found, [expected]);
+    }
+    let report = chain.verify(&[known(Origin::File, 35), known(Origin::Remembered, 29)], None);
+    assert!(report.is_good(), "{:?}", faults(&report));
+    assert_eq!(report.restored, [Restored { entry: 32, incarnation: 2, last: 30 }]);
+    // What the backup had is no excuse, nor is what was known since.
+    let since = Known { incarnation: 2, ..known(Origin::File, 35) };
+    assert_eq!(faults(&chain.verify(&[since], None)).len(), 1);
+    let other = Known { hash: [9; 32], ..known(Origin::File, 25) };
+    assert_eq!(faults(&chain.verify(&[other], None)).len(), 1);
 }
 
 #[test]
