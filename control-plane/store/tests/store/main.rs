@@ -2,6 +2,7 @@
 
 mod admissions;
 mod any_sequence;
+mod audit_chain;
 mod devices;
 mod doors;
 mod enrollment_refusals;
