@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod admission;
 pub(crate) mod api_token;
+pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod authority;
 pub(crate) mod body;
@@ -16,6 +17,7 @@ pub(crate) mod installation;
 pub(crate) mod join_token;
 pub(crate) mod lifecycle;
 pub(crate) mod link;
+pub(crate) mod outlet;
 pub(crate) mod page;
 pub(crate) mod posture;
 pub(crate) mod recovery;

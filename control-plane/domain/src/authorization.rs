@@ -76,6 +76,9 @@ pub const TABLE: &[Row] = &[
     row("/kaliun.fleet.v1.AuthorityService/GetUnsignedTrustBundle", Rule::Platform(Role::Admin)),
     row("/kaliun.fleet.v1.AuthorityService/SubmitTrustBundle", Rule::Platform(Role::Admin)),
     row("/kaliun.fleet.v1.AuthorityService/ListStragglers", Rule::Platform(Role::Admin)),
+    row("/kaliun.fleet.v1.AuditService/ListAuditEntries", Rule::Member(Role::Admin)),
+    row("/kaliun.fleet.v1.AuditService/FollowAuditEntries", Rule::Member(Role::Admin)),
+    row("/kaliun.fleet.v1.AuditService/ExportAuditChain", Rule::Member(Role::Admin)),
     row("/kaliun.fleet.v1.HistoryService/QueryMetrics", Rule::Member(Role::Viewer)),
     row("/kaliun.fleet.v1.HistoryService/ListEvents", Rule::Member(Role::Viewer)),
 ];

@@ -1,6 +1,7 @@
 //! Puts the parts of a server together.
 
 use super::{ServerError, Sockets};
+use crate::audit::sealer::News;
 use crate::authority::Authority;
 use crate::bootstrap;
 use crate::changes::Changes;
@@ -97,6 +98,9 @@ pub(super) async fn assemble(
     let (waiting, decided) = Waiting::new();
     let refusals = Refusals::new(!config.device_sources_hidden);
     let draining = Arc::new(AtomicBool::new(false));
+    let audit_key = Arc::new(authority.audit_key().await?);
+    let sealed = News::new();
+    reconcile::seal_audit(tasks, &store.system, replica, &audit_key, &sealed, &config.state_dir);
     let journal = reconcile::keep_journal(tasks, &store.system, &config.state_dir, &metrics);
     let parts = Parts {
         tasks,
@@ -107,6 +111,7 @@ pub(super) async fn assemble(
         seal: &seal,
         clock: &clock,
         journal: &journal,
+        sealed: &sealed,
         replica_name: &config.replica_name,
     };
 
@@ -205,6 +210,7 @@ struct Parts<'a> {
     seal: &'a PageSeal,
     clock: &'a Clock,
     journal: &'a Arc<JournalKeeping>,
+    sealed: &'a News,
     replica_name: &'a str,
 }
 
@@ -315,6 +321,13 @@ fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Ac
         .add_service(fleet::installation_service_server::InstallationServiceServer::new(
             grpc::installation::Installations { store: app.clone(), seal: parts.seal.clone() },
         ))
+        .add_service(fleet::audit_service_server::AuditServiceServer::new(grpc::audit::Audits::new(
+            app.clone(),
+            gate.clone(),
+            parts.seal.clone(),
+            parts.sealed.clone(),
+            parts.tasks.clone(),
+        )))
         .add_service(fleet::history_service_server::HistoryServiceServer::new(grpc::history::History {
             store: app.clone(),
             seal: parts.seal.clone(),

@@ -19,3 +19,4 @@ pub use retention::CutDue;
 pub use sealing::{ChainHead, SealedEntry, TakenChain};
 
 pub(crate) use erasure::audit_personal_erase_in_txn;
+pub(crate) use keys::audit_key_reseal_in_txn;
