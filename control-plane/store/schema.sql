@@ -21,6 +21,27 @@ CREATE FUNCTION public.labels_match(labels jsonb, requirements jsonb) RETURNS bo
 
 ALTER FUNCTION public.labels_match(labels jsonb, requirements jsonb) OWNER TO kaliun_owner;
 
+CREATE FUNCTION public.mail_room(recipient text, an_hour integer, waiting integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('mail_room'), hashtext(lower(mail_room.recipient)));
+    IF (SELECT count(*) FROM (SELECT FROM mail m
+            WHERE lower(m.recipient) = lower(mail_room.recipient) AND m.created_at > clock_timestamp() - interval '1 hour'
+            LIMIT an_hour) AS lately) >= an_hour THEN
+        RETURN 1;
+    END IF;
+    IF (SELECT count(*) FROM (SELECT FROM mail m WHERE m.sent_at IS NULL AND m.given_up_at IS NULL LIMIT mail_room.waiting)
+            AS waiting_now) >= mail_room.waiting THEN
+        RETURN 2;
+    END IF;
+    RETURN 0;
+END;
+$$;
+
+ALTER FUNCTION public.mail_room(recipient text, an_hour integer, waiting integer) OWNER TO kaliun_owner;
+
 CREATE FUNCTION public.sample_head_drop_before(horizon timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -386,6 +407,41 @@ ALTER TABLE ONLY public.join_token FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.join_token OWNER TO kaliun_owner;
 
+CREATE TABLE public.mail (
+    id uuid NOT NULL,
+    organization_id uuid,
+    recipient text NOT NULL,
+    kind text NOT NULL,
+    parameters jsonb NOT NULL,
+    subject uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT now() NOT NULL,
+    sent_at timestamp with time zone,
+    given_up_at timestamp with time zone,
+    last_error text,
+    CONSTRAINT mail_ends_once CHECK (((sent_at IS NULL) OR (given_up_at IS NULL))),
+    CONSTRAINT mail_recipient_check CHECK (((recipient <> ''::text) AND (octet_length(recipient) <= 320)))
+);
+
+ALTER TABLE ONLY public.mail FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.mail OWNER TO kaliun_owner;
+
+CREATE TABLE public.mailed_secret (
+    id uuid NOT NULL,
+    purpose smallint NOT NULL,
+    subject uuid NOT NULL,
+    secret_hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT mailed_secret_purpose_check CHECK (((purpose >= 1) AND (purpose <= 4))),
+    CONSTRAINT mailed_secret_secret_hash_check CHECK ((octet_length(secret_hash) = 32))
+);
+
+ALTER TABLE public.mailed_secret OWNER TO kaliun_owner;
+
 CREATE TABLE public.membership (
     organization_id uuid NOT NULL,
     account_id uuid NOT NULL,
@@ -586,6 +642,15 @@ ALTER TABLE ONLY public.join_token
 ALTER TABLE ONLY public.join_token
     ADD CONSTRAINT join_token_secret_hash_key UNIQUE (secret_hash);
 
+ALTER TABLE ONLY public.mail
+    ADD CONSTRAINT mail_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.mailed_secret
+    ADD CONSTRAINT mailed_secret_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.mailed_secret
+    ADD CONSTRAINT mailed_secret_secret_hash_key UNIQUE (secret_hash);
+
 ALTER TABLE ONLY public.membership
     ADD CONSTRAINT membership_pkey PRIMARY KEY (organization_id, account_id);
 
@@ -666,6 +731,20 @@ CREATE INDEX event_organization ON public.event USING btree (organization_id, id
 
 CREATE INDEX join_token_organization ON public.join_token USING btree (organization_id, id);
 
+CREATE INDEX mail_due ON public.mail USING btree (next_attempt_at) WHERE ((sent_at IS NULL) AND (given_up_at IS NULL));
+
+CREATE INDEX mail_given_up ON public.mail USING btree (id) WHERE (given_up_at IS NOT NULL);
+
+CREATE INDEX mail_organization ON public.mail USING btree (organization_id, id);
+
+CREATE INDEX mail_recipient ON public.mail USING btree (lower(recipient), created_at);
+
+CREATE INDEX mail_subject ON public.mail USING btree (subject) WHERE ((sent_at IS NULL) AND (given_up_at IS NULL));
+
+CREATE INDEX mailed_secret_expiry ON public.mailed_secret USING btree (expires_at);
+
+CREATE INDEX mailed_secret_subject ON public.mailed_secret USING btree (subject, purpose) WHERE (used_at IS NULL);
+
 CREATE INDEX membership_account ON public.membership USING btree (account_id);
 
 CREATE UNIQUE INDEX organization_runs_platform ON public.organization USING btree (runs_platform) WHERE runs_platform;
@@ -739,6 +818,9 @@ ALTER TABLE ONLY public.installation
 ALTER TABLE ONLY public.join_token
     ADD CONSTRAINT join_token_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
+ALTER TABLE ONLY public.mail
+    ADD CONSTRAINT mail_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
 ALTER TABLE ONLY public.membership
     ADD CONSTRAINT membership_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
 
@@ -765,6 +847,8 @@ ALTER TABLE public.audit ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.browser_session ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY counting ON public.mail FOR SELECT TO kaliun_owner USING (true);
+
 ALTER TABLE public.device ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.device_certificate ENABLE ROW LEVEL SECURITY;
@@ -784,6 +868,8 @@ ALTER TABLE public.event ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.installation ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.join_token ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.mail ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.membership ENABLE ROW LEVEL SECURITY;
 
@@ -816,6 +902,8 @@ CREATE POLICY organization ON public.event TO kaliun_app USING ((organization_id
 CREATE POLICY organization ON public.installation TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
 CREATE POLICY organization ON public.join_token TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.mail TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
 CREATE POLICY organization ON public.membership TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
 
@@ -863,6 +951,8 @@ CREATE POLICY system ON public.installation TO kaliun_system USING (true) WITH C
 
 CREATE POLICY system ON public.join_token TO kaliun_system USING (true) WITH CHECK (true);
 
+CREATE POLICY system ON public.mail TO kaliun_system USING (true) WITH CHECK (true);
+
 CREATE POLICY system ON public.membership TO kaliun_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system ON public.organization TO kaliun_system USING (true) WITH CHECK (true);
@@ -874,6 +964,10 @@ CREATE POLICY system ON public.returned_device TO kaliun_system USING (true) WIT
 CREATE POLICY system ON public.sample_head TO kaliun_system USING (true) WITH CHECK (true);
 
 GRANT CREATE ON SCHEMA public TO kaliun_owner;
+
+REVOKE ALL ON FUNCTION public.mail_room(recipient text, an_hour integer, waiting integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.mail_room(recipient text, an_hour integer, waiting integer) TO kaliun_app;
+GRANT ALL ON FUNCTION public.mail_room(recipient text, an_hour integer, waiting integer) TO kaliun_system;
 
 REVOKE ALL ON FUNCTION public.sample_head_drop_before(horizon timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sample_head_drop_before(horizon timestamp with time zone) TO kaliun_system;
@@ -953,6 +1047,34 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.installation TO kaliun_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.join_token TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.join_token TO kaliun_system;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.mail TO kaliun_system;
+
+GRANT INSERT(id) ON TABLE public.mail TO kaliun_app;
+
+GRANT INSERT(organization_id) ON TABLE public.mail TO kaliun_app;
+
+GRANT INSERT(recipient) ON TABLE public.mail TO kaliun_app;
+
+GRANT INSERT(kind) ON TABLE public.mail TO kaliun_app;
+
+GRANT INSERT(parameters) ON TABLE public.mail TO kaliun_app;
+
+GRANT INSERT(subject) ON TABLE public.mail TO kaliun_app;
+
+GRANT UPDATE(attempts) ON TABLE public.mail TO kaliun_system;
+
+GRANT UPDATE(next_attempt_at) ON TABLE public.mail TO kaliun_system;
+
+GRANT UPDATE(sent_at) ON TABLE public.mail TO kaliun_system;
+
+GRANT UPDATE(given_up_at) ON TABLE public.mail TO kaliun_system;
+
+GRANT UPDATE(last_error) ON TABLE public.mail TO kaliun_system;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.mailed_secret TO kaliun_system;
+
+GRANT UPDATE(used_at) ON TABLE public.mailed_secret TO kaliun_system;
 
 GRANT SELECT ON TABLE public.membership TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.membership TO kaliun_system;

@@ -22,8 +22,8 @@ DROP INDEX audit_organization;
 CREATE UNIQUE INDEX audit_sequence ON audit (organization_id, sequence) WHERE sequence IS NOT NULL;
 -- What the sealer looks for, each half second: it has nothing but what waits.
 CREATE INDEX audit_unsealed ON audit (organization_id, id) WHERE sequence IS NULL;
--- What an erasure looks for: what a person did, and what may name them.
-CREATE INDEX audit_person ON audit (actor_id) WHERE actor_kind = 1 AND actor IS NOT NULL;
+-- What somebody did; and what may name somebody, which are few rows: an erasure looks for both.
+CREATE INDEX audit_actor ON audit (actor_id, id DESC) WHERE actor_id IS NOT NULL;
 CREATE INDEX audit_naming ON audit (id)
     WHERE strpos(before::text, '@') > 0 OR strpos(after::text, '@') > 0 OR starts_with(target, 'account/');
 

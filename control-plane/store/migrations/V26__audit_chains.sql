@@ -53,8 +53,11 @@ BEGIN
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', tenant_table);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', tenant_table);
         EXECUTE format('CREATE POLICY organization ON %I TO kaliun_app
-            USING (organization_id = current_organization()) WITH CHECK (organization_id = current_organization())', tenant_table);
-        EXECUTE format('CREATE POLICY system ON %I TO kaliun_system USING (true) WITH CHECK (true)', tenant_table);
+            USING (organization_id = current_organization() AND reaches_all())
+            WITH CHECK (organization_id = current_organization() AND reaches_all())', tenant_table);
+        EXECUTE format('CREATE POLICY system ON %I TO kaliun_system
+            USING (current_organization() IS NULL OR (organization_id = current_organization() AND reaches_all()))
+            WITH CHECK (current_organization() IS NULL OR (organization_id = current_organization() AND reaches_all()))', tenant_table);
     END LOOP;
 END;
 $$;

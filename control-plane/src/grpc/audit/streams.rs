@@ -23,8 +23,8 @@ use tonic::{Request, Response, Status};
 /// Entries in one message.
 const PAGE: usize = 200;
 /// Whoever follows is looked for this often, though nothing was sealed here: another replica may have done it. With each look it is asked
-/// whether they still may.
-const LOOK: Duration = Duration::from_secs(1);
+/// whether they still may, so a right that ended shows nothing within a second.
+const LOOK: Duration = Duration::from_millis(500);
 /// A quiet stream says that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// A right that was seen so recently still counts.

@@ -40,7 +40,7 @@ impl SystemStore {
 pub(crate) async fn audit_personal_erase_in_txn(txn: &Txn<'_>, account: AccountId) -> Result<u64, StoreError> {
     const TABLE: &str = "audit";
     let mut erased: BTreeMap<OrganizationId, Erased> = BTreeMap::new();
-    // By the index audit_person.
+    // By the index audit_actor.
     let by = txn
         .rows(
             "UPDATE audit SET actor = NULL, actor_salt = NULL, source_address = NULL, source_salt = NULL
