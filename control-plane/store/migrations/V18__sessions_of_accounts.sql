@@ -4,8 +4,8 @@ ALTER TABLE account
     -- When somebody proved to have the address, or an admin of the server said so.
     ADD COLUMN confirmed_at timestamptz NOT NULL DEFAULT now(),
     -- Without one a provider of identities signs the person in.
-    ALTER COLUMN password_hash DROP NOT NULL,
-    ALTER COLUMN confirmed_at DROP DEFAULT;
+    ALTER COLUMN password_hash DROP NOT NULL;
+ALTER TABLE account ALTER COLUMN confirmed_at DROP DEFAULT;
 ALTER TABLE browser_session RENAME TO account_session;
 DROP POLICY organization ON account_session;
 DROP INDEX browser_session_organization;

@@ -16,12 +16,12 @@ CREATE FUNCTION reaches_home(installation uuid) RETURNS boolean
     END;
 
 -- By the device's own row, which is behind the same wall.
-CREATE FUNCTION reaches_device(device uuid) RETURNS boolean
+CREATE FUNCTION reaches_device(wanted uuid) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN CASE coalesce(current_setting('kaliun.reach', true), '')
         WHEN '' THEN false
         WHEN '*' THEN false
-        ELSE EXISTS (SELECT FROM device WHERE device.id = device AND device.installation_id = ANY (current_setting('kaliun.reach', true)::uuid[]))
+        ELSE EXISTS (SELECT FROM device WHERE device.id = wanted AND device.installation_id = ANY (current_setting('kaliun.reach', true)::uuid[]))
     END;
 
 DO $$

@@ -102,14 +102,6 @@ impl Caller {
         Holder::of(&self.whoever.signed_in.principal)
     }
 
-    /// The person; none for a token.
-    pub(crate) fn person(&self) -> Option<&Person> {
-        match &self.whoever.signed_in.principal {
-            Principal::Person(person) => Some(person),
-            Principal::ApiToken { .. } => None,
-        }
-    }
-
     /// Who it is, for the audit, and by which consents they act.
     pub(crate) fn actor(&self) -> Actor {
         Actor { consents: self.granted.consents.clone(), ..self.whoever.actor() }
