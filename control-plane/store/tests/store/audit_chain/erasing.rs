@@ -14,7 +14,10 @@ async fn person(fixture: &Fixture) -> Result<AccountId> {
     let email = ADDRESS;
     fixture
         .admin
-        .execute("INSERT INTO account (id, email, password_hash) VALUES ($1, $2, 'none')", &[&account, &email])
+        .execute(
+            "INSERT INTO account (id, email, password_hash, confirmed_at) VALUES ($1, $2, 'none', now())",
+            &[&account, &email],
+        )
         .await?;
     let text = account.to_string();
     let insert = "INSERT INTO audit (organization_id, actor_kind, actor_id, actor, source_address, action, target, before, after, request_id)";
