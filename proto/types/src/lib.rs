@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod claim_check;
+pub mod email;
 pub mod health;
 pub mod id;
 pub mod join_token;
