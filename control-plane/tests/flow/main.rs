@@ -1,6 +1,7 @@
 //! The real server in this process, on a real Postgres, spoken to over real sockets.
 
 mod admissions;
+mod audit;
 mod authorization;
 mod balancers;
 mod bounds;

@@ -350,7 +350,16 @@ impl Verifier {
             let age_seconds = self.report.unsealed_age_seconds;
             self.fault(0, FaultKind::Unsealed { count: end.unsealed, age_seconds });
         }
-        for Fault { sequence, kind } in std::mem::take(&mut self.suspects).resolve(self.tools) {
+        let suspects = std::mem::take(&mut self.suspects).resolve(self.tools);
+        // Whose entry stands elsewhere has another hash in its place: that is one thing, and not two.
+        let is_elsewhere = |sequence: u64| {
+            let is_it = |fault: &Fault| fault.sequence == sequence && matches!(fault.kind, FaultKind::Reordered { .. });
+            suspects.iter().any(is_it)
+        };
+        self.report.faults.retain(|fault| {
+            !(matches!(fault.kind, FaultKind::Recomputed { .. }) && is_elsewhere(fault.sequence))
+        });
+        for Fault { sequence, kind } in suspects {
             self.fault(sequence, kind);
         }
         self.report.faults.sort_by_key(|fault| fault.sequence);
