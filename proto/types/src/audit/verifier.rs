@@ -356,9 +356,9 @@ impl Verifier {
             let is_it = |fault: &Fault| fault.sequence == sequence && matches!(fault.kind, FaultKind::Reordered { .. });
             suspects.iter().any(is_it)
         };
-        self.report.faults.retain(|fault| {
-            !(matches!(fault.kind, FaultKind::Recomputed { .. }) && is_elsewhere(fault.sequence))
-        });
+        self.report
+            .faults
+            .retain(|fault| !(matches!(fault.kind, FaultKind::Recomputed { .. }) && is_elsewhere(fault.sequence)));
         for Fault { sequence, kind } in suspects {
             self.fault(sequence, kind);
         }
