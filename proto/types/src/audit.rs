@@ -6,7 +6,9 @@
 
 mod checkpoint;
 mod entry;
+mod erasures;
 mod fault;
+mod report;
 mod suspects;
 #[cfg(test)]
 mod testing;
@@ -15,7 +17,8 @@ mod verifier;
 pub use checkpoint::{Checkpoint, Cut, key_id_message};
 pub use entry::{Digests, Entry, FORM, Personal, PersonalField, SALT_BYTES, genesis_message};
 pub use fault::{Fault, FaultKind, Origin};
-pub use verifier::{End, Known, Report, Restored, Start, Verifier};
+pub use report::{End, Known, Report, Restored, Start};
+pub use verifier::Verifier;
 
 /// SHA-256 of something.
 pub type Hash = [u8; 32];

@@ -1,112 +1,17 @@
 //! Verifies a chain from one end to the other, an entry at a time.
 
+use super::erasures::Erasures;
 use super::fault::{Fault, FaultKind, Origin};
+use super::report::{End, Known, Report, Restored, Start};
 use super::suspects::Suspects;
 use super::{
     ACTION_ERASE, ACTION_RESTORED, CHECKPOINT_MAX_US, Checkpoint, Cut, Entry, Hash, Personal, Tools, UNSEALED_MAX_US,
     genesis_message, key_id_message,
 };
-use crate::id::OrganizationId;
-use std::collections::{BTreeMap, BTreeSet};
-use uuid::Uuid;
+use std::collections::BTreeMap;
 
 /// Most faults that are named; the others are counted. Whoever finds a thousand needs a backup and no longer list.
 const FAULTS_MAX: usize = 1_000;
-
-/// Most erased fields that are remembered until all of the chain was seen, 60 bytes each: an account that made a change a minute for
-/// half a year. Fields beyond that are faults that are counted.
-const ERASED_MAX: usize = 1_000_000;
-
-/// The kind of actor that is a person.
-const PERSON: u8 = 1;
-
-/// With what the target of an entry about an account begins.
-const ACCOUNT: &str = "account/";
-
-/// What is known before the first entry.
-#[derive(Debug, Clone)]
-pub struct Start {
-    /// Whose chain.
-    pub organization: OrganizationId,
-    /// Where it begins, when old entries were deleted.
-    pub cut: Option<Cut>,
-    /// The control plane's public keys: uncompressed points.
-    pub keys: Vec<Vec<u8>>,
-    /// Ids of the keys that it had when the chain was verified before; none the first time.
-    pub known_keys: Option<Vec<Hash>>,
-}
-
-/// A hash that somebody knows. Those at or before the first entry given to the verifier are to be told before it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
-    /// Who.
-    pub origin: Origin,
-    /// How often the database had come back from a backup when they knew it.
-    pub incarnation: u64,
-    /// The entry's number.
-    pub sequence: u64,
-    /// Its hash.
-    pub hash: Hash,
-}
-
-/// What is known after the last entry.
-#[derive(Debug, Clone, Default)]
-pub struct End {
-    /// The chain's own record of its newest entry; none when it has no such record.
-    pub head: Option<(u64, Hash)>,
-    /// Entries that are not sealed yet.
-    pub unsealed: u64,
-    /// When the oldest of them was written, microseconds since the Unix epoch.
-    pub unsealed_since_us: Option<i64>,
-    /// Unsealed entries that say that something was erased: target, and what was after, each.
-    pub unsealed_erasures: Vec<(String, String)>,
-    /// Now, microseconds since the Unix epoch.
-    pub now_us: i64,
-}
-
-/// What came of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Entries that were looked at.
-    pub entries: u64,
-    /// The first and the last number; 0 for none.
-    pub first: u64,
-    /// See `first`.
-    pub last: u64,
-    /// The hash of the last.
-    pub head: Option<Hash>,
-    /// Signed checkpoints that agree with the chain.
-    pub checkpoints: u64,
-    /// How the database came back from a backup, as entries say, in the order of the chain.
-    pub restored: Vec<Restored>,
-    /// Entries that are not sealed yet.
-    pub unsealed: u64,
-    /// Age of the oldest of them, seconds; 0 for none.
-    pub unsealed_age_seconds: u64,
-    /// What is wrong, by number.
-    pub faults: Vec<Fault>,
-    /// Faults beyond those that are named.
-    pub more_faults: u64,
-}
-
-/// What an entry says of a database that came back from a backup.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Restored {
-    /// The entry's number.
-    pub entry: u64,
-    /// How often it has come back since.
-    pub incarnation: u64,
-    /// The newest entry that came back; those after it are gone, and others have their numbers.
-    pub last: u64,
-}
-
-impl Report {
-    /// Whether nothing is wrong.
-    #[must_use]
-    pub const fn is_good(&self) -> bool {
-        self.faults.is_empty() && self.more_faults == 0
-    }
-}
 
 /// Verifies one chain.
 pub struct Verifier {
@@ -127,10 +32,7 @@ pub struct Verifier {
     agreed: u64,
     /// The first entry after the newest checkpoint, and its time.
     unsigned: Option<(u64, i64)>,
-    /// Erased fields: the entry that says so comes later.
-    erased: Vec<Erased>,
-    accounts_erased: BTreeSet<Uuid>,
-    rows_erased: BTreeSet<i64>,
+    erasures: Erasures,
 }
 
 /// Somebody who knows another chain.
@@ -141,15 +43,6 @@ struct Disagreed {
     sequence: u64,
     /// Whether the chain ends before it.
     is_beyond: bool,
-}
-
-/// A field that was erased, and why it may have been.
-struct Erased {
-    sequence: u64,
-    field: Personal,
-    row: i64,
-    by: Option<Uuid>,
-    about: Option<Uuid>,
 }
 
 impl Verifier {
@@ -171,9 +64,7 @@ impl Verifier {
             disagreed: Vec::new(),
             agreed: next - 1,
             unsigned: None,
-            erased: Vec::new(),
-            accounts_erased: BTreeSet::new(),
-            rows_erased: BTreeSet::new(),
+            erasures: Erasures::default(),
             start,
         };
         verifier.check_start();
@@ -289,34 +180,23 @@ impl Verifier {
     fn note(&mut self, entry: &Entry) {
         let after = entry.personal.last().and_then(|after| after.text.as_deref()).unwrap_or_default();
         if entry.action == ACTION_ERASE {
-            self.note_erasure(&entry.target, after);
+            self.erasures.say(&entry.target, after);
         }
         if entry.action == ACTION_RESTORED {
             self.report.restored.extend(restored_of(entry.sequence, after));
         }
-        let by = entry.actor_id.filter(|_id| entry.actor_kind == PERSON);
-        for field in entry.erased() {
-            if self.erased.len() >= ERASED_MAX {
-                self.report.more_faults += 1;
-                continue;
-            }
-            let (sequence, row, about) = (entry.sequence, entry.id, account_of(&entry.target));
-            self.erased.push(Erased { sequence, field, row, by, about });
-        }
-    }
-
-    fn note_erasure(&mut self, target: &str, after: &str) {
-        self.accounts_erased.extend(account_of(target));
-        self.rows_erased.extend(rows_of(after));
+        self.erasures.add(entry);
     }
 
     /// Comes to an end.
     #[must_use]
     pub fn finish(mut self, end: &End) -> Report {
         for (target, after) in &end.unsealed_erasures {
-            self.note_erasure(target, after);
+            self.erasures.say(target, after);
         }
-        self.check_erased();
+        let (untold, more) = std::mem::take(&mut self.erasures).judge();
+        untold.into_iter().for_each(|fault| self.fault(fault.sequence, fault.kind));
+        self.report.more_faults += more;
         let last = self.next - 1;
         // The database's own word is of now.
         let incarnation = u64::MAX;
@@ -390,22 +270,6 @@ impl Verifier {
         }
     }
 
-    fn check_erased(&mut self) {
-        for Erased { sequence, field, row, by, about } in std::mem::take(&mut self.erased) {
-            let has_gone =
-                |account: Option<Uuid>| account.is_some_and(|account| self.accounts_erased.contains(&account));
-            let is_told = match field {
-                Personal::ActorName | Personal::Source => has_gone(by),
-                Personal::Before | Personal::After => {
-                    has_gone(by) || has_gone(about) || self.rows_erased.contains(&row)
-                }
-            };
-            if !is_told {
-                self.fault(sequence, FaultKind::ErasedWithoutRecord(field));
-            }
-        }
-    }
-
     fn fault(&mut self, sequence: u64, kind: FaultKind) {
         if self.report.faults.len() < FAULTS_MAX {
             self.report.faults.push(Fault { sequence, kind });
@@ -413,11 +277,6 @@ impl Verifier {
             self.report.more_faults += 1;
         }
     }
-}
-
-/// The account that an entry is about.
-fn account_of(target: &str) -> Option<Uuid> {
-    target.strip_prefix(ACCOUNT).and_then(|id| Uuid::try_parse(id).ok())
 }
 
 /// What an entry says of a restored database: `{"sequence": 700, "incarnation": 2}`.
@@ -429,12 +288,6 @@ fn restored_of(entry: u64, after: &str) -> Option<Restored> {
 fn number_in(text: &str, name: &str) -> Option<u64> {
     let (_, rest) = text.split_once(&format!("\"{name}\": "))?;
     rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
-}
-
-/// The rows that an erasure names beside those by and about the account: `{"entries": 3, "rows": [17, 19]}`.
-fn rows_of(after: &str) -> impl Iterator<Item = i64> + '_ {
-    let list = after.split_once("\"rows\": [").and_then(|(_, rest)| rest.split_once(']')).map_or("", |(list, _)| list);
-    list.split(',').filter_map(|row| row.trim().parse().ok())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::*;
 use crate::audit::testing::{Chain, TOOLS, TestKey};
 use crate::audit::{Entry, Hash, PersonalField};
 use proptest::prelude::*;
+use uuid::Uuid;
 
 fn faults(report: &Report) -> Vec<String> {
     report.faults.iter().map(Fault::to_string).collect()
