@@ -52,12 +52,13 @@ async fn recompute(stopped: &Stopped, admin: &Client) -> Result<()> {
             field.digest = field.digest_of_text(TOOLS, kind);
         }
         hash = entry.hash_at(TOOLS, &hash, entry.sequence);
-        let digests: Vec<Option<&[u8]>> =
-            entry.personal.iter().map(|field| field.digest.as_ref().map(<[u8; 32]>::as_slice)).collect();
+        let [name, source, before, after] = &entry.personal;
+        let [name, source, before, after] =
+            [name, source, before, after].map(|field| field.digest.as_ref().map(<[u8; 32]>::as_slice));
         admin
             .execute(
                 "UPDATE audit SET hash = $2, actor_digest = $3, source_digest = $4, before_digest = $5, after_digest = $6 WHERE id = $1",
-                &[&entry.id, &hash.as_slice(), &digests[0], &digests[1], &digests[2], &digests[3]],
+                &[&entry.id, &hash.as_slice(), &name, &source, &before, &after],
             )
             .await?;
     }

@@ -75,7 +75,7 @@ pub(super) fn entry(organization: OrganizationId, sequence: u64) -> Entry {
         request_id: format!("request-{sequence}"),
         actor_kind: 1,
         actor_id: Some(Uuid::from_u128(99)),
-        consent_id: (sequence % 3 == 0).then(|| Uuid::from_u128(5)),
+        consent_id: sequence.is_multiple_of(3).then(|| Uuid::from_u128(5)),
         personal: [
             text("ada@example.org".to_owned(), number),
             text("192.0.2.7".to_owned(), number + 1),
@@ -146,7 +146,7 @@ impl Chain {
             checkpoint.signature = key.sign(&checkpoint.message());
             checkpoint
         };
-        self.checkpoints = self.entries.iter().filter(|entry| entry.sequence % 10 == 0).map(at).collect();
+        self.checkpoints = self.entries.iter().filter(|entry| entry.sequence.is_multiple_of(10)).map(at).collect();
     }
 
     /// Cuts it as retention does.

@@ -31,17 +31,13 @@ impl Caller<'_> {
             page_token: handles.pages.audit.clone(),
             ..Default::default()
         };
-        let mut answers = Vec::new();
-        for (question, request) in [("about a device", of(target)), ("by a person", of(actor)), ("a next page", next)] {
-            answers.push(Answer::unary(
-                question,
-                self.audits().list_audit_entries(self.request(request)).await,
-                actions,
-            ));
-        }
-        // Nobody signed in with the address.
-        answers[1].owner_differs = false;
-        answers
+        let ask = async |request| self.audits().list_audit_entries(self.request(request)).await;
+        vec![
+            Answer::unary("about a device", ask(of(target)).await, actions),
+            // Nobody signed in with the address.
+            Answer::unary("by a person", ask(of(actor)).await, actions).same_for_the_owner(),
+            Answer::unary("a next page", ask(next).await, actions),
+        ]
     }
 
     /// All that was done to a device, as far as it is sealed.
