@@ -224,6 +224,9 @@ pub const TABLE: &[Row] = &[
     row("/kaliun.fleet.v1.AuthorityService/GetUnsignedTrustBundle", Rule::Platform(Role::Admin)),
     row("/kaliun.fleet.v1.AuthorityService/SubmitTrustBundle", Rule::Platform(Role::Admin)),
     row("/kaliun.fleet.v1.AuthorityService/ListStragglers", Rule::Platform(Role::Admin)),
+    row("/kaliun.fleet.v1.AuditService/ListAuditEntries", RUNS),
+    row("/kaliun.fleet.v1.AuditService/FollowAuditEntries", RUNS),
+    row("/kaliun.fleet.v1.AuditService/ExportAuditChain", RUNS),
     row("/kaliun.fleet.v1.HistoryService/QueryMetrics", SEES),
     row("/kaliun.fleet.v1.HistoryService/ListEvents", SEES),
 ];

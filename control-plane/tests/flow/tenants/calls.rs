@@ -1,6 +1,7 @@
 //! Every call that people can make, with handles in every place where one fits.
 
 mod accounts;
+mod audits;
 mod authorities;
 mod certificates;
 mod claims;
@@ -226,6 +227,9 @@ impl<'a> Caller<'a> {
             "AuthorityService/SubmitTrustBundle" => vec![self.submit_trust_bundle().await],
             "AuthorityService/ResumeRotation" => vec![self.resume_rotation().await],
             "AuthorityService/ListStragglers" => self.list_stragglers(handles).await,
+            "AuditService/ListAuditEntries" => self.list_audit_entries(handles).await,
+            "AuditService/FollowAuditEntries" => vec![self.follow_audit_entries(handles).await],
+            "AuditService/ExportAuditChain" => vec![self.export_audit_chain().await],
             "HistoryService/QueryMetrics" => vec![self.query_metrics(handles).await?],
             "HistoryService/ListEvents" => self.list_events(handles).await,
             _ => bail!("no case for {path}: what could a stranger put into it?"),

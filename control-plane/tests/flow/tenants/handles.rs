@@ -49,6 +49,7 @@ pub(crate) struct Pages {
     pub(crate) device_events: String,
     pub(crate) certificates: String,
     pub(crate) findings: String,
+    pub(crate) audit: String,
     pub(crate) enrollments: String,
 }
 
@@ -91,6 +92,7 @@ impl Handles {
                 device_events: page(),
                 certificates: page(),
                 findings: page(),
+                audit: page(),
                 enrollments: page(),
             },
         }
