@@ -13,6 +13,7 @@ mod get;
 mod installation;
 mod list;
 mod login;
+mod moment;
 mod org;
 mod pair;
 mod sign_up;
@@ -21,7 +22,7 @@ mod token;
 
 pub(crate) use access::{AccessApprove, AccessCommand, AccessDecided, AccessList, AccessRequest};
 pub(crate) use account::{AccountCommand, AccountExport, SessionCommand, SessionRevoke};
-pub(crate) use audit::AuditCommand;
+pub(crate) use audit::{AuditCommand, AuditLog, AuditVerify, LogFormat};
 pub(crate) use ca::{CaBundle, CaCommand, CaRotate, CaStart, CaStep};
 pub(crate) use claim::{ClaimApprove, ClaimCommand, ClaimDeny, ClaimShow, parse_check};
 pub(crate) use context::{ContextCommand, ContextSet};
@@ -30,7 +31,7 @@ pub(crate) use device::{
     DeviceReplace, DeviceRevoke,
 };
 pub(crate) use enrollment::{EnrollmentApprove, EnrollmentCommand, EnrollmentDeny};
-pub(crate) use get::{DeviceFilter, Get, LinkWord};
+pub(crate) use get::{DeviceFilter, Get, LinkWord, MailStateWord};
 pub(crate) use installation::{HomeRoleWord, InstallationCommand, PersonCommand, PersonOfHome};
 pub(crate) use list::ListArguments;
 pub(crate) use login::Login;
@@ -119,7 +120,7 @@ pub(crate) struct Output {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List devices, tokens, homes, events, sessions or sign-ups.
+    /// List devices, tokens, homes, events, sessions, sign-ups or mails.
     Get(Get),
     /// Show all about one device.
     Describe(Describe),
@@ -143,7 +144,7 @@ pub(crate) enum Command {
     /// The certificate authorities for devices, and the change from one to the next.
     #[command(subcommand)]
     Ca(CaCommand),
-    /// What is wrong with the fleet, and what mends it.
+    /// Who did what, whether the record of it holds, and what is wrong with the fleet.
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Organizations: their people, and which one to act in.

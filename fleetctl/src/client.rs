@@ -1,6 +1,7 @@
 //! Calls to the control plane, each signed, with a time limit and an answer that is data or a [`Failure`].
 
 mod accounts;
+pub(crate) mod audits;
 mod authorities;
 mod certificates;
 mod channel;
@@ -13,6 +14,7 @@ mod installations;
 mod invitations;
 mod lifecycle;
 mod logins;
+mod mails;
 mod organizations;
 pub(crate) mod pages;
 mod posture;

@@ -2,6 +2,7 @@
 //! describes it, and snapshots in `tests/` hold it. Fields are only ever added; an absent value is null.
 
 pub(crate) mod account;
+pub(crate) mod audit;
 pub(crate) mod certificate;
 pub(crate) mod claim;
 pub(crate) mod consent;
@@ -13,12 +14,14 @@ pub(crate) mod finding;
 pub(crate) mod identity;
 pub(crate) mod installation;
 pub(crate) mod invitation;
+pub(crate) mod mail;
 pub(crate) mod organization;
 pub(crate) mod rotation;
 pub(crate) mod sample;
 pub(crate) mod session;
 pub(crate) mod sign_up;
 pub(crate) mod token;
+pub(crate) mod verification;
 mod word;
 
 /// An empty text means that there is none.

@@ -21,11 +21,21 @@ pub(crate) enum Noun {
     Session,
     /// Somebody who asked for an account.
     SignUp,
+    /// A mail that the server sends.
+    Mail,
 }
 
 impl Noun {
-    const ALL: [Self; 7] =
-        [Self::Device, Self::JoinToken, Self::ApiToken, Self::Installation, Self::Event, Self::Session, Self::SignUp];
+    const ALL: [Self; 8] = [
+        Self::Device,
+        Self::JoinToken,
+        Self::ApiToken,
+        Self::Installation,
+        Self::Event,
+        Self::Session,
+        Self::SignUp,
+        Self::Mail,
+    ];
 
     /// The word for one and the word for many.
     const fn words(self) -> (&'static str, &'static str) {
@@ -37,6 +47,7 @@ impl Noun {
             Self::Event => ("event", "events"),
             Self::Session => ("session", "sessions"),
             Self::SignUp => ("sign-up", "sign-ups"),
+            Self::Mail => ("mail", "mails"),
         }
     }
 

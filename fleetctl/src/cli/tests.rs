@@ -40,8 +40,8 @@ fn every_list_can_be_cut_and_gone_on_with() {
     let lists: Vec<_> = leaves().into_iter().filter(|(_, command)| takes(command, "limit")).collect();
     assert_eq!(
         lists.len(),
-        11,
-        "get, ca stragglers, and those of enrollments, tokens, accesses, homes and organizations"
+        12,
+        "get, ca stragglers, audit log, and those of enrollments, tokens, accesses, homes and organizations"
     );
     for (words, command) in lists {
         assert!(refuses(&words, "--limit", "0"), "{words:?} takes an empty list for all there is");

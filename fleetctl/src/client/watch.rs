@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tonic::{Code, Request, Status, Streaming};
 
 /// The server speaks at least every 15 seconds; after three such silences the stream is taken for dead.
-const SILENCE_MAX: Duration = Duration::from_secs(45);
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(45);
 
 /// Completes "cannot …" for everything about the stream.
 const DOING: &str = "follow the changes";
@@ -46,7 +46,7 @@ impl Client {
                 renewable: self.channel.is_renewable(),
             }),
             Ok(Err(status)) => Err(break_by(status.code(), self.failure(DOING, &status))),
-            Err(_) => Err(broken(&Status::deadline_exceeded(format!("no answer within {:?}", self.timeout)))),
+            Err(_) => Err(broken(DOING, &Status::deadline_exceeded(format!("no answer within {:?}", self.timeout)))),
         }
     }
 }
@@ -59,20 +59,22 @@ impl Changes {
                 self.heard_at = Instant::now();
                 Ok(message)
             }
-            Ok(Ok(None)) => Err(broken(&Status::unavailable("the server ended the stream"))),
+            Ok(Ok(None)) => Err(broken(DOING, &Status::unavailable("the server ended the stream"))),
             // To open it again renews the session; when that is over it says so, and for good.
             Ok(Err(status)) if status.code() == Code::Unauthenticated && self.renewable => Err(Break::RunOut),
-            Ok(Err(status)) => Err(broken(&status)),
-            Err(_) => Err(broken(&Status::deadline_exceeded("the server has fallen silent"))),
+            Ok(Err(status)) => Err(broken(DOING, &status)),
+            Err(_) => Err(broken(DOING, &Status::deadline_exceeded("the server has fallen silent"))),
         }
     }
 }
 
-fn broken(status: &Status) -> Break {
-    break_by(status.code(), from_status(DOING, status))
+/// Why a stream ended. `doing` completes "cannot …".
+pub(super) fn broken(doing: &str, status: &Status) -> Break {
+    break_by(status.code(), from_status(doing, status))
 }
 
-fn break_by(code: Code, failure: Failure) -> Break {
+/// As [`broken`], where the failure is known already.
+pub(super) fn break_by(code: Code, failure: Failure) -> Break {
     match code {
         Code::Ok
         | Code::Cancelled

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 /// Readable and writable by its owner alone.
 const FILE_MODE: u32 = 0o600;
-const FOLDER_MODE: u32 = 0o700;
+pub(super) const FOLDER_MODE: u32 = 0o700;
 /// Bits that let others in.
 const OTHERS_MASK: u32 = 0o077;
 /// How often a lock that another process holds is tried again: faster than a person notices.
@@ -134,11 +134,11 @@ fn lock_file(path: &Path) -> Result<(PathBuf, File), Failure> {
     Ok((path, lock))
 }
 
-fn folder(path: &Path) -> &Path {
+pub(super) fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let new_path = beside(path, "new");
     let mut new = open_private(&new_path)?;
     // A file left over from a crash may be longer, and may have another mode.
@@ -150,18 +150,18 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     File::open(folder(path))?.sync_all()
 }
 
-fn open_private(path: &Path) -> io::Result<File> {
+pub(super) fn open_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).truncate(false).write(true).mode(FILE_MODE).open(path)
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(ending);
     PathBuf::from(name)
 }
 
-fn unusable(doing: &str, path: &Path, error: &io::Error) -> Failure {
+pub(super) fn unusable(doing: &str, path: &Path, error: &io::Error) -> Failure {
     Failure::new(
         Kind::General,
         format!("cannot {doing} {}: {error}", path.display()),
