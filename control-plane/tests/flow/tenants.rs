@@ -8,6 +8,7 @@ mod people;
 mod rows;
 mod second_wall;
 mod tenant;
+mod unchecked;
 
 use crate::authorization::paths;
 use crate::support::claims::check;
