@@ -1,6 +1,14 @@
 -- What the migrations make of an empty database, as pg_dump of Postgres 15 tells it. Nobody runs this file: a test
 -- compares it with the migrations. After a new one: KALIUN_WRITE_SCHEMA=1 cargo nextest run -p kaliun-store schema_file
 
+CREATE FUNCTION public.current_account() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (NULLIF(current_setting('kaliun.account_id'::text, true), ''::text))::uuid;
+
+ALTER FUNCTION public.current_account() OWNER TO kaliun_owner;
+
+COMMENT ON FUNCTION public.current_account() IS 'The person of this transaction; null when it acts for nobody in particular.';
+
 CREATE FUNCTION public.current_organization() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (NULLIF(current_setting('kaliun.organization_id'::text, true), ''::text))::uuid;
@@ -185,6 +193,8 @@ CREATE TABLE public.address_change (
     asked_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone NOT NULL
 );
+
+ALTER TABLE ONLY public.address_change FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.address_change OWNER TO kaliun_owner;
 
@@ -607,6 +617,7 @@ CREATE TABLE public.organization (
     name text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     runs_platform boolean DEFAULT false NOT NULL,
+    made_by uuid,
     CONSTRAINT organization_name_check CHECK ((name <> ''::text))
 );
 
@@ -950,6 +961,8 @@ CREATE INDEX audit_organization ON public.audit USING btree (organization_id, id
 
 CREATE INDEX consent_account ON public.consent USING btree (account_id) WHERE (granted_at IS NOT NULL);
 
+CREATE INDEX consent_asker ON public.consent USING btree (account_id, id DESC);
+
 CREATE INDEX consent_installation ON public.consent USING btree (installation_id, id DESC);
 
 CREATE INDEX consent_organization ON public.consent USING btree (organization_id, id DESC);
@@ -978,6 +991,8 @@ CREATE INDEX device_identity_parked ON public.device_identity USING btree (organ
 
 CREATE INDEX device_identity_refused ON public.device_identity USING btree (organization_id, refused_at) WHERE (refused_at IS NOT NULL);
 
+CREATE INDEX device_installation ON public.device USING btree (installation_id, id) WHERE (installation_id IS NOT NULL);
+
 CREATE UNIQUE INDEX device_key ON public.device USING btree (key_hash) WHERE (deleted_at IS NULL);
 
 CREATE INDEX device_key_ever ON public.device USING btree (key_hash);
@@ -1004,6 +1019,8 @@ CREATE INDEX home_membership_account ON public.home_membership USING btree (acco
 
 CREATE INDEX invitation_email ON public.invitation USING btree (lower(email));
 
+CREATE INDEX invitation_installation ON public.invitation USING btree (installation_id) WHERE (installation_id IS NOT NULL);
+
 CREATE UNIQUE INDEX invitation_once ON public.invitation USING btree (organization_id, lower(email), COALESCE(installation_id, '00000000-0000-0000-0000-000000000000'::uuid));
 
 CREATE INDEX invitation_organization ON public.invitation USING btree (organization_id, id DESC);
@@ -1029,6 +1046,8 @@ CREATE INDEX mailed_secret_subject ON public.mailed_secret USING btree (subject,
 CREATE INDEX membership_account ON public.membership USING btree (account_id);
 
 CREATE UNIQUE INDEX organization_domain_verified ON public.organization_domain USING btree (domain) WHERE (verified_at IS NOT NULL);
+
+CREATE INDEX organization_made_by ON public.organization USING btree (made_by, created_at) WHERE (made_by IS NOT NULL);
 
 CREATE UNIQUE INDEX organization_runs_platform ON public.organization USING btree (runs_platform) WHERE runs_platform;
 
@@ -1157,6 +1176,9 @@ ALTER TABLE ONLY public.organization_claim_rule
 ALTER TABLE ONLY public.organization_domain
     ADD CONSTRAINT organization_domain_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
+ALTER TABLE ONLY public.organization
+    ADD CONSTRAINT organization_made_by_fkey FOREIGN KEY (made_by) REFERENCES public.account(id) ON DELETE SET NULL;
+
 ALTER TABLE ONLY public.report_settings
     ADD CONSTRAINT report_settings_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
@@ -1175,6 +1197,8 @@ ALTER TABLE ONLY public.sign_in_attempt
 ALTER TABLE public.account ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.account_session ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.address_change ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.api_token ENABLE ROW LEVEL SECURITY;
 
@@ -1272,15 +1296,25 @@ ALTER TABLE public.organization_claim_rule ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.organization_domain ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY own ON public.audit AS RESTRICTIVE FOR SELECT TO kaliun_system USING (((public.current_account() IS NULL) OR (actor_id = public.current_account())));
+
+CREATE POLICY own ON public.consent AS RESTRICTIVE TO kaliun_system USING (((public.current_account() IS NULL) OR (account_id = public.current_account())));
+
+CREATE POLICY own ON public.home_membership AS RESTRICTIVE TO kaliun_system USING (((public.current_account() IS NULL) OR (account_id = public.current_account())));
+
+CREATE POLICY own ON public.membership AS RESTRICTIVE TO kaliun_system USING (((public.current_account() IS NULL) OR (account_id = public.current_account())));
+
 ALTER TABLE public.report_settings ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.returned_device ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.sample_head ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY system ON public.account TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.account TO kaliun_system USING (((public.current_account() IS NULL) OR (id = public.current_account()))) WITH CHECK (((public.current_account() IS NULL) OR (id = public.current_account())));
 
-CREATE POLICY system ON public.account_session TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.account_session TO kaliun_system USING (((public.current_account() IS NULL) OR (account_id = public.current_account()))) WITH CHECK (((public.current_account() IS NULL) OR (account_id = public.current_account())));
+
+CREATE POLICY system ON public.address_change TO kaliun_system USING (((public.current_account() IS NULL) OR (account_id = public.current_account()))) WITH CHECK (((public.current_account() IS NULL) OR (account_id = public.current_account())));
 
 CREATE POLICY system ON public.api_token TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
 
@@ -1496,7 +1530,7 @@ GRANT SELECT,INSERT ON TABLE public.sample_head TO kaliun_system;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.sign_in_attempt TO kaliun_system;
 
-GRANT SELECT,INSERT,DELETE ON TABLE public.sign_up TO kaliun_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sign_up TO kaliun_system;
 
 GRANT SELECT,INSERT ON TABLE public.trust_bundle TO kaliun_system;
 

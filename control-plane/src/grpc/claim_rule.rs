@@ -1,7 +1,7 @@
 //! Rules by which what a provider says of somebody gives a role, for an organization's admins.
 
-use super::api_token::{role_from_proto, role_to_proto};
 use super::auth::Caller;
+use super::convert::role::{role_from_proto, role_to_proto};
 use super::status;
 use crate::clock;
 use crate::identity_providers::IdentityProviders;

@@ -1,7 +1,7 @@
 //! Domains of organizations, for their admins.
 
-use super::api_token::{role_from_proto, role_to_proto};
 use super::auth::Caller;
+use super::convert::role::{role_from_proto, role_to_proto};
 use super::status;
 use crate::clock;
 use crate::digest::random;

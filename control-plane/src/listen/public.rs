@@ -1,6 +1,6 @@
 //! The listener for people and programs: gRPC, gRPC-Web and the web UI on one address.
 
-use crate::grpc::auth::{FromOurPages, PublicGate, Source, public_gate};
+use crate::grpc::auth::{FromOurPages, PublicGate, Source, public_gate, request_id, with_request_id};
 use crate::listen::accept::{InRoom, accept};
 use crate::listen::forwarded;
 use crate::listen::http::Broken;
@@ -90,6 +90,8 @@ pub(crate) struct PublicListener {
 /// What all connections share.
 struct Shared {
     acceptor: Option<TlsAcceptor>,
+    /// Whether people come over TLS: ours, or that of a proxy in front.
+    is_secure: bool,
     grpc: axum::Router,
     sign_in: Arc<ProviderSignIn>,
     origins: Vec<String>,
@@ -106,7 +108,9 @@ impl PublicListener {
     pub(crate) fn start(self, listener: TcpListener) {
         let gate = axum::middleware::from_fn_with_state(self.gate, public_gate);
         let tasks = self.tasks.clone();
+        let is_secure = self.tls.is_some() || self.origins.iter().all(|origin| origin.starts_with("https://"));
         let shared = Arc::new(Shared {
+            is_secure,
             acceptor: self.tls.map(TlsAcceptor::from),
             grpc: self.services.layer(gate),
             sign_in: self.sign_in,
@@ -170,10 +174,12 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, source: SocketAddr) -> Re
 async fn dispatch(shared: &Shared, source: Option<Source>, mut request: Request<Incoming>) -> Response<Body> {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     if !content_type.starts_with("application/grpc") {
-        let secure = shared.acceptor.is_some();
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-        let signing_in = shared.sign_in.serve(method, uri, headers, source, secure).await;
-        return signing_in.unwrap_or_else(|| web::serve(method, uri.path(), headers, secure));
+        let request_id = request_id();
+        let signing_in = shared.sign_in.serve(method, uri, headers, source, &request_id).await;
+        let mut response = signing_in.unwrap_or_else(|| web::serve(method, uri.path(), headers, shared.is_secure));
+        with_request_id(response.headers_mut(), &request_id);
+        return response;
     }
     if content_type.starts_with("application/grpc-web") && is_from_our_pages(request.headers(), &shared.origins) {
         request.extensions_mut().insert(FromOurPages);
@@ -183,7 +189,12 @@ async fn dispatch(shared: &Shared, source: Option<Source>, mut request: Request<
     }
     let service = GrpcWebLayer::new().layer(shared.grpc.clone());
     match service.oneshot(request).await {
-        Ok(response) => response.map(Body::new),
+        Ok(mut response) => {
+            if shared.is_secure {
+                response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, web::STRICT_TRANSPORT_SECURITY);
+            }
+            response.map(Body::new)
+        }
         Err(infallible) => match infallible {},
     }
 }

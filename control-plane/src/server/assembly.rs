@@ -110,7 +110,7 @@ pub(super) async fn assemble(
 
     let origins = origins(config, addresses.public);
     let public_url = origins.first().cloned().unwrap_or_default();
-    let _outlet = mail::Sender::start(tasks, config.mail.as_ref(), &store.system, &public_url, &metrics)?;
+    let outlet = mail::Sender::start(tasks, config.mail.as_ref(), &store.system, &public_url, &metrics)?;
     reconcile::keep_mails(tasks, &store.system, &metrics);
     let (waiting, decided) = Waiting::new();
     let rights = Rights::new(tasks.clone(), store.system.clone());
@@ -127,6 +127,9 @@ pub(super) async fn assemble(
         clock: &clock,
         journal: &journal,
         replica_name: &config.replica_name,
+        public_url: &public_url,
+        outlet: &outlet,
+        settings_document: bootstrap::first_settings(config),
     };
 
     let tls = DeviceTls::new(authority.clone(), config.device_names())
@@ -158,9 +161,9 @@ pub(super) async fn assemble(
         rights: rights.clone(),
         cookie,
         sources_are_known,
-        address: public_url,
+        address: public_url.clone(),
         sign_up: config.sign_up,
-        can_mail: config.mail.is_some(),
+        outlet: outlet.clone(),
     }));
     let sign_in = Arc::new(ProviderSignIn::new(SignInParts {
         providers: providers.clone(),
@@ -259,6 +262,12 @@ struct Parts<'a> {
     clock: &'a Clock,
     journal: &'a Arc<JournalKeeping>,
     replica_name: &'a str,
+    /// Where the web pages of this server are.
+    public_url: &'a str,
+    /// Whether this server can send mail.
+    outlet: &'a mail::Outlet,
+    /// What boxes of a new organization shall report.
+    settings_document: Vec<u8>,
 }
 
 fn device_routes(
@@ -330,6 +339,27 @@ fn public_routes(
             store: system.clone(),
             seal: parts.seal.clone(),
         }))
+        .add_service(fleet::organization_service_server::OrganizationServiceServer::new(
+            grpc::organization::Organizations {
+                store: system.clone(),
+                seal: parts.seal.clone(),
+                rights: rights.clone(),
+                settings_document: parts.settings_document.clone(),
+            },
+        ))
+        .add_service(fleet::invitation_service_server::InvitationServiceServer::new(grpc::invitation::Invitations {
+            store: system.clone(),
+            seal: parts.seal.clone(),
+            rights: rights.clone(),
+            outlet: parts.outlet.clone(),
+            public_url: parts.public_url.to_owned(),
+        }))
+        .add_service(fleet::consent_service_server::ConsentServiceServer::new(grpc::consent::Consents {
+            store: system.clone(),
+            seal: parts.seal.clone(),
+            rights: rights.clone(),
+            outlet: parts.outlet.clone(),
+        }))
         .add_service(fleet::device_service_server::DeviceServiceServer::new(grpc::device::Devices {
             store: app.clone(),
             seal: parts.seal.clone(),
@@ -392,7 +422,13 @@ fn public_routes(
             seal: parts.seal.clone(),
         }))
         .add_service(fleet::installation_service_server::InstallationServiceServer::new(
-            grpc::installation::Installations { store: app.clone(), seal: parts.seal.clone() },
+            grpc::installation::Installations {
+                store: app.clone(),
+                system: system.clone(),
+                seal: parts.seal.clone(),
+                changes: changes.clone(),
+                rights: rights.clone(),
+            },
         ))
         .add_service(fleet::history_service_server::HistoryServiceServer::new(grpc::history::History {
             store: app.clone(),

@@ -1,5 +1,6 @@
 //! The real server in this process, on a real Postgres, spoken to over real sockets.
 
+mod accounts;
 mod admissions;
 mod authorization;
 mod balancers;
@@ -20,6 +21,7 @@ mod history;
 mod identity_providers;
 mod keys_at_rest;
 mod lifecycle;
+mod logins;
 mod mails;
 mod posture;
 mod provider_sign_in;

@@ -97,7 +97,7 @@ impl House {
     /// Who a browser is signed in as.
     pub(super) async fn who(&self, visitor: &Visitor) -> Result<fleet::Identity> {
         let browser = self.browser(visitor).await?;
-        let request = browser.request(fleet::WhoAmIRequest {})?;
+        let request = browser.request(fleet::WhoAmIRequest {});
         let answer = AccountServiceClient::new(browser.web()).who_am_i(request).await?;
         answer.into_inner().identity.context("an identity")
     }

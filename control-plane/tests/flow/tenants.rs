@@ -7,6 +7,7 @@ mod page;
 mod rows;
 mod second_wall;
 mod tenant;
+mod unchecked;
 
 use crate::authorization::paths;
 use crate::support::claims::check;

@@ -19,7 +19,7 @@ async fn admin(house: &mut House) -> Result<(Visitor, String)> {
 async fn sign_in(house: &House, password: &str) -> Result<Visitor> {
     let (email, password) = ("admin@example.org".to_owned(), password.to_owned());
     let browser = house.browser(&Visitor::default()).await?;
-    let request = browser.request(fleet::SignInRequest { email, password })?;
+    let request = browser.request(fleet::SignInRequest { email, password });
     let mut accounts = fleet::account_service_client::AccountServiceClient::new(browser.web());
     let answer = accounts.sign_in(request).await?;
     let mut visitor = Visitor::default();
@@ -33,7 +33,7 @@ async fn start_link(
     request: fleet::StartLinkRequest,
 ) -> Result<Result<String, tonic::Status>> {
     let browser = house.browser(visitor).await?;
-    let request = browser.request(request)?;
+    let request = browser.request(request);
     match IdentityServiceClient::new(browser.web()).start_link(request).await {
         Ok(answer) => {
             visitor.take(answer.metadata().get("set-cookie").context("a cookie")?.to_str()?)?;
@@ -57,12 +57,12 @@ async fn link(house: &House, visitor: &mut Visitor, login: &str) -> Result<Strin
 }
 
 async fn identities(browser: &Browser) -> Result<Vec<fleet::LinkedIdentity>> {
-    let request = browser.request(fleet::ListIdentitiesRequest {})?;
+    let request = browser.request(fleet::ListIdentitiesRequest {});
     Ok(IdentityServiceClient::new(browser.web()).list_identities(request).await?.into_inner().identities)
 }
 
 async fn unlink(browser: &Browser, id: &str) -> Result<Result<(), tonic::Status>> {
-    let request = browser.request(fleet::UnlinkIdentityRequest { id: id.to_owned() })?;
+    let request = browser.request(fleet::UnlinkIdentityRequest { id: id.to_owned() });
     Ok(IdentityServiceClient::new(browser.web()).unlink_identity(request).await.map(|_done| ()))
 }
 
@@ -147,7 +147,7 @@ async fn linking_begins_on_our_own_pages_alone() -> Result<()> {
     let mut house = House::start(people(&[])).await?;
     let (visitor, _password) = admin(&mut house).await?;
     let browser = house.browser(&visitor).await?;
-    let mut request = browser.request(to_company(""))?;
+    let mut request = browser.request(to_company(""));
     request.metadata_mut().insert("origin", "https://evil.example.org".parse()?);
     let refused =
         IdentityServiceClient::new(browser.web()).start_link(request).await.expect_err("it is another's page");
