@@ -8,7 +8,9 @@ mod device;
 mod duration;
 mod enrollment;
 mod get;
+mod joining;
 mod list;
+mod org;
 mod pair;
 mod target;
 mod token;
@@ -22,8 +24,10 @@ pub(crate) use device::{
     DeviceReplace, DeviceRevoke,
 };
 pub(crate) use enrollment::{EnrollmentApprove, EnrollmentCommand, EnrollmentDeny};
-pub(crate) use get::{DeviceFilter, Get, LinkWord};
+pub(crate) use get::{DeviceFilter, Get, LinkWord, MailStateWord};
+pub(crate) use joining::{ClaimRuleCommand, DomainCommand};
 pub(crate) use list::ListArguments;
+pub(crate) use org::OrgCommand;
 pub(crate) use pair::LabelChange;
 pub(crate) use target::Noun;
 pub(crate) use token::{ApiTokenCommand, ApiTokenCreate, JoinTokenCommand, JoinTokenCreate, RoleWord};
@@ -125,6 +129,9 @@ pub(crate) enum Command {
     /// Tokens that people and automation sign in with.
     #[command(subcommand)]
     ApiToken(ApiTokenCommand),
+    /// Who belongs to the organization.
+    #[command(subcommand)]
+    Org(OrgCommand),
     /// The certificate authorities for devices, and the change from one to the next.
     #[command(subcommand)]
     Ca(CaCommand),

@@ -13,6 +13,7 @@ pub(super) mod get;
 mod join_token;
 mod lifecycle;
 mod login;
+mod org;
 mod version;
 
 use crate::Program;
@@ -31,6 +32,7 @@ pub(crate) async fn run(cli: Cli, program: &mut Program) -> Result<(), Failure> 
         Command::Enrollment(command) => enrollment::run(program, &global, command).await,
         Command::JoinToken(command) => join_token::run(program, &global, command).await,
         Command::ApiToken(command) => api_token::run(program, &global, command).await,
+        Command::Org(command) => org::run(program, &global, command).await,
         Command::Ca(command) => ca::run(program, &global, command).await,
         Command::Audit(command) => audit::run(program, &global, command).await,
         Command::Login(arguments) => login::login(program, &global, arguments).await,

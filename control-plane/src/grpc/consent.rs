@@ -10,7 +10,9 @@ use kaliun_domain::consent::{ASKS_A_DAY, ConsentState};
 use kaliun_domain::role::{HomeRole, Role};
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::consent_service_server::ConsentService;
-use kaliun_store::{ConsentDecided, ConsentEnded, ConsentRequested, ConsentRow, ConsentsSeen, NewConsent, SystemStore};
+use kaliun_store::{
+    ConsentDecided, ConsentEnded, ConsentRequested, ConsentRow, ConsentsSeen, NewConsent, SystemStore,
+};
 use kaliun_types::id::InstallationId;
 use tonic::{Request, Response, Status};
 
@@ -19,8 +21,8 @@ pub(crate) struct Consents {
     pub(crate) store: SystemStore,
     pub(crate) seal: PageSeal,
     pub(crate) rights: Rights,
-    /// Whether this server can send mail. Otherwise people see it on the home's page alone.
-    pub(crate) outlet: Outlet,
+    /// Without mail people see it on the home's page alone.
+    pub(crate) mail: Outlet,
 }
 
 /// What somebody sees of consents: operators all, support their own, people of homes those of their homes.
@@ -72,25 +74,23 @@ impl ConsentService for Consents {
             home: message.installation_id.parse().map_err(|error| status::invalid("installation_id", error))?,
             reason: reason(&message.reason)?,
             duration: duration(message.duration_seconds)?,
-            by_mail: self.outlet.is_configured(),
+            by_mail: self.mail.is_configured(),
         };
         if caller.place().standing.role.is_some_and(|role| role > Role::Support) {
-            return Err(Status::failed_precondition(
-                "your role reaches this home without a consent; nothing is to be asked",
-            ));
+            return Err(Status::failed_precondition("your role reaches this home without a consent; nothing is to be asked"));
         }
         match self.store.consent_request(caller.scope(), &caller.actor(), &new).await.map_err(status::store)? {
             ConsentRequested::Yes(row) => {
-                self.outlet.wake();
+                self.mail.wake();
                 Ok(Response::new(proto::RequestConsentResponse { consent: Some(consent_to_proto(row)) }))
             }
             ConsentRequested::NoSuchHome => Err(status::not_found("home")),
             ConsentRequested::NoOwner => Err(Status::failed_precondition(
                 "this home has no owner who could say yes; ask an admin of the organization to invite one",
             )),
-            ConsentRequested::HasOne => Err(Status::already_exists(
-                "you have a consent for this home that waits or holds; see the list of yours",
-            )),
+            ConsentRequested::HasOne => {
+                Err(Status::already_exists("you have a consent for this home that waits or holds; see the list of yours"))
+            }
             ConsentRequested::EnoughForToday => Err(Status::resource_exhausted(format!(
                 "you have asked {ASKS_A_DAY} times within a day for this home; ask again tomorrow, or call the owner"
             ))),
@@ -121,10 +121,10 @@ impl ConsentService for Consents {
         let (caller, message) = (Caller::of(&request)?, request.get_ref());
         let id = message.id.parse().map_err(|error| status::invalid("id", error))?;
         let (scope, actor) = (caller.scope(), caller.actor());
-        let decided = self.store.consent_decide(scope, &actor, id, message.approve, self.outlet.is_configured()).await;
+        let decided = self.store.consent_decide(scope, &actor, id, message.approve, self.mail.is_configured()).await;
         match decided.map_err(status::store)? {
             ConsentDecided::Yes(row) => {
-                self.outlet.wake();
+                self.mail.wake();
                 self.told(&row).await;
                 Ok(Response::new(proto::DecideConsentResponse { consent: Some(consent_to_proto(row)) }))
             }
@@ -150,7 +150,9 @@ impl ConsentService for Consents {
             ConsentEnded::NotTheirs => Err(Status::permission_denied(
                 "an owner of the home ends a consent, or whoever has it; ask one of them, or take the role support from the person",
             )),
-            ConsentEnded::StillWaits => Err(Status::failed_precondition("it does not hold yet; say no to it instead")),
+            ConsentEnded::StillWaits => {
+                Err(Status::failed_precondition("it does not hold yet; say no to it instead"))
+            }
             ConsentEnded::NotHolding(state) => Err(over(state)),
         }
     }
