@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod admission;
 pub(crate) mod api_token;
+pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod authority;
 pub(crate) mod body;
@@ -24,6 +25,7 @@ pub(crate) mod link;
 pub(crate) mod login;
 pub(crate) mod mails;
 pub(crate) mod organization;
+pub(crate) mod outlet;
 pub(crate) mod page;
 pub(crate) mod posture;
 pub(crate) mod recovery;

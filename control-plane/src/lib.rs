@@ -1,5 +1,6 @@
 //! The control plane: every box keeps one stream to it; people and programs ask it about them.
 
+pub mod audit;
 pub mod authority;
 pub mod bootstrap;
 pub mod ca;

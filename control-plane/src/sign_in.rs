@@ -20,7 +20,8 @@ use axum::body::Body;
 use browser::BrowserCookie;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use kaliun_store::{
-    AccountScope, Arrived, Arriving, AttemptPurpose, AttemptRow, NewAttempt, NewSession, StoreError, SystemStore,
+    AccountScope, Arrived, Arriving, AttemptPurpose, AttemptRow, Linked, NewAttempt, NewSession, StoreError,
+    SystemStore,
 };
 use kaliun_types::id::SessionId;
 use kaliun_types::reason::ReasonCode;
@@ -259,10 +260,8 @@ impl ProviderSignIn {
         return_path: String,
     ) -> Result<Answer, ReasonCode> {
         match self.store.identity_link(scope, arriving).await.map_err(|error| failed(&error))? {
-            ReasonCode::SignInLinked => {
-                Ok(Answer { location: return_path, cookies: vec![self.browser_cookie.cleared()] })
-            }
-            reason => Err(reason),
+            Linked::Yes => Ok(Answer { location: return_path, cookies: vec![self.browser_cookie.cleared()] }),
+            Linked::Refused(reason) => Err(reason),
         }
     }
 

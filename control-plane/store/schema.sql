@@ -222,7 +222,7 @@ CREATE TABLE public.audit (
     id bigint NOT NULL,
     organization_id uuid NOT NULL,
     at timestamp with time zone DEFAULT now() NOT NULL,
-    actor text NOT NULL,
+    actor text,
     action text NOT NULL,
     target text NOT NULL,
     before jsonb,
@@ -230,14 +230,64 @@ CREATE TABLE public.audit (
     request_id text NOT NULL,
     actor_kind smallint NOT NULL,
     actor_id uuid,
-    source_address text DEFAULT ''::text NOT NULL,
+    source_address text DEFAULT ''::text,
     consent_id uuid,
-    CONSTRAINT audit_actor_kind_check CHECK (((actor_kind >= 1) AND (actor_kind <= 3)))
+    actor_salt uuid DEFAULT gen_random_uuid(),
+    source_salt uuid DEFAULT gen_random_uuid(),
+    before_salt uuid DEFAULT gen_random_uuid(),
+    after_salt uuid DEFAULT gen_random_uuid(),
+    sequence bigint,
+    hash bytea,
+    actor_digest bytea,
+    source_digest bytea,
+    before_digest bytea,
+    after_digest bytea,
+    CONSTRAINT audit_actor_kind_check CHECK (((actor_kind >= 1) AND (actor_kind <= 3))),
+    CONSTRAINT audit_sealed CHECK (((sequence IS NULL) = (hash IS NULL))),
+    CONSTRAINT audit_sequence_check CHECK ((sequence > 0))
 );
 
 ALTER TABLE ONLY public.audit FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.audit OWNER TO kaliun_owner;
+
+CREATE TABLE public.audit_chain (
+    organization_id uuid NOT NULL,
+    head_sequence bigint DEFAULT 0 NOT NULL,
+    head_hash bytea NOT NULL,
+    checkpoint_sequence bigint DEFAULT 0 NOT NULL,
+    checkpoint_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    sealer uuid,
+    leased_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    cut_sequence bigint DEFAULT 0 NOT NULL,
+    cut_hash bytea,
+    cut_at timestamp with time zone,
+    cut_key integer,
+    cut_signature bytea,
+    CONSTRAINT audit_chain_check CHECK (((checkpoint_sequence >= 0) AND (checkpoint_sequence <= head_sequence))),
+    CONSTRAINT audit_chain_check1 CHECK (((cut_sequence >= 0) AND (cut_sequence <= checkpoint_sequence))),
+    CONSTRAINT audit_chain_cut CHECK (((cut_sequence = 0) = (cut_signature IS NULL))),
+    CONSTRAINT audit_chain_head_sequence_check CHECK ((head_sequence >= 0))
+);
+
+ALTER TABLE ONLY public.audit_chain FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.audit_chain OWNER TO kaliun_owner;
+
+CREATE TABLE public.audit_checkpoint (
+    organization_id uuid NOT NULL,
+    sequence bigint NOT NULL,
+    incarnation bigint NOT NULL,
+    hash bytea NOT NULL,
+    signed_at timestamp with time zone NOT NULL,
+    key_number integer NOT NULL,
+    signature bytea NOT NULL,
+    CONSTRAINT audit_checkpoint_sequence_check CHECK ((sequence > 0))
+);
+
+ALTER TABLE ONLY public.audit_checkpoint FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.audit_checkpoint OWNER TO kaliun_owner;
 
 ALTER TABLE public.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.audit_id_seq
@@ -247,6 +297,16 @@ ALTER TABLE public.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE public.audit_key (
+    number integer NOT NULL,
+    public_key bytea NOT NULL,
+    sealed_key bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT audit_key_number_check CHECK ((number > 0))
+);
+
+ALTER TABLE public.audit_key OWNER TO kaliun_owner;
 
 CREATE TABLE public.authority (
     number integer NOT NULL,
@@ -817,6 +877,15 @@ ALTER TABLE ONLY public.api_token
 ALTER TABLE ONLY public.api_token
     ADD CONSTRAINT api_token_secret_hash_key UNIQUE (secret_hash);
 
+ALTER TABLE ONLY public.audit_chain
+    ADD CONSTRAINT audit_chain_pkey PRIMARY KEY (organization_id);
+
+ALTER TABLE ONLY public.audit_checkpoint
+    ADD CONSTRAINT audit_checkpoint_pkey PRIMARY KEY (organization_id, sequence);
+
+ALTER TABLE ONLY public.audit_key
+    ADD CONSTRAINT audit_key_pkey PRIMARY KEY (number);
+
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
 
@@ -957,7 +1026,21 @@ CREATE INDEX account_session_expiry ON public.account_session USING btree (expir
 
 CREATE INDEX api_token_organization ON public.api_token USING btree (organization_id, id);
 
-CREATE INDEX audit_organization ON public.audit USING btree (organization_id, id DESC);
+CREATE INDEX audit_actor ON public.audit USING btree (actor_id, id DESC) WHERE (actor_id IS NOT NULL);
+
+CREATE INDEX audit_chain_unsigned ON public.audit_chain USING btree (organization_id) WHERE (head_sequence > checkpoint_sequence);
+
+CREATE INDEX audit_checkpoint_time ON public.audit_checkpoint USING btree (signed_at, organization_id, sequence);
+
+CREATE INDEX audit_naming ON public.audit USING btree (id) WHERE ((strpos((before)::text, '@'::text) > 0) OR (strpos((after)::text, '@'::text) > 0) OR starts_with(target, 'account/'::text));
+
+CREATE UNIQUE INDEX audit_sequence ON public.audit USING btree (organization_id, sequence) WHERE (sequence IS NOT NULL);
+
+CREATE INDEX audit_target ON public.audit USING btree (organization_id, target, at DESC, id DESC);
+
+CREATE INDEX audit_time ON public.audit USING btree (organization_id, at DESC, id DESC);
+
+CREATE INDEX audit_unsealed ON public.audit USING btree (organization_id, id) WHERE (sequence IS NULL);
 
 CREATE INDEX consent_account ON public.consent USING btree (account_id) WHERE (granted_at IS NOT NULL);
 
@@ -1073,6 +1156,18 @@ ALTER TABLE ONLY public.address_change
 
 ALTER TABLE ONLY public.api_token
     ADD CONSTRAINT api_token_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.audit_chain
+    ADD CONSTRAINT audit_chain_cut_key_fkey FOREIGN KEY (cut_key) REFERENCES public.audit_key(number);
+
+ALTER TABLE ONLY public.audit_chain
+    ADD CONSTRAINT audit_chain_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.audit_checkpoint
+    ADD CONSTRAINT audit_checkpoint_key_number_fkey FOREIGN KEY (key_number) REFERENCES public.audit_key(number);
+
+ALTER TABLE ONLY public.audit_checkpoint
+    ADD CONSTRAINT audit_checkpoint_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
@@ -1204,6 +1299,10 @@ ALTER TABLE public.api_token ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.audit ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.audit_chain ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.audit_checkpoint ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.consent ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY counting ON public.mail FOR SELECT TO kaliun_owner USING (true);
@@ -1245,6 +1344,10 @@ CREATE POLICY organization ON public.account TO kaliun_app USING ((EXISTS ( SELE
 CREATE POLICY organization ON public.api_token TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
 CREATE POLICY organization ON public.audit TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
+
+CREATE POLICY organization ON public.audit_chain TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
+
+CREATE POLICY organization ON public.audit_checkpoint TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
 CREATE POLICY organization ON public.consent TO kaliun_app USING (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id)))) WITH CHECK (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id))));
 
@@ -1319,6 +1422,10 @@ CREATE POLICY system ON public.address_change TO kaliun_system USING (((public.c
 CREATE POLICY system ON public.api_token TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
 
 CREATE POLICY system ON public.audit TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
+
+CREATE POLICY system ON public.audit_chain TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
+
+CREATE POLICY system ON public.audit_checkpoint TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
 
 CREATE POLICY system ON public.consent TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id))))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id)))));
 
@@ -1404,8 +1511,75 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.address_change TO kaliun_syste
 GRANT SELECT,INSERT,UPDATE ON TABLE public.api_token TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.api_token TO kaliun_system;
 
-GRANT SELECT,INSERT ON TABLE public.audit TO kaliun_app;
-GRANT SELECT,INSERT ON TABLE public.audit TO kaliun_system;
+GRANT SELECT ON TABLE public.audit TO kaliun_app;
+GRANT SELECT,DELETE ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(organization_id) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(organization_id) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(actor) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(actor),UPDATE(actor) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(action) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(action) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(target) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(target) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(before) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(before),UPDATE(before) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(after) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(after),UPDATE(after) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(request_id) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(request_id) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(actor_kind) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(actor_kind) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(actor_id) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(actor_id) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(source_address) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(source_address),UPDATE(source_address) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(consent_id) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(consent_id) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(actor_salt) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(source_salt) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(before_salt) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(after_salt) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(sequence) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(hash) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(actor_digest) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(source_digest) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(before_digest) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(after_digest) ON TABLE public.audit TO kaliun_system;
+
+GRANT SELECT ON TABLE public.audit_chain TO kaliun_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.audit_chain TO kaliun_system;
+
+GRANT SELECT ON TABLE public.audit_checkpoint TO kaliun_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.audit_checkpoint TO kaliun_system;
+
+GRANT SELECT,INSERT ON TABLE public.audit_key TO kaliun_system;
+
+GRANT SELECT(number) ON TABLE public.audit_key TO kaliun_app;
+
+GRANT SELECT(public_key) ON TABLE public.audit_key TO kaliun_app;
+
+GRANT UPDATE(sealed_key) ON TABLE public.audit_key TO kaliun_system;
 
 GRANT SELECT,INSERT ON TABLE public.authority TO kaliun_system;
 
@@ -1414,6 +1588,8 @@ GRANT UPDATE(sealed_key) ON TABLE public.authority TO kaliun_system;
 GRANT UPDATE(retired_at) ON TABLE public.authority TO kaliun_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.cluster TO kaliun_system;
+
+GRANT SELECT(incarnation) ON TABLE public.cluster TO kaliun_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.consent TO kaliun_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.consent TO kaliun_system;

@@ -1,6 +1,7 @@
 //! Puts the parts of a server together.
 
 use super::{ServerError, Sockets};
+use crate::audit::sealer::News;
 use crate::authority::Authority;
 use crate::bootstrap;
 use crate::changes::Changes;
@@ -116,6 +117,9 @@ pub(super) async fn assemble(
     let rights = Rights::new(tasks.clone(), store.system.clone());
     let refusals = Refusals::new(!config.device_sources_hidden);
     let draining = Arc::new(AtomicBool::new(false));
+    let audit_key = Arc::new(authority.audit_key().await?);
+    let sealed = News::new();
+    reconcile::seal_audit(tasks, &store.system, replica, &audit_key, &sealed, &config.state_dir);
     let journal = reconcile::keep_journal(tasks, &store.system, &config.state_dir, &metrics);
     let parts = Parts {
         tasks,
@@ -126,6 +130,7 @@ pub(super) async fn assemble(
         seal: &seal,
         clock: &clock,
         journal: &journal,
+        sealed: &sealed,
         replica_name: &config.replica_name,
         public_url: &public_url,
         mail: &mail,
@@ -261,6 +266,7 @@ struct Parts<'a> {
     seal: &'a PageSeal,
     clock: &'a Clock,
     journal: &'a Arc<JournalKeeping>,
+    sealed: &'a News,
     replica_name: &'a str,
     /// Where the web pages of this server are.
     public_url: &'a str,
@@ -433,6 +439,13 @@ fn public_routes(
                 rights: rights.clone(),
             },
         ))
+        .add_service(fleet::audit_service_server::AuditServiceServer::new(grpc::audit::Audits::new(
+            app.clone(),
+            gate.clone(),
+            parts.seal.clone(),
+            parts.sealed.clone(),
+            parts.tasks.clone(),
+        )))
         .add_service(fleet::history_service_server::HistoryServiceServer::new(grpc::history::History {
             store: app.clone(),
             seal: parts.seal.clone(),

@@ -9,6 +9,7 @@ mod accounts;
 mod admissions;
 mod api_tokens;
 mod audit;
+mod audit_chain;
 mod authorities;
 mod authority_keys;
 mod certificate_history;
@@ -63,6 +64,10 @@ pub use accounts::{AccountDeleted, AccountExport, AccountLogin, AddressChanged};
 pub use admissions::{ByToken, WaitingRow};
 pub use api_tokens::NewApiToken;
 pub use audit::{Actor, ActorKind};
+pub use audit_chain::{
+    AuditFilter, AuditKeyRow, AuditPage, AuditPosition, AuditStart, AuditTail, ChainHead, CutDue, SealedEntry,
+    TakenChain,
+};
 pub use authorities::{AuthorityRow, AuthorityRows, TrustBundleRow};
 pub use authority_keys::KeysKept;
 pub use certificates::{CertificateGrant, SERIAL_BYTES};
@@ -76,7 +81,7 @@ pub use enrollment_refusals::EnrollmentRefusals;
 pub use enrollments::{Approval, Enrolled, EnrollmentRow, NewDevice, NotApproved};
 pub use error::StoreError;
 pub use home_people::{HomePersonChanged, HomePersonRow, OwnerlessHome};
-pub use identities::{Arrived, Arriving, IdentityRow, Unlinked};
+pub use identities::{Arrived, Arriving, IdentityRow, Linked, Unlinked};
 pub use ingest::{EventItem, EventWrite, FactsWrite, SampleItem, SampleWrite, Stored};
 pub use installations::{InstallationChange, InstallationDeleted, InstallationRow};
 pub use invitations::{HandedOver, InvitationAccepted, InvitationLookedUp, InvitationRow, Invited, NewInvitation};

@@ -34,11 +34,6 @@ impl Browser {
         Ok(browser)
     }
 
-    /// The browser that has these cookies.
-    pub(crate) async fn with_cookies(fixture: &Fixture, cookie: String) -> Result<Self> {
-        Ok(Self { cookie, ..Self::open(fixture).await? })
-    }
-
     /// Opens the server's pages, without signing in.
     pub(crate) async fn open(fixture: &Fixture) -> Result<Self> {
         Self::open_at(fixture, &fixture.server).await
@@ -71,6 +66,13 @@ impl Browser {
     /// The calls of the account pages.
     pub(crate) fn accounts(&self) -> AccountServiceClient<Web> {
         AccountServiceClient::new(self.web.clone())
+    }
+
+    /// The browser that has these cookies.
+    pub(crate) async fn with_cookies(fixture: &Fixture, cookie: String) -> Result<Self> {
+        let channel = public_channel(&fixture.server).await?;
+        let web = GrpcWebClientLayer::new().layer(channel.map_request(boxed as fn(_) -> _));
+        Ok(Self { web, origin: format!("http://{}", fixture.server.addresses().public), cookie })
     }
 
     /// What other calls are made through.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admissions;
+mod audit;
 mod authorization;
 mod balancers;
 mod bounds;

@@ -1,6 +1,7 @@
 //! Every call that people can make, with handles in every place where one fits.
 
 mod accounts;
+mod audits;
 mod authorities;
 mod certificates;
 mod claims;
@@ -10,8 +11,8 @@ mod enrollments;
 mod history;
 mod homes;
 mod lifecycle;
-mod organizations;
 mod mails;
+mod organizations;
 mod people;
 mod posture;
 mod providers;
@@ -155,18 +156,6 @@ impl<'a> Caller<'a> {
             "SignUpService/ListSignUps" => self.list_sign_ups().await,
             "SignUpService/ApproveSignUp" => vec![self.approve_sign_up(handles).await],
             "SignUpService/DenySignUp" => vec![self.deny_sign_up(handles).await],
-            "IdentityService/ListProviders" => vec![self.list_providers().await],
-            "IdentityService/ListIdentities" => vec![self.list_identities().await],
-            "IdentityService/StartLink" => vec![self.start_link().await],
-            "IdentityService/UnlinkIdentity" => vec![self.unlink_identity(handles).await],
-            "DomainService/CreateDomain" => vec![self.create_domain(handles).await],
-            "DomainService/ListDomains" => vec![self.list_domains().await],
-            "DomainService/VerifyDomain" => vec![self.verify_domain(handles).await],
-            "DomainService/ConfirmDomain" => vec![self.confirm_domain(handles).await],
-            "DomainService/DeleteDomain" => vec![self.delete_domain(handles).await],
-            "ClaimRuleService/CreateClaimRule" => vec![self.create_claim_rule().await],
-            "ClaimRuleService/ListClaimRules" => vec![self.list_claim_rules().await],
-            "ClaimRuleService/DeleteClaimRule" => vec![self.delete_claim_rule(handles).await],
             "OrganizationService/ListMyOrganizations" => self.list_my_organizations(handles).await,
             "OrganizationService/CreateOrganization" => vec![self.create_organization().await],
             "OrganizationService/UpdateOrganization" => vec![self.update_organization(handles).await],
@@ -183,6 +172,18 @@ impl<'a> Caller<'a> {
             "ConsentService/ListConsents" => self.list_consents(handles).await,
             "ConsentService/DecideConsent" => vec![self.decide_consent(handles).await],
             "ConsentService/EndConsent" => vec![self.end_consent(handles).await],
+            "IdentityService/ListProviders" => vec![self.list_providers().await],
+            "IdentityService/ListIdentities" => vec![self.list_identities().await],
+            "IdentityService/StartLink" => vec![self.start_link().await],
+            "IdentityService/UnlinkIdentity" => vec![self.unlink_identity(handles).await],
+            "DomainService/CreateDomain" => vec![self.create_domain(handles).await],
+            "DomainService/ListDomains" => vec![self.list_domains().await],
+            "DomainService/VerifyDomain" => vec![self.verify_domain(handles).await],
+            "DomainService/ConfirmDomain" => vec![self.confirm_domain(handles).await],
+            "DomainService/DeleteDomain" => vec![self.delete_domain(handles).await],
+            "ClaimRuleService/CreateClaimRule" => vec![self.create_claim_rule().await],
+            "ClaimRuleService/ListClaimRules" => vec![self.list_claim_rules().await],
+            "ClaimRuleService/DeleteClaimRule" => vec![self.delete_claim_rule(handles).await],
             "DeviceService/GetDevice" => self.get_device(handles).await,
             "DeviceService/ListDevices" => self.list_devices(handles).await,
             "DeviceService/SummarizeDevices" => self.summarize_devices(handles).await,
@@ -226,6 +227,9 @@ impl<'a> Caller<'a> {
             "AuthorityService/SubmitTrustBundle" => vec![self.submit_trust_bundle().await],
             "AuthorityService/ResumeRotation" => vec![self.resume_rotation().await],
             "AuthorityService/ListStragglers" => self.list_stragglers(handles).await,
+            "AuditService/ListAuditEntries" => self.list_audit_entries(handles).await,
+            "AuditService/FollowAuditEntries" => vec![self.follow_audit_entries(handles).await],
+            "AuditService/ExportAuditChain" => vec![self.export_audit_chain().await],
             "HistoryService/QueryMetrics" => vec![self.query_metrics(handles).await?],
             "HistoryService/ListEvents" => self.list_events(handles).await,
             _ => bail!("no case for {path}: what could a stranger put into it?"),

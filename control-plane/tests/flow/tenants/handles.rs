@@ -49,6 +49,7 @@ pub(crate) struct Pages {
     pub(crate) device_events: String,
     pub(crate) certificates: String,
     pub(crate) findings: String,
+    pub(crate) audit: String,
     pub(crate) enrollments: String,
 }
 
@@ -91,6 +92,7 @@ impl Handles {
                 device_events: page(),
                 certificates: page(),
                 findings: page(),
+                audit: page(),
                 enrollments: page(),
             },
         }
@@ -120,6 +122,9 @@ impl Handles {
             ("enrollment id", &self.enrollment_id),
             ("other enrollment id", &self.other_enrollment_id),
         ];
-        known.into_iter().chain(self.people.known()).fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("<{name}>")))
+        known
+            .into_iter()
+            .chain(self.people.known())
+            .fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("<{name}>")))
     }
 }

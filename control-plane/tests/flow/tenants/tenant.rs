@@ -1,8 +1,8 @@
 //! A tenant with something of everything.
 
 use super::handles::{Handles, Pages};
-use super::people;
 use super::page::sign_in;
+use super::people;
 use crate::support::claims::{check, leave_waiting};
 use crate::support::{Fixture, PATIENCE, SPOOL, Session, TOKEN, TestBox, claim_code, samples, with_token_of};
 use anyhow::{Context, Result, ensure};
@@ -463,6 +463,9 @@ impl Asking<'_> {
             let request = fleet::ListDevicesRequest { order, page_size: 1, ..Default::default() };
             pages.devices.push(devices.list_devices(self.request(request)).await?.into_inner().next_page_token);
         }
+        let mut audits = fleet::audit_service_client::AuditServiceClient::new(self.channel.clone());
+        let request = fleet::ListAuditEntriesRequest { page_size: 1, ..Default::default() };
+        pages.audit = audits.list_audit_entries(self.request(request)).await?.into_inner().next_page_token;
         let mut join_tokens = fleet::join_token_service_client::JoinTokenServiceClient::new(self.channel.clone());
         let request = fleet::ListJoinTokensRequest { page_size: 1, ..Default::default() };
         pages.join_tokens = join_tokens.list_join_tokens(self.request(request)).await?.into_inner().next_page_token;
