@@ -18,10 +18,10 @@ use crate::rights::Rights;
 use crate::web;
 use axum::body::Body;
 use browser::BrowserCookie;
-use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use kaliun_store::{
-    AccountScope, Arrived, Arriving, AttemptPurpose, AttemptRow, NewAttempt, NewSession, StoreError, SystemStore,
+    AccountScope, Arrived, Arriving, AttemptPurpose, AttemptRow, Linked, NewAttempt, NewSession, StoreError,
+    SystemStore,
 };
 use kaliun_types::id::SessionId;
 use kaliun_types::reason::ReasonCode;
@@ -48,6 +48,7 @@ pub(crate) struct ProviderSignIn {
     rights: Rights,
     session_cookie: SessionCookie,
     browser_cookie: BrowserCookie,
+    secure: bool,
     /// Of our own pages; the first is that of the configuration.
     origins: Vec<String>,
     sign_up: SignUpPolicy,
@@ -88,6 +89,7 @@ impl ProviderSignIn {
             rights,
             session_cookie,
             browser_cookie: BrowserCookie::new(secure),
+            secure,
             origins,
             sign_up,
             steps: Limiter::new(STEPS_BURST, STEPS_INTERVAL),
@@ -106,14 +108,14 @@ impl ProviderSignIn {
         uri: &Uri,
         headers: &HeaderMap,
         source: Option<Source>,
-        secure: bool,
+        request_id: &str,
     ) -> Option<Response<Body>> {
         let rest = uri.path().strip_prefix("/sign-in/").filter(|rest| !rest.is_empty())?;
         let mut response = if method == Method::GET {
             let query = uri.query().unwrap_or_default();
             let answer = match rest.split_once('/') {
                 None => self.leave(rest, query, headers, source).await,
-                Some((provider, "callback")) => self.come_back(provider, query, headers, source).await,
+                Some((provider, "callback")) => self.come_back(provider, query, headers, source, request_id).await,
                 Some(_) => return None,
             };
             let provider = rest.split('/').next().unwrap_or_default();
@@ -124,7 +126,7 @@ impl ProviderSignIn {
             refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
             refused
         };
-        web::protect(response.headers_mut(), secure);
+        web::protect(response.headers_mut(), self.secure);
         Some(response)
     }
 
@@ -195,6 +197,7 @@ impl ProviderSignIn {
         query: &str,
         headers: &HeaderMap,
         source: Option<Source>,
+        request_id: &str,
     ) -> Result<Answer, ReasonCode> {
         self.may_step(source)?;
         if !self.providers.has(provider) {
@@ -212,24 +215,24 @@ impl ProviderSignIn {
             Attempt { state_hash, nonce: SecretText::new(nonce), pkce_verifier: SecretText::new(pkce_verifier) };
         let finished = self.providers.finish(provider, &redirect_uri, &attempt, &callback).await;
         let identity = finished.ok_or(ReasonCode::SignInProviderUnknown)?.map_err(|error| told(provider, &error))?;
+        let (claims, name) = (identity.claim_pairs(), name_of(&identity));
+        let arriving = arriving(&identity, &claims, &name, source.map(|Source(address)| address), request_id);
         match purpose {
-            AttemptPurpose::SignIn => self.sign_in(&identity, headers, source, return_path).await,
-            AttemptPurpose::Link(scope) => self.link(&identity, &scope, source, return_path).await,
+            AttemptPurpose::SignIn => self.sign_in(&arriving, headers, return_path).await,
+            AttemptPurpose::Link(scope) => self.link(&arriving, &scope, return_path).await,
         }
     }
 
     async fn sign_in(
         &self,
-        identity: &ExternalIdentity,
+        arriving: &Arriving<'_>,
         headers: &HeaderMap,
-        source: Option<Source>,
         return_path: String,
     ) -> Result<Answer, ReasonCode> {
         let secret = SessionCookie::secret();
-        let source = source.map(|Source(address)| address);
         let session = NewSession {
             client: &client_of(headers),
-            source_address: &source.map(|address| address.to_string()).unwrap_or_default(),
+            source_address: &arriving.source.map(|address| address.to_string()).unwrap_or_default(),
             secret_hash: &sha256(secret.as_bytes()),
             expires_at: clock::now() + SESSION_LIFETIME,
         };
@@ -237,9 +240,7 @@ impl ProviderSignIn {
             SignUpPolicy::Open => true,
             SignUpPolicy::Invited => false,
         };
-        let (claims, name, request_id) = (identity.claim_pairs(), name_of(identity), request_id());
-        let arriving = arriving(identity, &claims, &name, source, &request_id);
-        let arrived = self.store.external_sign_in(&arriving, everybody_may, &session).await;
+        let arrived = self.store.external_sign_in(arriving, everybody_may, &session).await;
         match arrived.map_err(|error| failed(&error))? {
             Arrived::Refused(reason) => Err(reason),
             Arrived::SignedIn { account, rights_changed } => {
@@ -254,18 +255,13 @@ impl ProviderSignIn {
 
     async fn link(
         &self,
-        identity: &ExternalIdentity,
+        arriving: &Arriving<'_>,
         scope: &AccountScope,
-        source: Option<Source>,
         return_path: String,
     ) -> Result<Answer, ReasonCode> {
-        let (claims, name, request_id) = (identity.claim_pairs(), name_of(identity), request_id());
-        let arriving = arriving(identity, &claims, &name, source.map(|Source(address)| address), &request_id);
-        match self.store.identity_link(scope, &arriving).await.map_err(|error| failed(&error))? {
-            ReasonCode::SignInLinked => {
-                Ok(Answer { location: return_path, cookies: vec![self.browser_cookie.cleared()] })
-            }
-            reason => Err(reason),
+        match self.store.identity_link(scope, arriving).await.map_err(|error| failed(&error))? {
+            Linked::Yes => Ok(Answer { location: return_path, cookies: vec![self.browser_cookie.cleared()] }),
+            Linked::Refused(reason) => Err(reason),
         }
     }
 
@@ -338,10 +334,6 @@ fn name_of(identity: &ExternalIdentity) -> String {
 fn client_of(headers: &HeaderMap) -> String {
     let said = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     said.chars().filter(|character| !character.is_control()).take(CLIENT_MAX_CHARS).collect()
-}
-
-fn request_id() -> String {
-    HEXLOWER.encode(&crate::digest::random::<8>())
 }
 
 /// Logs why a provider could not sign somebody in, once; the person is told the reason.

@@ -11,6 +11,7 @@ mod duration;
 mod enrollment;
 mod get;
 mod installation;
+mod joining;
 mod list;
 mod login;
 mod moment;
@@ -33,6 +34,7 @@ pub(crate) use device::{
 pub(crate) use enrollment::{EnrollmentApprove, EnrollmentCommand, EnrollmentDeny};
 pub(crate) use get::{DeviceFilter, Get, LinkWord, MailStateWord};
 pub(crate) use installation::{HomeRoleWord, InstallationCommand, PersonCommand, PersonOfHome};
+pub(crate) use joining::{ClaimRuleCommand, DomainCommand};
 pub(crate) use list::ListArguments;
 pub(crate) use login::Login;
 pub(crate) use org::{InvitationCommand, MemberCommand, OrgCommand, OrgCreate, OrgInvite};

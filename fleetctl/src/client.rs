@@ -12,6 +12,7 @@ mod enrollments;
 mod history;
 mod installations;
 mod invitations;
+mod joining;
 mod lifecycle;
 mod logins;
 mod mails;

@@ -14,6 +14,7 @@ pub(crate) mod finding;
 pub(crate) mod identity;
 pub(crate) mod installation;
 pub(crate) mod invitation;
+pub(crate) mod joining;
 pub(crate) mod mail;
 pub(crate) mod organization;
 pub(crate) mod rotation;

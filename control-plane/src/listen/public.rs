@@ -175,9 +175,10 @@ async fn dispatch(shared: &Shared, source: Option<Source>, mut request: Request<
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     if !content_type.starts_with("application/grpc") {
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-        let signing_in = shared.sign_in.serve(method, uri, headers, source, shared.is_secure).await;
+        let request_id = request_id();
+        let signing_in = shared.sign_in.serve(method, uri, headers, source, &request_id).await;
         let mut response = signing_in.unwrap_or_else(|| web::serve(method, uri.path(), headers, shared.is_secure));
-        with_request_id(response.headers_mut(), &request_id());
+        with_request_id(response.headers_mut(), &request_id);
         return response;
     }
     if content_type.starts_with("application/grpc-web") && is_from_our_pages(request.headers(), &shared.origins) {

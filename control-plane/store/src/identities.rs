@@ -52,6 +52,15 @@ pub enum Arrived {
     Refused(ReasonCode),
 }
 
+/// What became of an identity that was to be linked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Linked {
+    /// It is.
+    Yes,
+    /// It is not.
+    Refused(ReasonCode),
+}
+
 /// What became of an identity that was to be unlinked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unlinked {
@@ -112,25 +121,27 @@ impl SystemStore {
         Ok(Arrived::SignedIn { account, rights_changed })
     }
 
-    /// Links an identity with the account of somebody who went to the provider for that. Answers `SignInLinked`, or why it is not linked.
+    /// Links an identity with the account of somebody who went to the provider for that. To do so twice does no harm.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn identity_link(&self, scope: &AccountScope, arriving: &Arriving<'_>) -> Result<ReasonCode, StoreError> {
+    pub async fn identity_link(&self, scope: &AccountScope, arriving: &Arriving<'_>) -> Result<Linked, StoreError> {
         const OPERATION: &str = "identity_link";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         let account = scope.account();
-        let Some(own) = own_in_txn(&txn, account).await? else { return Ok(ReasonCode::SignInAttemptOver) };
+        let Some(own) = own_in_txn(&txn, account).await? else {
+            return Ok(Linked::Refused(ReasonCode::SignInAttemptOver));
+        };
         let linked = linked_account(&txn, arriving).await?;
         let has_provider = own.identities.iter().any(|identity| identity.provider == arriving.provider);
         match link(account, linked, has_provider, own.identities.len()) {
-            Linking::Linked => return Ok(ReasonCode::SignInLinked),
-            Linking::Refuse(reason) => return Ok(reason),
+            Linking::Linked => return Ok(Linked::Yes),
+            Linking::Refuse(reason) => return Ok(Linked::Refused(reason)),
             Linking::Link => {}
         }
         if !identity_insert(&txn, account, arriving).await? {
-            return Ok(ReasonCode::SignInIdentityTaken);
+            return Ok(Linked::Refused(ReasonCode::SignInIdentityTaken));
         }
         let actor = own_actor(account, &own.email, arriving);
         let entry = AuditEntry {
@@ -139,7 +150,7 @@ impl SystemStore {
         };
         platform_audit_by_in_txn(&txn, &actor, entry).await?;
         txn.commit().await?;
-        Ok(ReasonCode::SignInLinked)
+        Ok(Linked::Yes)
     }
 
     /// What a person's account is linked with, by provider.

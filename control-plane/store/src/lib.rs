@@ -81,7 +81,7 @@ pub use enrollment_refusals::EnrollmentRefusals;
 pub use enrollments::{Approval, Enrolled, EnrollmentRow, NewDevice, NotApproved};
 pub use error::StoreError;
 pub use home_people::{HomePersonChanged, HomePersonRow, OwnerlessHome};
-pub use identities::{Arrived, Arriving, IdentityRow, Unlinked};
+pub use identities::{Arrived, Arriving, IdentityRow, Linked, Unlinked};
 pub use ingest::{EventItem, EventWrite, FactsWrite, SampleItem, SampleWrite, Stored};
 pub use installations::{InstallationChange, InstallationDeleted, InstallationRow};
 pub use invitations::{HandedOver, InvitationAccepted, InvitationLookedUp, InvitationRow, Invited, NewInvitation};

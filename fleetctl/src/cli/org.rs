@@ -1,7 +1,7 @@
 //! `fleetctl org`.
 
 use super::target::{after_noun, named};
-use super::{HomeRoleWord, ListArguments, Output, RoleWord};
+use super::{ClaimRuleCommand, DomainCommand, HomeRoleWord, ListArguments, Output, RoleWord};
 use clap::{Args, Subcommand};
 
 const EXAMPLES: &str = "\
@@ -56,6 +56,12 @@ pub(crate) enum OrgCommand {
     /// Take an invitation back, or accept one.
     #[command(subcommand)]
     Invitation(InvitationCommand),
+    /// Domains that are the organization's; whoever signs in through a provider with a confirmed address there becomes a member.
+    #[command(subcommand)]
+    Domain(DomainCommand),
+    /// Rules by which what a provider says of somebody gives a role.
+    #[command(subcommand)]
+    ClaimRule(ClaimRuleCommand),
 }
 
 /// Make an organization.

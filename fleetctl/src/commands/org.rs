@@ -1,6 +1,7 @@
 //! `fleetctl org`.
 
 mod invitation;
+mod joining;
 mod member;
 
 use super::context;
@@ -37,6 +38,8 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: OrgComm
             print_list(program, arguments.output.output, &convert::<_, Invitation>(invitations))
         }
         OrgCommand::Invitation(command) => invitation::run(program, global, command).await,
+        OrgCommand::Domain(command) => joining::domain(program, global, command).await,
+        OrgCommand::ClaimRule(command) => joining::claim_rule(program, global, command).await,
     }
 }
 

@@ -90,7 +90,6 @@ reasons! {
     SignInNotInvited "sign_in.not_invited" "You have no account here, and this server takes people by invitation alone; ask somebody of your organization to invite you.";
     SignInIdentityTaken "sign_in.identity_taken" "You are linked with another account of this server at that provider; sign in there with another one, or unlink it from the other account first.";
     SignInProviderLinked "sign_in.provider_linked" "Your account is linked with another identity of that provider; unlink it first.";
-    SignInLinked "sign_in.linked" "Nothing to do: you can sign in through the provider from now on.";
 
     IdentityKeyFailed "identity.key_failed" "The box's key does not sign; the box tries again by itself. Look at its key file or TPM and start it again if it goes on.";
 

@@ -52,6 +52,9 @@ impl SystemStore {
                                      'client', client, 'source_address', source_address, 'created_at', created_at,
                                      'last_used_at', last_used_at, 'expires_at', expires_at, 'revoked_at', revoked_at) ORDER BY id), '[]')
                                   FROM account_session WHERE account_id = $1),
+                     'identities', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'provider', provider, 'subject', subject, 'email', email,
+                                     'linked_at', linked_at, 'last_used_at', last_used_at) ORDER BY id), '[]')
+                                  FROM account_identity WHERE account_id = $1),
                      'organizations', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', o.id, 'name', o.name,
                                      'role', (ARRAY['viewer', 'support', 'operator', 'admin'])[m.role], 'since', m.created_at) ORDER BY o.id), '[]')
                                   FROM membership m JOIN organization o ON o.id = m.organization_id WHERE m.account_id = $1),
