@@ -20,6 +20,7 @@ pub(crate) mod join_token;
 pub(crate) mod lifecycle;
 pub(crate) mod link;
 pub(crate) mod login;
+pub(crate) mod mails;
 pub(crate) mod organization;
 pub(crate) mod outlet;
 pub(crate) mod page;

@@ -23,7 +23,7 @@ pub(crate) use device::{
     DeviceReplace, DeviceRevoke,
 };
 pub(crate) use enrollment::{EnrollmentApprove, EnrollmentCommand, EnrollmentDeny};
-pub(crate) use get::{DeviceFilter, Get, LinkWord};
+pub(crate) use get::{DeviceFilter, Get, LinkWord, MailStateWord};
 pub(crate) use list::ListArguments;
 pub(crate) use pair::LabelChange;
 pub(crate) use target::Noun;

@@ -9,6 +9,7 @@ pub(crate) mod devices;
 mod enrollments;
 mod history;
 mod lifecycle;
+mod mails;
 pub(crate) mod pages;
 mod posture;
 mod session;

@@ -11,6 +11,7 @@ pub(crate) mod event;
 pub(crate) mod finding;
 pub(crate) mod identity;
 pub(crate) mod installation;
+pub(crate) mod mail;
 pub(crate) mod rotation;
 pub(crate) mod sample;
 pub(crate) mod token;
