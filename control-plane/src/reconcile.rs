@@ -218,6 +218,7 @@ pub(crate) fn forget_of_accounts(tasks: &Tasks, store: &SystemStore) {
         async move {
             store.session_delete_ended(ACCOUNTS_BATCH).await?;
             store.sign_up_delete_expired(ACCOUNTS_BATCH).await?;
+            store.sign_in_attempt_delete_expired(ACCOUNTS_BATCH).await?;
             store.login_delete_expired(ACCOUNTS_BATCH).await.map(|_count| ())
         }
     });

@@ -152,6 +152,19 @@ ALTER TABLE ONLY public.account FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.account OWNER TO kaliun_owner;
 
+CREATE TABLE public.account_identity (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    provider text NOT NULL,
+    subject text NOT NULL,
+    email text DEFAULT ''::text NOT NULL,
+    linked_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_used_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT account_identity_subject_check CHECK ((subject <> ''::text))
+);
+
+ALTER TABLE public.account_identity OWNER TO kaliun_owner;
+
 CREATE TABLE public.account_session (
     id uuid NOT NULL,
     account_id uuid NOT NULL,
@@ -644,6 +657,21 @@ ALTER TABLE ONLY public.membership FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.membership OWNER TO kaliun_owner;
 
+CREATE TABLE public.membership_by_claim (
+    organization_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    provider text NOT NULL,
+    role smallint NOT NULL,
+    base_role smallint,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT membership_by_claim_base_role_check CHECK (((base_role >= 1) AND (base_role <= 4))),
+    CONSTRAINT membership_by_claim_role_check CHECK (((role >= 1) AND (role <= 4)))
+);
+
+ALTER TABLE ONLY public.membership_by_claim FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.membership_by_claim OWNER TO kaliun_owner;
+
 CREATE TABLE public.organization (
     id uuid NOT NULL,
     name text NOT NULL,
@@ -656,6 +684,39 @@ CREATE TABLE public.organization (
 ALTER TABLE ONLY public.organization FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.organization OWNER TO kaliun_owner;
+
+CREATE TABLE public.organization_claim_rule (
+    id uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    provider text NOT NULL,
+    claim text NOT NULL,
+    value text NOT NULL,
+    role smallint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT organization_claim_rule_claim_check CHECK ((claim <> ''::text)),
+    CONSTRAINT organization_claim_rule_role_check CHECK (((role >= 1) AND (role <= 4))),
+    CONSTRAINT organization_claim_rule_value_check CHECK ((value <> ''::text))
+);
+
+ALTER TABLE ONLY public.organization_claim_rule FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.organization_claim_rule OWNER TO kaliun_owner;
+
+CREATE TABLE public.organization_domain (
+    organization_id uuid NOT NULL,
+    domain text NOT NULL,
+    word text NOT NULL,
+    role smallint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    verified_at timestamp with time zone,
+    verified_by text DEFAULT ''::text NOT NULL,
+    CONSTRAINT organization_domain_domain_check CHECK (((domain <> ''::text) AND (domain = lower(domain)))),
+    CONSTRAINT organization_domain_role_check CHECK (((role >= 1) AND (role <= 3)))
+);
+
+ALTER TABLE ONLY public.organization_domain FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.organization_domain OWNER TO kaliun_owner;
 
 CREATE TABLE public.replica (
     id uuid NOT NULL,
@@ -728,6 +789,22 @@ ALTER TABLE ONLY public.sample_head FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.sample_head OWNER TO kaliun_owner;
 
+CREATE TABLE public.sign_in_attempt (
+    state_hash bytea NOT NULL,
+    browser_hash bytea NOT NULL,
+    provider text NOT NULL,
+    redirect_uri text NOT NULL,
+    nonce text NOT NULL,
+    pkce_verifier text NOT NULL,
+    return_path text NOT NULL,
+    session_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT sign_in_attempt_return_path_check CHECK ((return_path ~~ '/%'::text))
+);
+
+ALTER TABLE public.sign_in_attempt OWNER TO kaliun_owner;
+
 CREATE TABLE public.sign_up (
     id uuid NOT NULL,
     email text NOT NULL,
@@ -772,6 +849,15 @@ CREATE TABLE public.unsigned_bundle (
 );
 
 ALTER TABLE public.unsigned_bundle OWNER TO kaliun_owner;
+
+ALTER TABLE ONLY public.account_identity
+    ADD CONSTRAINT account_identity_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.account_identity
+    ADD CONSTRAINT account_identity_provider UNIQUE (account_id, provider);
+
+ALTER TABLE ONLY public.account_identity
+    ADD CONSTRAINT account_identity_subject UNIQUE (provider, subject);
 
 ALTER TABLE ONLY public.account
     ADD CONSTRAINT account_pkey PRIMARY KEY (id);
@@ -890,8 +976,20 @@ ALTER TABLE ONLY public.mailed_secret
 ALTER TABLE ONLY public.mailed_secret
     ADD CONSTRAINT mailed_secret_secret_hash_key UNIQUE (secret_hash);
 
+ALTER TABLE ONLY public.membership_by_claim
+    ADD CONSTRAINT membership_by_claim_pkey PRIMARY KEY (organization_id, account_id);
+
 ALTER TABLE ONLY public.membership
     ADD CONSTRAINT membership_pkey PRIMARY KEY (organization_id, account_id);
+
+ALTER TABLE ONLY public.organization_claim_rule
+    ADD CONSTRAINT organization_claim_rule_once UNIQUE (organization_id, provider, claim, value);
+
+ALTER TABLE ONLY public.organization_claim_rule
+    ADD CONSTRAINT organization_claim_rule_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.organization_domain
+    ADD CONSTRAINT organization_domain_pkey PRIMARY KEY (organization_id, domain);
 
 ALTER TABLE ONLY public.organization
     ADD CONSTRAINT organization_pkey PRIMARY KEY (id);
@@ -907,6 +1005,9 @@ ALTER TABLE ONLY public.returned_device
 
 ALTER TABLE ONLY public.rotation
     ADD CONSTRAINT rotation_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY public.sign_in_attempt
+    ADD CONSTRAINT sign_in_attempt_pkey PRIMARY KEY (state_hash);
 
 ALTER TABLE ONLY public.sign_up
     ADD CONSTRAINT sign_up_pkey PRIMARY KEY (id);
@@ -1027,6 +1128,8 @@ CREATE INDEX mailed_secret_subject ON public.mailed_secret USING btree (subject,
 
 CREATE INDEX membership_account ON public.membership USING btree (account_id);
 
+CREATE UNIQUE INDEX organization_domain_verified ON public.organization_domain USING btree (domain) WHERE (verified_at IS NOT NULL);
+
 CREATE INDEX organization_made_by ON public.organization USING btree (made_by, created_at) WHERE (made_by IS NOT NULL);
 
 CREATE UNIQUE INDEX organization_runs_platform ON public.organization USING btree (runs_platform) WHERE runs_platform;
@@ -1037,9 +1140,16 @@ CREATE INDEX returned_device_organization ON public.returned_device USING btree 
 
 CREATE INDEX sample_head_device ON ONLY public.sample_head USING btree (device_id, sampled_at);
 
+CREATE INDEX sign_in_attempt_expiry ON public.sign_in_attempt USING btree (expires_at);
+
+CREATE INDEX sign_in_attempt_session ON public.sign_in_attempt USING btree (session_id) WHERE (session_id IS NOT NULL);
+
 CREATE INDEX sign_up_email ON public.sign_up USING btree (lower(email));
 
 CREATE INDEX sign_up_expiry ON public.sign_up USING btree (expires_at);
+
+ALTER TABLE ONLY public.account_identity
+    ADD CONSTRAINT account_identity_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.address_change
     ADD CONSTRAINT address_change_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
@@ -1149,8 +1259,17 @@ ALTER TABLE ONLY public.mail
 ALTER TABLE ONLY public.membership
     ADD CONSTRAINT membership_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
 
+ALTER TABLE ONLY public.membership_by_claim
+    ADD CONSTRAINT membership_by_claim_membership FOREIGN KEY (organization_id, account_id) REFERENCES public.membership(organization_id, account_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.membership
     ADD CONSTRAINT membership_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.organization_claim_rule
+    ADD CONSTRAINT organization_claim_rule_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.organization_domain
+    ADD CONSTRAINT organization_domain_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
 ALTER TABLE ONLY public.organization
     ADD CONSTRAINT organization_made_by_fkey FOREIGN KEY (made_by) REFERENCES public.account(id) ON DELETE SET NULL;
@@ -1166,6 +1285,9 @@ ALTER TABLE ONLY public.rotation
 
 ALTER TABLE ONLY public.rotation
     ADD CONSTRAINT rotation_next_authority_fkey FOREIGN KEY (next_authority) REFERENCES public.authority(number);
+
+ALTER TABLE ONLY public.sign_in_attempt
+    ADD CONSTRAINT sign_in_attempt_session_id_fkey FOREIGN KEY (session_id) REFERENCES public.account_session(id) ON DELETE CASCADE;
 
 ALTER TABLE public.account ENABLE ROW LEVEL SECURITY;
 
@@ -1213,6 +1335,8 @@ ALTER TABLE public.mail ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.membership ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.membership_by_claim ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY organization ON public.account TO kaliun_app USING ((EXISTS ( SELECT
    FROM public.membership m
   WHERE ((m.account_id = account.id) AND (m.organization_id = public.current_organization())))));
@@ -1255,15 +1379,25 @@ CREATE POLICY organization ON public.mail TO kaliun_app USING ((organization_id 
 
 CREATE POLICY organization ON public.membership TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
+CREATE POLICY organization ON public.membership_by_claim TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
+
 ALTER TABLE public.organization ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY organization ON public.organization TO kaliun_app USING ((id = public.current_organization()));
+
+CREATE POLICY organization ON public.organization_claim_rule TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
+
+CREATE POLICY organization ON public.organization_domain TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
 CREATE POLICY organization ON public.report_settings TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
 CREATE POLICY organization ON public.returned_device TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
 CREATE POLICY organization ON public.sample_head TO kaliun_app USING (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id)))) WITH CHECK (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id))));
+
+ALTER TABLE public.organization_claim_rule ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.organization_domain ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY own ON public.audit AS RESTRICTIVE FOR SELECT TO kaliun_system USING (((public.current_account() IS NULL) OR (actor_id = public.current_account())));
 
@@ -1323,7 +1457,13 @@ CREATE POLICY system ON public.mail TO kaliun_system USING (true) WITH CHECK (tr
 
 CREATE POLICY system ON public.membership TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
 
+CREATE POLICY system ON public.membership_by_claim TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
+
 CREATE POLICY system ON public.organization TO kaliun_system USING (((public.current_organization() IS NULL) OR (id = public.current_organization()))) WITH CHECK (((public.current_organization() IS NULL) OR (id = public.current_organization())));
+
+CREATE POLICY system ON public.organization_claim_rule TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
+
+CREATE POLICY system ON public.organization_domain TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
 
 CREATE POLICY system ON public.report_settings TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
 
@@ -1361,6 +1501,8 @@ GRANT SELECT(id) ON TABLE public.account TO kaliun_app;
 GRANT SELECT(email) ON TABLE public.account TO kaliun_app;
 
 GRANT SELECT(created_at) ON TABLE public.account TO kaliun_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_identity TO kaliun_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_session TO kaliun_system;
 
@@ -1537,8 +1679,17 @@ GRANT UPDATE(used_at) ON TABLE public.mailed_secret TO kaliun_system;
 GRANT SELECT ON TABLE public.membership TO kaliun_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.membership TO kaliun_system;
 
+GRANT SELECT ON TABLE public.membership_by_claim TO kaliun_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.membership_by_claim TO kaliun_system;
+
 GRANT SELECT ON TABLE public.organization TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.organization TO kaliun_system;
+
+GRANT SELECT ON TABLE public.organization_claim_rule TO kaliun_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.organization_claim_rule TO kaliun_system;
+
+GRANT SELECT ON TABLE public.organization_domain TO kaliun_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.organization_domain TO kaliun_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.replica TO kaliun_system;
 
@@ -1552,6 +1703,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.rotation TO kaliun_system;
 
 GRANT SELECT ON TABLE public.sample_head TO kaliun_app;
 GRANT SELECT,INSERT ON TABLE public.sample_head TO kaliun_system;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.sign_in_attempt TO kaliun_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sign_up TO kaliun_system;
 

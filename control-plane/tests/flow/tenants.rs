@@ -174,8 +174,8 @@ async fn a_place_in_another_s_list_is_refused() -> Result<()> {
     }
     assert_eq!(
         lists, 20,
-        "four orders of devices, a watch, two kinds of tokens, waiting boxes, homes, certificates, findings, the audit, two lists of events, sessions, \
-         organizations, members, people of a home, invitations and consents"
+        "four orders of devices, a watch, two kinds of tokens, waiting boxes, homes, certificates, findings, two lists of events, sessions, \
+         organizations, members, people of a home, invitations, consents and the audit"
     );
     fixture.stop().await
 }

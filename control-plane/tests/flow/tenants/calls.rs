@@ -15,6 +15,7 @@ mod mails;
 mod organizations;
 mod people;
 mod posture;
+mod providers;
 mod tokens;
 mod watch;
 
@@ -171,6 +172,18 @@ impl<'a> Caller<'a> {
             "ConsentService/ListConsents" => self.list_consents(handles).await,
             "ConsentService/DecideConsent" => vec![self.decide_consent(handles).await],
             "ConsentService/EndConsent" => vec![self.end_consent(handles).await],
+            "IdentityService/ListProviders" => vec![self.list_providers().await],
+            "IdentityService/ListIdentities" => vec![self.list_identities().await],
+            "IdentityService/StartLink" => vec![self.start_link().await],
+            "IdentityService/UnlinkIdentity" => vec![self.unlink_identity(handles).await],
+            "DomainService/CreateDomain" => vec![self.create_domain(handles).await],
+            "DomainService/ListDomains" => vec![self.list_domains().await],
+            "DomainService/VerifyDomain" => vec![self.verify_domain(handles).await],
+            "DomainService/ConfirmDomain" => vec![self.confirm_domain(handles).await],
+            "DomainService/DeleteDomain" => vec![self.delete_domain(handles).await],
+            "ClaimRuleService/CreateClaimRule" => vec![self.create_claim_rule().await],
+            "ClaimRuleService/ListClaimRules" => vec![self.list_claim_rules().await],
+            "ClaimRuleService/DeleteClaimRule" => vec![self.delete_claim_rule(handles).await],
             "DeviceService/GetDevice" => self.get_device(handles).await,
             "DeviceService/ListDevices" => self.list_devices(handles).await,
             "DeviceService/SummarizeDevices" => self.summarize_devices(handles).await,

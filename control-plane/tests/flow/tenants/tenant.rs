@@ -132,6 +132,8 @@ impl Tenant {
         let user_code =
             login_insert(admin, account, word, if word == "northwind" { "BBBBDDDD" } else { "CCCCDDDD" }).await?;
 
+        let (identity_id, domain, claim_rule_id) = from_elsewhere_insert(admin, organization, account, word).await?;
+
         let mut pages = asking.pages(&known.device_id).await?;
         pages.sessions = sessions_page(&asking.channel, &own_token).await?;
         let home = installation.to_string();
@@ -153,6 +155,9 @@ impl Tenant {
             session_id,
             user_code,
             email,
+            identity_id,
+            domain,
+            claim_rule_id,
             claim_code: code,
             enrollment_id,
             other_enrollment_id,
@@ -278,6 +283,43 @@ async fn login_insert(admin: &Client, account: Uuid, word: &str, user_code: &str
         )
         .await?;
     Ok(user_code.to_owned())
+}
+
+/// Who the account is at a provider, a domain, a rule, and that the account is an admin by it. Answers what names them.
+async fn from_elsewhere_insert(
+    admin: &Client,
+    organization: Uuid,
+    account: Uuid,
+    word: &str,
+) -> Result<(String, String, String)> {
+    let domain = format!("{word}.example.net");
+    let identity = admin
+        .query_one(
+            "INSERT INTO account_identity (id, account_id, provider, subject, email) VALUES (gen_random_uuid(), $1, 'company', $2, $3)
+             RETURNING id::text",
+            &[&account, &word, &format!("{word}@{domain}")],
+        )
+        .await?;
+    admin
+        .execute(
+            "INSERT INTO organization_domain (organization_id, domain, word, role) VALUES ($1, $2, $3, 1)",
+            &[&organization, &domain, &format!("{word}-record")],
+        )
+        .await?;
+    let rule = admin
+        .query_one(
+            "INSERT INTO organization_claim_rule (id, organization_id, provider, claim, value, role)
+             VALUES (gen_random_uuid(), $1, 'company', 'groups', $2, 4) RETURNING id::text",
+            &[&organization, &format!("{word} crew")],
+        )
+        .await?;
+    admin
+        .execute(
+            "INSERT INTO membership_by_claim (organization_id, account_id, provider, role) VALUES ($1, $2, 'company', 4)",
+            &[&organization, &account],
+        )
+        .await?;
+    Ok((identity.get(0), domain, rule.get(0)))
 }
 
 /// What is counted of boxes that came with a token of this tenant and were refused.
