@@ -83,6 +83,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let running = server::replica(&program, &folder, "one", addresses, &database.url()).await?;
 
     let measured = async {
+        rpc::begin(addresses.public, &api_token).await?;
         say(&format!("{} changes a second by RPC for {} s", arguments.rate, arguments.seconds));
         let (answers, unsealed) = rpc::measure(Pace::of(arguments), addresses.public, &api_token, &database).await?;
         // The control plane stays where it is and seals what these write, too.

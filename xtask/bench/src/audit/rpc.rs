@@ -60,19 +60,27 @@ pub(super) async fn measure(
     Ok((times, ages))
 }
 
+/// Makes one change, which is made once the control plane has done all that it does when it starts.
+pub(super) async fn begin(public: SocketAddr, api_token: &str) -> anyhow::Result<()> {
+    let channel = Endpoint::new(format!("http://{public}"))?.connect().await?;
+    change(&mut JoinTokenServiceClient::new(channel), api_token).await
+}
+
+async fn change(client: &mut JoinTokenServiceClient<Channel>, api_token: &str) -> anyhow::Result<()> {
+    let message =
+        CreateJoinTokenRequest { description: "bench".to_owned(), max_uses: 1, ..CreateJoinTokenRequest::default() };
+    let mut request = tonic::Request::new(message);
+    request.metadata_mut().insert("authorization", format!("Bearer {api_token}").parse()?);
+    client.create_join_token(request).await.context("a change failed")?;
+    Ok(())
+}
+
 async fn work(pace: Pace, worker: u32, channel: Channel, api_token: &str) -> anyhow::Result<Vec<Duration>> {
     let mut client = JoinTokenServiceClient::new(channel);
     let mut times = Vec::new();
     for due in pace.of_worker(worker) {
         tokio::time::sleep_until(due.into()).await;
-        let message = CreateJoinTokenRequest {
-            description: "bench".to_owned(),
-            max_uses: 1,
-            ..CreateJoinTokenRequest::default()
-        };
-        let mut request = tonic::Request::new(message);
-        request.metadata_mut().insert("authorization", format!("Bearer {api_token}").parse()?);
-        client.create_join_token(request).await.context("a change failed")?;
+        change(&mut client, api_token).await?;
         times.push(due.elapsed());
     }
     Ok(times)
