@@ -98,6 +98,14 @@ pub(crate) fn store(key: &str, value: Option<&str>) {
     };
 }
 
+/// Loads the page anew, at its address.
+pub(crate) fn reload() {
+    if let Some(window) = web_sys::window() {
+        // It is refused only while the page is being left.
+        let _begun = window.location().reload();
+    }
+}
+
 /// Whether there is room for more than a phone shows.
 pub(crate) fn is_wide() -> bool {
     const WIDE: &str = "(min-width: 640px)";

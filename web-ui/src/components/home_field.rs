@@ -19,7 +19,7 @@ impl Homes {
     pub(crate) fn ask(session: Session) -> Self {
         let homes = Self { list: RwSignal::new(Vec::new()), problem: RwSignal::new(None) };
         background(async move {
-            match installation::list().await {
+            match installation::choices().await {
                 Ok(list) => {
                     homes.list.try_set(list);
                 }
