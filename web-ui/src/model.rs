@@ -17,6 +17,7 @@ pub mod filter;
 pub mod format;
 pub mod freshness;
 pub mod gauge;
+pub mod home;
 pub mod identity;
 pub mod light;
 pub mod login;

@@ -36,17 +36,23 @@ impl Homes {
     }
 }
 
-/// The field. `id` is the element's; `chosen` is a home's id, or empty.
+/// The field. `id` is the element's; `chosen` is a home's id, or empty, for which `none` stands.
 #[component]
-pub(crate) fn HomeField(id: String, homes: Homes, chosen: RwSignal<String>) -> impl IntoView {
+pub(crate) fn HomeField(
+    id: String,
+    homes: Homes,
+    chosen: RwSignal<String>,
+    #[prop(default = "Home")] label: &'static str,
+    #[prop(default = "No home yet")] none: &'static str,
+) -> impl IntoView {
     let problem_id = format!("{id}-problem");
     let has_problem = memo(move || homes.problem.with(Option::is_some));
     view! {
         <div class="field">
-            <label for=id.clone()>"Home"</label>
+            <label for=id.clone()>{label}</label>
             <div class="select">
                 <select id=id aria-describedby=problem_id.clone() prop:value=words(move || chosen.get()) on:change=move |event| chosen.set(event_target_value(&event))>
-                    <option value="">"No home yet"</option>
+                    <option value="">{none}</option>
                     {piece(move || homes.list.get().into_iter().map(|home| view! { <option value=home.id>{home.name}</option> }).collect_view())}
                 </select>
                 <IconView icon=Icon::Down/>

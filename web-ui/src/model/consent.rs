@@ -1,5 +1,6 @@
 //! Support's ways into homes, in words.
 
+use super::access::owns;
 use super::format::duration;
 use super::mark::{Mark, Tone};
 use kaliun_proto::fleet::v1::{Consent, ConsentState, Identity};
@@ -63,6 +64,26 @@ pub fn is_open(consent: &Consent, state: ConsentState, now_ms: i64) -> bool {
     consent.state() == state && consent.until_ms > now_ms
 }
 
+/// What the page says first: what waits for this person, else what holds. `now_ms` is the server's time.
+#[must_use]
+pub fn headline(open: &[Consent], identity: &Identity, now_ms: i64) -> String {
+    let count = |state: ConsentState, concerns: &dyn Fn(&Consent) -> bool| {
+        open.iter().filter(|consent| is_open(consent, state, now_ms) && concerns(consent)).count()
+    };
+    let for_me = count(ConsentState::Waiting, &|consent| owns(identity, &consent.installation_id));
+    let holding = count(ConsentState::Granted, &|_| true);
+    let waiting = count(ConsentState::Waiting, &|_| true);
+    match (for_me, holding, waiting) {
+        (1, ..) => "One request waits for your yes or no.".to_owned(),
+        (2.., ..) => format!("{for_me} requests wait for your yes or no."),
+        (0, 1, _) => "Support may look into one home.".to_owned(),
+        (0, 2.., _) => format!("Support may look in by {holding} consents."),
+        (0, 0, 0) => "Nobody of support may look in.".to_owned(),
+        (0, 0, 1) => "One request waits for an owner.".to_owned(),
+        (0, 0, _) => format!("{waiting} requests wait for owners."),
+    }
+}
+
 /// What is wrong with a reason, as a sentence.
 #[must_use]
 pub fn reason_problem(text: &str) -> Option<String> {
@@ -76,6 +97,7 @@ pub fn reason_problem(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kaliun_proto::fleet::v1::{HomeIdentity, HomeRole};
 
     fn consent(state: ConsentState) -> Consent {
         Consent {
@@ -123,6 +145,23 @@ mod tests {
         assert!(!is_open(&held, ConsentState::Waiting, 0));
         assert_eq!(mark(&consent(ConsentState::Expired)).word, "Nobody answered");
         assert_eq!(mark(&Consent { state: 99, ..Consent::default() }).tone, Tone::Unknown);
+    }
+
+    #[test]
+    fn the_first_line_is_about_the_person() {
+        let mine = HomeIdentity { installation_id: "7".to_owned(), role: HomeRole::Owner.into() };
+        let owner = Identity { homes: vec![mine], ..Identity::default() };
+        let asked = Consent { installation_id: "7".to_owned(), ..consent(ConsentState::Waiting) };
+        let held = consent(ConsentState::Granted);
+        let check = |open: &[Consent], identity: &Identity, expected: &str| {
+            assert_eq!(headline(open, identity, 0), expected);
+        };
+        check(&[asked.clone(), held.clone()], &owner, "One request waits for your yes or no.");
+        check(&[asked.clone(), held.clone()], &Identity::default(), "Support may look into one home.");
+        check(&[asked.clone()], &Identity::default(), "One request waits for an owner.");
+        check(&[asked.clone(), asked.clone()], &Identity::default(), "2 requests wait for owners.");
+        check(&[], &owner, "Nobody of support may look in.");
+        assert_eq!(headline(&[asked], &owner, 1_000), "Nobody of support may look in.", "it has run out");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod filter_bar;
 mod pager;
-mod row;
+pub(crate) mod row;
 
 use crate::browser::set_title;
 use crate::components::icon::{Icon, IconView};
@@ -67,7 +67,7 @@ pub(crate) fn DevicesPage() -> impl IntoView {
                     <FailureNotice failure=Failure::Refused(problem)><a class="button" href="/">"Show all boxes"</a></FailureNotice>
                 }.into_any()
             } else if !is_complete.get() {
-                view! { <SkeletonRows/> }.into_any()
+                view! { <SkeletonRows count=6/> }.into_any()
             } else if is_fleet_empty.get() {
                 view! { <NoBoxes/> }.into_any()
             } else if rows.with(Vec::is_empty) {

@@ -78,10 +78,10 @@ pub(crate) fn DeviceRow(device: DeviceCell) -> impl IntoView {
 
 /// Rows of the same size while nothing is known yet.
 #[component]
-pub(crate) fn SkeletonRows() -> impl IntoView {
+pub(crate) fn SkeletonRows(count: u32) -> impl IntoView {
     view! {
         <ul class="rows" aria-busy="true" aria-label="Loading the boxes">
-            {(0..6).map(|_| view! {
+            {(0..count).map(|_| view! {
                 <li class="row"><span class="row-link"><span class="skeleton skeleton-mark"></span><span class="skeleton skeleton-line"></span></span></li>
             }).collect_view()}
         </ul>

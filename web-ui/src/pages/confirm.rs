@@ -1,0 +1,68 @@
+//! Finishing a sign-up, with the link of its mail.
+
+use crate::api::account;
+use crate::browser::set_title;
+use crate::components::form::{Field, Form, FormView};
+use crate::components::lone::Lone;
+use crate::model::failure::Failure;
+use crate::model::field::password_problem;
+use crate::navigation::{History, Navigation};
+use crate::session::Session;
+use leptos::prelude::*;
+
+/// The page: `/confirm#SECRET`. It asks for the password, so that whoever else reads the mail has no account.
+#[component]
+pub(crate) fn ConfirmPage() -> impl IntoView {
+    set_title("Finish signing up");
+    let session = expect_context::<Session>();
+    let navigation = expect_context::<Navigation>();
+    let form = Form::new("");
+    let submit = move || {
+        let password = form.secret("password");
+        if form.refuses("password", password_problem(&password)) {
+            return;
+        }
+        let secret = navigation.secret().get_untracked();
+        form.send(async move {
+            match account::confirm_sign_up(secret, password).await {
+                Ok(identity) => {
+                    navigation.go("/", History::Replace);
+                    session.begin(identity);
+                    Ok(())
+                }
+                Err(Failure::SignedOut) => {
+                    form.say("password", "This is not the password that you chose. Type it once more.".to_owned());
+                    Ok(())
+                }
+                Err(Failure::NotFound(_)) => {
+                    form.say("", "This link is not good any more: it is used, or older than 24 hours. Sign in, or create the account once more.".to_owned());
+                    Ok(())
+                }
+                Err(failure) => Err(failure),
+            }
+        });
+    };
+    let has_secret = navigation.secret().with_untracked(|secret| !secret.is_empty());
+    if !has_secret {
+        return view! { <IncompleteLink/> }.into_any();
+    }
+    view! {
+        <Lone title="Finish signing up" text="Your address is right. Type the password that you chose, and the account is yours.">
+            <FormView form submit="Finish" on_submit=Box::new(submit) is_wide=true>
+                <Field form name="password" label="Password" kind="password" autocomplete="current-password" autofocus=true/>
+            </FormView>
+            <p class="lone-links"><a href="/sign-up">"Create it once more"</a></p>
+        </Lone>
+    }
+    .into_any()
+}
+
+/// In place of a page that came without its secret.
+#[component]
+pub(crate) fn IncompleteLink() -> impl IntoView {
+    view! {
+        <Lone title="This link is not whole." text="The part behind “#” is missing. Open it from the mail once more, or copy all of it; after this page was loaded anew, too.">
+            <p class="lone-links"><a href="/">"Go to the start"</a></p>
+        </Lone>
+    }
+}
