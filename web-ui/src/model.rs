@@ -15,6 +15,7 @@ pub mod failure;
 pub mod field;
 pub mod filter;
 pub mod format;
+pub mod frames;
 pub mod freshness;
 pub mod gauge;
 pub mod home;

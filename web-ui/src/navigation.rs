@@ -55,11 +55,6 @@ impl Navigation {
         self.secret
     }
 
-    /// The address, for coming back to it.
-    pub(crate) fn here(self) -> String {
-        format!("{}{}", self.path.get_untracked(), self.query.get_untracked())
-    }
-
     /// Goes to an address of this dashboard.
     pub(crate) fn go(self, address: &str, history: History) {
         let Some(window) = web_sys::window() else { return };

@@ -4,7 +4,7 @@ use super::icon::{Icon, IconView};
 use super::theme::ThemeChoice;
 use crate::api::{account, organization as api};
 use crate::browser::leave_for;
-use crate::components::moving::{background, effect, flag, memo, piece, words};
+use crate::components::moving::{Views, background, effect, flag, memo, piece, pressed, words};
 use crate::model::access::decides_sign_ups;
 use crate::model::role::role_word;
 use crate::navigation::Navigation;
@@ -70,8 +70,8 @@ pub(crate) fn AccountMenu() -> impl IntoView {
                 aria-haspopup="true"
                 aria-expanded=words(move || is_open.get().to_string())
                 aria-controls="account-panel"
-                on:click=move |_| is_open.update(|open| *open = !*open)
-            >
+                on:click=pressed(move || is_open.update(|open| *open = !*open)
+            )>
                 <IconView icon=Icon::Person/>
                 <span class="account-label">"Account"</span>
             </button>
@@ -119,16 +119,16 @@ fn OrganizationSwitch(is_open: RwSignal<bool>) -> impl IntoView {
                 let present = present.get();
                 known.get().into_iter().map(|one| {
                     let is_here = one.id == present;
-                    let go = move |_| {
+                    let go = move || {
                         if !is_here {
                             organization::choose(&one.id);
                             leave_for("/");
                         }
                     };
                     view! {
-                        <button type="button" class="panel-choice" aria-current=if is_here { "true" } else { "false" } on:click=go>{one.name}</button>
+                        <button type="button" class="panel-choice" aria-current=if is_here { "true" } else { "false" } on:click=pressed(go)>{one.name}</button>
                     }
-                }).collect_view()
+                }).views()
             })}
             <a href="/organizations/new">"Make an organization"</a>
         </div>
@@ -140,7 +140,7 @@ fn SignOut() -> impl IntoView {
     let session = expect_context::<Session>();
     let is_busy = RwSignal::new(false);
     let trouble = RwSignal::new(None::<String>);
-    let sign_out = move |_| {
+    let sign_out = move || {
         is_busy.set(true);
         background(async move {
             match account::sign_out().await {
@@ -154,7 +154,7 @@ fn SignOut() -> impl IntoView {
         });
     };
     view! {
-        <button class="button" type="button" disabled=flag(move || is_busy.get()) on:click=sign_out>"Sign out"</button>
+        <button class="button" type="button" disabled=flag(move || is_busy.get()) on:click=pressed(sign_out)>"Sign out"</button>
         <p class="field-problem" role="alert">{trouble}</p>
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn AskAccess(installation_id: String) -> impl IntoView {
         open.list().with(|list| list.iter().any(is_mine))
     });
     let id = installation_id.clone();
-    let submit = StoredValue::new_local(move || {
+    form.on_submit(move || {
         let reason = form.text("reason");
         if form.refuses("reason", reason_problem(&reason)) {
             return;
@@ -49,7 +49,7 @@ pub(crate) fn AskAccess(installation_id: String) -> impl IntoView {
         {piece(move || (!has_one.get()).then(|| view! {
             <section class="card">
                 <h2>"Ask for access"</h2>
-                <FormView form submit="Ask the owner" on_submit=Box::new(move || submit.with_value(|submit| submit()))>
+                <FormView form submit="Ask the owner">
                     <p class="quiet">"The owners of the home get a mail and see it on their pages. With their yes you may act on its boxes until the time is over."</p>
                     <Field form name="reason" label="Why" help="The owner reads it: what is wrong, and what you will do."/>
                     <Choice form name="duration_seconds" label="For how long" options=durations.get_value() value=DURATION_USUAL.to_string()/>

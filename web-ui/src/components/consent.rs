@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::components::icon::{Icon, IconView};
-use crate::components::moving::{flag, memo, piece};
+use crate::components::moving::{Views, flag, memo, piece, pressed};
 use crate::components::time::{Ago, Until};
 use crate::consents::OpenConsents;
 use crate::model::access::owns;
@@ -60,7 +60,7 @@ pub(crate) fn OpenConsentCards(#[prop(default = String::new())] installation_id:
             ConsentState::Waiting => waiting(consent),
             ConsentState::Granted => granted(consent),
             ConsentState::Unspecified | ConsentState::Denied | ConsentState::Ended | ConsentState::Expired => ().into_any(),
-        }).collect_view())}
+        }).views())}
     }
 }
 
@@ -69,7 +69,7 @@ fn waiting(asked: Consent) -> AnyView {
     let identity = expect_context::<Session>().identity().get_untracked();
     let decide = |is_yes: bool| {
         let id = asked.id.clone();
-        move |_| open.decide(id.clone(), is_yes)
+        move || open.decide(id.clone(), is_yes)
     };
     let (approve, deny) = (decide(true), decide(false));
     let is_busy = move || flag(move || open.is_busy().get());
@@ -78,8 +78,8 @@ fn waiting(asked: Consent) -> AnyView {
         view! {
             <p class="quiet">"It ends by itself, you can end it at any time, and all that they do meanwhile is on record."</p>
             <div class="actions">
-                <button class="button primary" type="button" disabled=is_busy() on:click=approve>"Let them in"</button>
-                <button class="button" type="button" disabled=is_busy() on:click=deny>"No"</button>
+                <button class="button primary" type="button" disabled=is_busy() on:click=pressed(approve)>"Let them in"</button>
+                <button class="button" type="button" disabled=is_busy() on:click=pressed(deny)>"No"</button>
             </div>
         }
         .into_any()
@@ -109,7 +109,7 @@ fn granted(held: Consent) -> AnyView {
             <p>"Ends "<Until at_ms=held.until_ms/>"."</p>
             <p class="quiet">"“"{held.reason.clone()}"” · "{held.asked_by.clone()}</p>
             {may_end.then(|| view! {
-                <div class="actions"><button class="button" type="button" disabled=flag(move || open.is_busy().get()) on:click=move |_| open.end(id.clone())>"End it now"</button></div>
+                <div class="actions"><button class="button" type="button" disabled=flag(move || open.is_busy().get()) on:click=pressed(move || open.end(id.clone()))>"End it now"</button></div>
             })}
         </article>
     }

@@ -1,7 +1,7 @@
 //! Lists of rows, page after page, with what can be done with each.
 
 use crate::components::icon::{Icon, IconView};
-use crate::components::moving::{background, flag, memo, piece};
+use crate::components::moving::{Views, background, flag, memo, piece, pressed};
 use crate::components::notice::FailureNotice;
 use crate::components::time::Until;
 use crate::model::entry::Entry;
@@ -80,6 +80,10 @@ impl Entries {
 
     /// Does something with a row, says what came of it, and asks for the list anew.
     pub(crate) fn act(self, call: impl Future<Output = Result<String, Failure>> + 'static) {
+        self.act_boxed(Box::pin(call));
+    }
+
+    fn act_boxed(self, call: Pin<Box<dyn Future<Output = Result<String, Failure>>>>) {
         self.is_asking.set(true);
         self.done.set(None);
         self.problem.set(None);
@@ -131,14 +135,14 @@ pub(crate) fn EntryList(
     #[prop(optional)] actions: Option<Actions>,
 ) -> impl IntoView {
     let has_more = memo(move || entries.has_more() && entries.failure.with(Option::is_none));
-    let more = move |_| entries.go_on(entries.next_page_token.get_untracked());
+    let more = move || entries.go_on(entries.next_page_token.get_untracked());
     view! {
         <p class="entry-done" role="status">{entries.done}</p>
         <p class="field-problem entry-problem" role="alert">{entries.problem}</p>
         {piece(move || entries.known.with(|known| match known {
             Some(rows) if rows.is_empty() => view! { <p class="quiet entry-empty">{empty}</p> }.into_any(),
             Some(rows) => {
-                let rows = rows.iter().map(|row| entry_row(row, actions.as_ref())).collect_view();
+                let rows = rows.iter().map(|row| entry_row(row, actions.as_ref())).views();
                 view! { <ul class="entries" aria-label=label>{rows}</ul> }.into_any()
             }
             None if entries.failure.with(Option::is_some) => ().into_any(),
@@ -151,10 +155,10 @@ pub(crate) fn EntryList(
         }))}
         {piece(move || entries.failure.get().map(|failure| view! {
             <FailureNotice failure>
-                <button class="button" type="button" disabled=flag(move || entries.is_asking.get()) on:click=move |_| entries.refresh()>"Try again"</button>
+                <button class="button" type="button" disabled=flag(move || entries.is_asking.get()) on:click=pressed(move || entries.refresh())>"Try again"</button>
             </FailureNotice>
         }))}
-        <button class="button wide card-part" type="button" class:is-hidden=flag(move || !has_more.get()) disabled=flag(move || entries.is_asking.get()) on:click=more>
+        <button class="button wide card-part" type="button" class:is-hidden=flag(move || !has_more.get()) disabled=flag(move || entries.is_asking.get()) on:click=pressed(more)>
             "Show more"
         </button>
     }
@@ -173,7 +177,7 @@ fn entry_row(entry: &Entry, actions: Option<&Actions>) -> AnyView {
         let each = |moment: &crate::model::entry::Moment| {
             view! { <span>{moment.words}" "<Until at_ms=moment.at_ms/></span> }
         };
-        view! { <span class="entry-moments">{entry.moments.iter().map(each).collect_view()}</span> }
+        view! { <span class="entry-moments">{entry.moments.iter().map(each).views()}</span> }
     });
     let actions = actions.map(|actions| view! { <span class="entry-actions">{actions(entry)}</span> });
     let class = if entry.is_over { "entry is-over" } else { "entry" };

@@ -5,12 +5,12 @@
 
 use crate::browser::{field_value, focus, select_field, set_field_value};
 use crate::components::icon::{Icon, IconView};
-use crate::components::moving::{background, flag, memo, words};
+use crate::components::moving::{Views, background, entered, flag, memo, submitted, words};
 use crate::model::failure::Failure;
 use crate::model::field::about;
 use crate::session::Session;
-use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
+use std::pin::Pin;
 
 /// A form. A handle: copies are the same thing.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +22,7 @@ pub(crate) struct Form {
     problem: RwSignal<Option<(String, String)>>,
     is_busy: RwSignal<bool>,
     done: RwSignal<Option<String>>,
+    on_submit: StoredValue<Option<Box<dyn Fn()>>, LocalStorage>,
     session: Session,
 }
 
@@ -34,8 +35,14 @@ impl Form {
             problem: RwSignal::new(None),
             is_busy: RwSignal::new(false),
             done: RwSignal::new(None),
+            on_submit: StoredValue::new_local(None),
             session: expect_context::<Session>(),
         }
+    }
+
+    /// What is done when it is sent: it looks at the fields, and makes the call.
+    pub(crate) fn on_submit(self, action: impl Fn() + 'static) {
+        self.on_submit.set_value(Some(Box::new(action)));
     }
 
     /// What is typed into a field, without the spaces around it.
@@ -74,6 +81,10 @@ impl Form {
 
     /// Makes a call; what goes wrong with it stands at the field that it is about, or below all of them.
     pub(crate) fn send(self, call: impl Future<Output = Result<(), Failure>> + 'static) {
+        self.send_boxed(Box::pin(call));
+    }
+
+    fn send_boxed(self, call: Pin<Box<dyn Future<Output = Result<(), Failure>>>>) {
         self.is_busy.set(true);
         self.problem.set(None);
         self.done.set(None);
@@ -121,33 +132,35 @@ impl Form {
     }
 }
 
-/// The form's element: fields, what is wrong with none of them, and the button. `on_submit` looks at the fields and sends.
+/// The form's element: fields, what is wrong with none of them, and the button.
 #[component]
 pub(crate) fn FormView(
     form: Form,
     /// What is on the button.
     submit: &'static str,
-    on_submit: Box<dyn Fn()>,
     #[prop(default = "form")] class: &'static str,
     #[prop(default = "primary")] tone: &'static str,
     #[prop(optional)] is_wide: bool,
     children: Children,
 ) -> impl IntoView {
-    let on_submit = move |event: SubmitEvent| {
-        event.prevent_default();
+    let on_submit = move || {
         if !form.is_busy.get_untracked() {
-            on_submit();
+            form.on_submit.with_value(|action| {
+                if let Some(action) = action {
+                    action();
+                }
+            });
         }
     };
     let general = form.problem_of("");
-    let on_input = move |_| {
+    let on_input = move |_text| {
         if form.problem.with_untracked(Option::is_some) {
             form.problem.set(None);
         }
     };
     let width = if is_wide { "wide" } else { "" };
     view! {
-        <form class=class on:submit=on_submit on:input=on_input novalidate=true>
+        <form class=class on:submit=submitted(on_submit) on:input=entered(on_input) novalidate=true>
             {children()}
             <p class="field-problem form-problem" role="alert">{general}</p>
             <div class="form-end">
@@ -219,7 +232,7 @@ pub(crate) fn Choice(
                     {options.into_iter().map(|(word, text)| {
                         let is_chosen = word == value;
                         view! { <option value=word selected=is_chosen>{text}</option> }
-                    }).collect_view()}
+                    }).views()}
                 </select>
                 <IconView icon=Icon::Down/>
             </div>

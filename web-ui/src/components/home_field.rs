@@ -2,7 +2,7 @@
 
 use crate::api::installation;
 use crate::components::icon::{Icon, IconView};
-use crate::components::moving::{background, memo, piece, words};
+use crate::components::moving::{Views, background, entered, memo, piece, words};
 use crate::session::Session;
 use kaliun_proto::fleet::v1::Installation;
 use leptos::prelude::*;
@@ -51,9 +51,9 @@ pub(crate) fn HomeField(
         <div class="field">
             <label for=id.clone()>{label}</label>
             <div class="select">
-                <select id=id aria-describedby=problem_id.clone() prop:value=words(move || chosen.get()) on:change=move |event| chosen.set(event_target_value(&event))>
+                <select id=id aria-describedby=problem_id.clone() prop:value=words(move || chosen.get()) on:change=entered(move |home| chosen.set(home))>
                     <option value="">{none}</option>
-                    {piece(move || homes.list.get().into_iter().map(|home| view! { <option value=home.id>{home.name}</option> }).collect_view())}
+                    {piece(move || homes.list.get().into_iter().map(|home| view! { <option value=home.id>{home.name}</option> }).views())}
                 </select>
                 <IconView icon=Icon::Down/>
             </div>

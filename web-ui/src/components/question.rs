@@ -1,6 +1,6 @@
 //! Asks once more before something that is not easily taken back: what will happen, to what, and how to undo it.
 
-use crate::components::moving::words;
+use crate::components::moving::{pressed, words};
 use leptos::html::Dialog;
 use leptos::prelude::*;
 
@@ -46,7 +46,7 @@ pub(crate) fn QuestionDialog() -> impl IntoView {
     let asker = expect_context::<Asker>();
     let part =
         move |index: usize| words(move || asker.question.with(|parts| parts.get(index).cloned().unwrap_or_default()));
-    let yes = move |_| {
+    let yes = move || {
         if let Some(deed) = asker.close() {
             deed();
         }
@@ -56,8 +56,8 @@ pub(crate) fn QuestionDialog() -> impl IntoView {
             <h2 id="question-title">{part(0)}</h2>
             <p id="question-text">{part(1)}</p>
             <div class="actions">
-                <button class="button" type="button" autofocus=true on:click=move |_| drop(asker.close())>"Cancel"</button>
-                <button class="button danger" type="button" on:click=yes>{part(2)}</button>
+                <button class="button" type="button" autofocus=true on:click=pressed(move || drop(asker.close()))>"Cancel"</button>
+                <button class="button danger" type="button" on:click=pressed(yes)>{part(2)}</button>
             </div>
         </dialog>
     }

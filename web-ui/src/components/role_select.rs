@@ -1,6 +1,7 @@
 //! The choice of a role in a row of people.
 
 use crate::components::icon::{Icon, IconView};
+use crate::components::moving::{Views, entered};
 use leptos::prelude::*;
 
 /// A choice of words. `label` says whose role it is, for who does not see the row.
@@ -11,7 +12,7 @@ pub(crate) fn role_select(label: String, value: &str, words: &[String], on_chang
     });
     view! {
         <span class="select small-select">
-            <select aria-label=label on:change=move |event| on_change(event_target_value(&event))>{options.collect_view()}</select>
+            <select aria-label=label on:change=entered(move |word| on_change(word))>{options.views()}</select>
             <IconView icon=Icon::Down/>
         </span>
     }

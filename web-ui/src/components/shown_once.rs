@@ -1,7 +1,7 @@
 //! A secret that is shown once: to be copied and kept.
 
 use crate::browser::{copy, select_field};
-use crate::components::moving::background;
+use crate::components::moving::{background, pressed};
 use leptos::prelude::*;
 
 /// The secret in a field of its own, with a button that copies it. `id` is the field's.
@@ -16,7 +16,7 @@ pub(crate) fn ShownOnce(
     let label = title.clone();
     let copy_it = {
         let secret = secret.clone();
-        move |_| {
+        move || {
             let secret = secret.clone();
             background(async move {
                 let sentence = if copy(&secret).await {
@@ -35,7 +35,7 @@ pub(crate) fn ShownOnce(
             <p class="quiet">{text}</p>
             <div class="copy">
                 <input id=id class="mono" readonly=true value=secret spellcheck="false" aria-label="To copy" on:focus=move |_| select_field(id)/>
-                <button class="button" type="button" on:click=copy_it>"Copy"</button>
+                <button class="button" type="button" on:click=pressed(copy_it)>"Copy"</button>
             </div>
             <p class="quiet" role="status">{told}</p>
         </div>

@@ -44,17 +44,17 @@ pub(crate) fn AccountPage() -> impl IntoView {
 #[component]
 fn Export() -> impl IntoView {
     let form = Form::new("export-");
-    let submit = move || {
+    form.on_submit(move || {
         form.send(async move {
             save("kaliun-account.json", "application/json", &account::export().await?);
             form.is_done("The file is with your downloads.");
             Ok(())
         });
-    };
+    });
     view! {
         <section class="card">
             <h2>"What is kept of you"</h2>
-            <FormView form submit="Download it" tone="" on_submit=Box::new(submit)>
+            <FormView form submit="Download it" tone="">
                 <p class="quiet">"Your account, your organizations and homes, your sessions and the newest 10,000 records of what you did, as one JSON file."</p>
             </FormView>
         </section>

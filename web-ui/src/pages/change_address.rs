@@ -19,7 +19,7 @@ pub(crate) fn ChangeAddressPage() -> impl IntoView {
     let navigation = expect_context::<Navigation>();
     let now = RwSignal::new(None::<String>);
     let form = Form::new("");
-    let submit = move || {
+    form.on_submit(move || {
         let secret = navigation.secret().get_untracked();
         form.send(async move {
             match account::confirm_address_change(secret).await {
@@ -35,11 +35,10 @@ pub(crate) fn ChangeAddressPage() -> impl IntoView {
                 Err(failure) => Err(failure),
             }
         });
-    };
+    });
     if navigation.secret().with_untracked(String::is_empty) {
         return view! { <IncompleteLink/> }.into_any();
     }
-    let submit = StoredValue::new_local(submit);
     piece(move || match now.get() {
         Some(email) => view! {
             <Lone title="Your address is changed." text=format!("Sign in with {email} from now on. Your old address was told.")>
@@ -49,7 +48,7 @@ pub(crate) fn ChangeAddressPage() -> impl IntoView {
         .into_any(),
         None => view! {
             <Lone title="Use this address?" text="Your account gets the address that this mail was sent to. The old one is told.">
-                <FormView form submit="Use it" on_submit=Box::new(move || submit.with_value(|submit| submit())) is_wide=true>{()}</FormView>
+                <FormView form submit="Use it" is_wide=true>{()}</FormView>
                 <p class="lone-links"><a href="/account">"Leave it as it is"</a></p>
             </Lone>
         }

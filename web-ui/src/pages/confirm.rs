@@ -17,7 +17,7 @@ pub(crate) fn ConfirmPage() -> impl IntoView {
     let session = expect_context::<Session>();
     let navigation = expect_context::<Navigation>();
     let form = Form::new("");
-    let submit = move || {
+    form.on_submit(move || {
         let password = form.secret("password");
         if form.refuses("password", password_problem(&password)) {
             return;
@@ -41,14 +41,14 @@ pub(crate) fn ConfirmPage() -> impl IntoView {
                 Err(failure) => Err(failure),
             }
         });
-    };
+    });
     let has_secret = navigation.secret().with_untracked(|secret| !secret.is_empty());
     if !has_secret {
         return view! { <IncompleteLink/> }.into_any();
     }
     view! {
         <Lone title="Finish signing up" text="Your address is right. Type the password that you chose, and the account is yours.">
-            <FormView form submit="Finish" on_submit=Box::new(submit) is_wide=true>
+            <FormView form submit="Finish" is_wide=true>
                 <Field form name="password" label="Password" kind="password" autocomplete="current-password" autofocus=true/>
             </FormView>
             <p class="lone-links"><a href="/sign-up">"Create it once more"</a></p>

@@ -11,7 +11,7 @@ use crate::components::commanded::Commanded;
 use crate::components::gauge::GaugeView;
 use crate::components::icon::{Icon, IconView};
 use crate::components::light::LightCard;
-use crate::components::moving::{background, effect, flag, memo, piece};
+use crate::components::moving::{Views, background, effect, flag, memo, piece};
 use crate::components::notice::FailureNotice;
 use crate::components::state_mark::StateMark;
 use crate::components::time::{Ago, Lasting};
@@ -159,7 +159,7 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
                                         {(reason.since_ms > 0).then(|| view! { <span class="quiet">" · "<Lasting at_ms=reason.since_ms/></span> })}
                                         {(!reason.next_step.is_empty()).then(|| view! { <span class="reason-step"><Commanded text=reason.next_step/></span> })}
                                     </li>
-                                }).collect_view()}
+                                }).views()}
                             </ul>
                         }.into_any()
                     }
@@ -167,7 +167,7 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
             </div>
         </header>
         <ul class="lights" aria-label="Lights">
-            {lights.into_iter().map(|light| view! { <LightCard light/> }).collect_view()}
+            {lights.into_iter().map(|light| view! { <LightCard light/> }).views()}
         </ul>
         <section class="card" aria-labelledby="now-title">
             <div class="card-head">
@@ -181,7 +181,7 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
                 </p>
             </div>
             <dl class="gauges" class:is-old=flag(move || !online.get())>
-                {gauges.into_iter().map(|gauge| view! { <GaugeView gauge/> }).collect_view()}
+                {gauges.into_iter().map(|gauge| view! { <GaugeView gauge/> }).views()}
             </dl>
         </section>
         <History device id=id.clone()/>
@@ -213,7 +213,7 @@ fn Skeleton() -> impl IntoView {
         <div aria-busy="true" aria-label="Loading the box">
             <header class="answer"><p class="answer-line"><span class="skeleton skeleton-title"></span></p><p class="answer-detail"></p></header>
             <ul class="lights">
-                {(0..3).map(|_| view! { <li class="light"><span class="skeleton skeleton-mark"></span><span class="skeleton skeleton-line"></span></li> }).collect_view()}
+                {(0..3).map(|_| view! { <li class="light"><span class="skeleton skeleton-mark"></span><span class="skeleton skeleton-line"></span></li> }).views()}
             </ul>
             <div class="card skeleton-card"></div>
         </div>

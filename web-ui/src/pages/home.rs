@@ -10,7 +10,7 @@ use crate::browser::set_title;
 use crate::components::ask_access::AskAccess;
 use crate::components::consent::OpenConsentCards;
 use crate::components::icon::{Icon, IconView};
-use crate::components::moving::{background, effect, memo, piece};
+use crate::components::moving::{background, effect, memo, piece, pressed};
 use crate::components::notice::FailureNotice;
 use crate::model::access::{Start, asks_owners, changes_home, changes_home_people, home_role, operates, owns, start};
 use crate::model::failure::Failure;
@@ -56,7 +56,7 @@ pub(crate) fn HomePage(id: String) -> impl IntoView {
             (false, true, _) => view! { <Gone/> }.into_any(),
             (false, false, Some(failure)) => view! {
                 <header class="answer"><h1 class="answer-line">"The home could not be loaded."</h1></header>
-                <FailureNotice failure><button class="button" type="button" on:click=move |_| ask()>"Try again"</button></FailureNotice>
+                <FailureNotice failure><button class="button" type="button" on:click=pressed(move || ask())>"Try again"</button></FailureNotice>
             }.into_any(),
             (false, false, None) => view! {
                 <header class="answer" aria-busy="true"><p class="answer-line"><span class="skeleton skeleton-title"></span></p></header>

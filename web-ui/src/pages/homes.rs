@@ -35,7 +35,7 @@ pub(crate) fn HomesPage() -> impl IntoView {
 fn AddHome() -> impl IntoView {
     let navigation = expect_context::<Navigation>();
     let form = Form::new("");
-    let submit = move || {
+    form.on_submit(move || {
         let (name, zone) = (form.text("name"), form.text("time_zone"));
         if form.refuses("name", name_problem(&name, "a name")) {
             return;
@@ -45,11 +45,11 @@ fn AddHome() -> impl IntoView {
             navigation.go(&format!("/homes/{}", made.id), History::Keep);
             Ok(())
         });
-    };
+    });
     view! {
         <details class="card place">
             <summary>"Add a home"</summary>
-            <FormView form submit="Add it" on_submit=Box::new(submit)>
+            <FormView form submit="Add it">
                 <Field form name="name" label="Name" help="No other home of the organization has it."/>
                 <TimeZoneField form name="time_zone" value=time_zone()/>
             </FormView>

@@ -5,7 +5,7 @@ use crate::api::{account, invitation};
 use crate::browser::{leave_for, set_title, store_in_tab, stored_in_tab};
 use crate::components::form::{Form, FormView};
 use crate::components::lone::Lone;
-use crate::components::moving::{background, effect, memo, piece};
+use crate::components::moving::{background, effect, memo, piece, pressed};
 use crate::components::notice::FailureNotice;
 use crate::components::time::Until;
 use crate::model::entry::person::what_for;
@@ -89,7 +89,7 @@ pub(crate) fn InvitationPage() -> impl IntoView {
         (None, Some(failure)) => view! {
             <Lone title="The invitation could not be looked up.">
                 <FailureNotice failure>
-                    <button class="button" type="button" on:click=move |_| look_up(secret.get_untracked())>"Try again"</button>
+                    <button class="button" type="button" on:click=pressed(move || look_up(secret.get_untracked()))>"Try again"</button>
                 </FailureNotice>
             </Lone>
         }
@@ -138,7 +138,7 @@ fn Offer(answer: LookUpInvitationResponse, secret: String) -> impl IntoView {
 #[component]
 fn Accept(secret: String) -> impl IntoView {
     let form = Form::new("");
-    let submit = move || {
+    form.on_submit(move || {
         let secret = secret.clone();
         form.send(async move {
             let joined = invitation::accept(secret).await?;
@@ -147,24 +147,24 @@ fn Accept(secret: String) -> impl IntoView {
             leave_for("/");
             Ok(())
         });
-    };
-    view! { <FormView form submit="Accept" on_submit=Box::new(submit) is_wide=true>{()}</FormView> }
+    });
+    view! { <FormView form submit="Accept" is_wide=true>{()}</FormView> }
 }
 
 #[component]
 fn SomebodyElse(here: String, email: String) -> impl IntoView {
     let session = expect_context::<Session>();
     let form = Form::new("");
-    let submit = move || {
+    form.on_submit(move || {
         form.send(async move {
             account::sign_out().await?;
             session.end_everywhere();
             Ok(())
         });
-    };
+    });
     view! {
         <p class="field-problem">{format!("You are signed in as {here}, and this is for {email}. Sign out, then sign in as {email} or create that account.")}</p>
-        <FormView form submit="Sign out" on_submit=Box::new(submit) is_wide=true>{()}</FormView>
+        <FormView form submit="Sign out" is_wide=true>{()}</FormView>
     }
 }
 

@@ -4,7 +4,7 @@ use crate::api::invitation;
 use crate::components::entry_list::{Actions, Entries, EntryList};
 use crate::components::form::{Choice, Field, Form, FormView};
 use crate::components::home_field::{HomeField, Homes};
-use crate::components::moving::piece;
+use crate::components::moving::{piece, pressed};
 use crate::components::question::Asker;
 use crate::components::shown_once::ShownOnce;
 use crate::model::access::administers;
@@ -37,7 +37,7 @@ pub(super) fn Invitations(#[prop(default = String::new())] home: String) -> impl
     });
     let actions: Actions = Arc::new(move |entry| {
         let (id, email) = (entry.id.clone(), entry.title.clone());
-        let revoke = move |_| {
+        let revoke = move || {
             let (id, done) = (id.clone(), format!("The invitation of {email} counts for nothing any more."));
             asker.ask(
                 format!("Take the invitation of {email} back?"),
@@ -51,7 +51,7 @@ pub(super) fn Invitations(#[prop(default = String::new())] home: String) -> impl
                 },
             );
         };
-        view! { <button class="button small" type="button" on:click=revoke>"Take back"</button> }.into_any()
+        view! { <button class="button small" type="button" on:click=pressed(revoke)>"Take back"</button> }.into_any()
     });
     view! {
         <section class="card" aria-labelledby="invitations-title">
@@ -71,7 +71,7 @@ fn InviteForm(home: String, entries: Entries) -> impl IntoView {
     let chosen = RwSignal::new(home);
     let made = RwSignal::new(None::<(String, String)>);
     let form = Form::new("invite-");
-    let submit = move || {
+    form.on_submit(move || {
         let (email, word) = (form.text("email"), form.text("role"));
         if form.refuses("email", email_problem(&email)) {
             return;
@@ -96,7 +96,7 @@ fn InviteForm(home: String, entries: Entries) -> impl IntoView {
             entries.refresh();
             Ok(())
         });
-    };
+    });
     let roles = move || -> Vec<(String, String)> {
         if chosen.with(String::is_empty) {
             let line =
@@ -114,7 +114,7 @@ fn InviteForm(home: String, entries: Entries) -> impl IntoView {
     };
     view! {
         <h3 class="card-part">"Invite somebody"</h3>
-        <FormView form submit="Invite" on_submit=Box::new(submit)>
+        <FormView form submit="Invite">
             <Field form name="email" label="Email" kind="email"/>
             {homes.map(|homes| view! { <HomeField id="invite-home".to_owned() homes chosen label="To" none="The whole organization"/> })}
             {piece(move || view! { <Choice form name="role" label="As" options=roles()/> })}

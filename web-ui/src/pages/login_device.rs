@@ -4,7 +4,7 @@ use crate::api::login;
 use crate::browser::set_title;
 use crate::clock::Clock;
 use crate::components::form::{Form, FormView};
-use crate::components::moving::{effect, memo, piece, words};
+use crate::components::moving::{effect, entered, flag, memo, piece, pressed, words};
 use crate::components::notice::Notice;
 use crate::components::time::Until;
 use crate::model::failure::Failure;
@@ -49,7 +49,7 @@ pub(crate) fn LoginDevicePage() -> impl IntoView {
             look_up(code);
         }
     });
-    let submit = move || {
+    form.on_submit(move || {
         let entered = normalize(&typed.get_untracked());
         if form.refuses("code", problem(&entered)) {
             return;
@@ -60,15 +60,14 @@ pub(crate) fn LoginDevicePage() -> impl IntoView {
         } else {
             navigation.go(&format!("/login-device?code={entered}"), History::Replace);
         }
-    };
-    let submit = StoredValue::new_local(submit);
+    });
     view! {
         <div class="narrow">
             {piece(move || match (found.get(), decided.get()) {
                 (Some(_), Some(is_yes)) => view! { <Decided is_yes/> }.into_any(),
                 (Some(asks), None) => view! { <Decide asks code=code.get_untracked() decided/> }.into_any(),
                 (None, _) => view! {
-                    <FormView form submit="Go on" class="card form claim-enter" on_submit=Box::new(move || submit.with_value(|submit| submit())) is_wide=true>
+                    <FormView form submit="Go on" class="card form claim-enter" is_wide=true>
                         <h1>"Let a machine in"</h1>
                         <p class="quiet">"Enter the code that fleetctl login shows in the terminal."</p>
                         <CodeField form typed/>
@@ -98,7 +97,7 @@ fn CodeField(form: Form, typed: RwSignal<String>) -> impl IntoView {
                 aria-describedby="code-problem"
                 aria-invalid=words(move || wrong.with(|problem| problem.is_some().to_string()))
                 prop:value=words(move || typed.get())
-                on:input=move |event| typed.set(grouped(&event_target_value(&event)))
+                on:input=entered(move |text| typed.set(grouped(&text)))
             />
             <p id="code-problem" class="field-problem" role="alert">{wrong}</p>
         </div>
@@ -115,14 +114,16 @@ fn Decide(asks: LookUpLoginResponse, code: String, decided: RwSignal<Option<bool
     let form = Form::new("");
     let source = if asks.source_address.is_empty() { "not known".to_owned() } else { asks.source_address };
     let shown_code = grouped(&code);
-    let decide = StoredValue::new_local(move |is_yes: bool| {
-        let code = code.clone();
+    let code = StoredValue::new(code);
+    let decide = move |is_yes: bool| {
+        let code = code.get_value();
         form.send(async move {
             login::decide(code, is_yes).await?;
             decided.try_set(Some(is_yes));
             Ok(())
         });
-    });
+    };
+    form.on_submit(move || decide(true));
     view! {
         <header class="answer">
             <h1 class="answer-line">"Did you start this sign-in?"</h1>
@@ -141,9 +142,9 @@ fn Decide(asks: LookUpLoginResponse, code: String, decided: RwSignal<Option<bool
             view! { <Notice tone=Tone::Bad title="The code has run out." text="Run fleetctl login again; it shows another one."/> }.into_any()
         } else {
             view! {
-                <FormView form submit="Let it in" class="card form" on_submit=Box::new(move || decide.with_value(|decide| decide(true)))>
+                <FormView form submit="Let it in" class="card form">
                     <p class="quiet">"It stays signed in until you sign it out: with fleetctl logout there, or under “Sessions” of your account."</p>
-                    <button class="button danger" type="button" disabled=move || form.is_busy().get() on:click=move |_| decide.with_value(|decide| decide(false))>"Turn it away"</button>
+                    <button class="button danger" type="button" disabled=flag(move || form.is_busy().get()) on:click=pressed(move || decide(false))>"Turn it away"</button>
                 </FormView>
             }.into_any()
         })}

@@ -18,7 +18,7 @@ pub(crate) fn NewOrganizationPage() -> impl IntoView {
     let title = if is_first { "You are in. Now make an organization." } else { "Make an organization" };
     set_title("Make an organization");
     let form = Form::new("");
-    let submit = move || {
+    form.on_submit(move || {
         let (name, home_name) = (form.text("name"), form.text("home_name"));
         if form.refuses("name", name_problem(&name, "a name")) {
             return;
@@ -30,7 +30,7 @@ pub(crate) fn NewOrganizationPage() -> impl IntoView {
             leave_for("/");
             Ok(())
         });
-    };
+    });
     view! {
         <div class="narrow">
             <header class="answer">
@@ -39,7 +39,7 @@ pub(crate) fn NewOrganizationPage() -> impl IntoView {
                     {if is_first { "Boxes, homes and people belong to an organization: a company, or your household. Were you invited to one? Then open the link of that mail instead." } else { "Boxes, homes and people belong to an organization: a company, or a household." }}
                 </p>
             </header>
-            <FormView form submit="Make it" class="card form" on_submit=Box::new(submit) is_wide=true>
+            <FormView form submit="Make it" class="card form" is_wide=true>
                 <Field form name="name" label="Name of the organization" autocomplete="organization" help="Such as your company, or “The Gruber family”."/>
                 <Field form name="home_name" label="Name of its first home" help="Where the first box will be. “Home” when you leave it empty."/>
                 <TimeZoneField form name="home_time_zone" value=time_zone()/>

@@ -54,7 +54,7 @@ fn Name() -> impl IntoView {
     let session = expect_context::<Session>();
     let name = session.identity().with_untracked(|identity| identity.organization_name.clone());
     let form = Form::new("organization-");
-    let submit = move || {
+    form.on_submit(move || {
         let name = form.text("name");
         if form.refuses("name", name_problem(&name, "a name")) {
             return;
@@ -65,11 +65,11 @@ fn Name() -> impl IntoView {
             form.is_done("Saved.");
             Ok(())
         });
-    };
+    });
     view! {
         <section class="card">
             <h2>"Name"</h2>
-            <FormView form submit="Save" tone="" on_submit=Box::new(submit)>
+            <FormView form submit="Save" tone="">
                 <Field form name="name" label="Name of the organization" autocomplete="organization" value=name/>
             </FormView>
         </section>
@@ -81,7 +81,7 @@ fn Leave() -> impl IntoView {
     let asker = expect_context::<Asker>();
     let name = expect_context::<Session>().identity().with_untracked(|identity| identity.organization_name.clone());
     let form = Form::new("leave-");
-    let submit = move || {
+    form.on_submit(move || {
         asker.ask(
             format!("Leave {name}?"),
             "You lose your roles in it and in its homes at once. To come back, somebody has to invite you. Its boxes and homes stay.",
@@ -95,11 +95,11 @@ fn Leave() -> impl IntoView {
                 });
             },
         );
-    };
+    });
     view! {
         <section class="card">
             <h2>"Leave the organization"</h2>
-            <FormView form submit="Leave…" tone="danger" on_submit=Box::new(submit)>
+            <FormView form submit="Leave…" tone="danger">
                 <p class="quiet">"You lose what you may do in it. Its only administrator makes somebody else one first."</p>
             </FormView>
         </section>

@@ -18,7 +18,7 @@ pub(crate) fn ForgotPage() -> impl IntoView {
     set_title("Forgot your password?");
     let sent_to = RwSignal::new(None::<String>);
     let form = Form::new("");
-    let submit = move || {
+    form.on_submit(move || {
         let email = form.text("email");
         if form.refuses("email", email_problem(&email)) {
             return;
@@ -28,13 +28,12 @@ pub(crate) fn ForgotPage() -> impl IntoView {
             sent_to.try_set(Some(email));
             Ok(())
         });
-    };
-    let submit = StoredValue::new_local(submit);
+    });
     piece(move || {
         match sent_to.get() {
         None => view! {
             <Lone title="Forgot your password?" text="We send a link to your address with which you set another one.">
-                <FormView form submit="Send the link" on_submit=Box::new(move || submit.with_value(|submit| submit())) is_wide=true>
+                <FormView form submit="Send the link" is_wide=true>
                     <Field form name="email" label="Email" kind="email" autocomplete="username" autofocus=true/>
                 </FormView>
                 <p class="lone-links"><a href="/sign-in">"Back to the sign-in"</a></p>
@@ -63,7 +62,7 @@ pub(crate) fn ResetPage() -> impl IntoView {
     let navigation = expect_context::<Navigation>();
     let is_done = RwSignal::new(false);
     let form = Form::new("");
-    let submit = move || {
+    form.on_submit(move || {
         let password = form.secret("new_password");
         if form.refuses("new_password", new_password_problem(&password)) {
             return;
@@ -87,11 +86,10 @@ pub(crate) fn ResetPage() -> impl IntoView {
                 Err(failure) => Err(failure),
             }
         });
-    };
+    });
     if navigation.secret().with_untracked(String::is_empty) {
         return view! { <IncompleteLink/> }.into_any();
     }
-    let submit = StoredValue::new_local(submit);
     piece(move || {
         if is_done.get() {
             return view! {
@@ -103,7 +101,7 @@ pub(crate) fn ResetPage() -> impl IntoView {
         }
         view! {
             <Lone title="Set another password" text="Everywhere you are signed in you will be signed out.">
-                <FormView form submit="Set the password" on_submit=Box::new(move || submit.with_value(|submit| submit())) is_wide=true>
+                <FormView form submit="Set the password" is_wide=true>
                     <Field form name="new_password" label="New password" kind="password" autocomplete="new-password" help="At least 12 characters. A sentence is fine." autofocus=true/>
                 </FormView>
                 <p class="lone-links"><a href="/forgot">"Ask for another mail"</a></p>

@@ -14,7 +14,7 @@ pub(crate) fn SignInPage(has_ended: bool) -> impl IntoView {
     set_title("Sign in");
     let session = expect_context::<Session>();
     let form = Form::new("");
-    let submit = move || {
+    form.on_submit(move || {
         let (email, password) = (form.text("email"), form.secret("password"));
         if form.refuses("email", email_problem(&email)) || form.refuses("password", password_problem(&password)) {
             return;
@@ -26,12 +26,12 @@ pub(crate) fn SignInPage(has_ended: bool) -> impl IntoView {
             }
             Ok(())
         });
-    };
+    });
     let text =
         if has_ended { "You are signed out. Sign in to go on where you were." } else { "To see how your boxes are." };
     view! {
         <Lone title="Sign in" text>
-            <FormView form submit="Sign in" on_submit=Box::new(submit) is_wide=true>
+            <FormView form submit="Sign in" is_wide=true>
                 <Field form name="email" label="Email" kind="email" autocomplete="username" autofocus=true/>
                 <Field form name="password" label="Password" kind="password" autocomplete="current-password"/>
             </FormView>

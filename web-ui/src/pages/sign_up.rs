@@ -30,7 +30,7 @@ pub(crate) fn SignUpPage() -> impl IntoView {
     let invited = Invited::of_tab();
     let form = Form::new("");
     let secret = invited.secret.clone();
-    let submit = move || {
+    form.on_submit(move || {
         let (name, email, password) = (form.text("name"), form.text("email"), form.secret("password"));
         if form.refuses("name", name_problem(&name, "your name"))
             || form.refuses("email", email_problem(&email))
@@ -45,10 +45,10 @@ pub(crate) fn SignUpPage() -> impl IntoView {
             navigation.go("/sign-up/sent", History::Keep);
             Ok(())
         });
-    };
+    });
     view! {
         <Lone title="Create an account">
-            <FormView form submit="Create the account" on_submit=Box::new(submit) is_wide=true>
+            <FormView form submit="Create the account" is_wide=true>
                 <Field form name="name" label="Your name" autocomplete="name" help="What others of your organization or home see." autofocus=true/>
                 <Field form name="email" label="Email" kind="email" autocomplete="username" value=invited.email/>
                 <Field form name="password" label="Password" kind="password" autocomplete="new-password" help="At least 12 characters. A sentence is fine."/>

@@ -3,7 +3,7 @@
 use crate::api::sign_up;
 use crate::browser::set_title;
 use crate::components::entry_list::{Actions, Entries, EntryList};
-use crate::components::moving::words;
+use crate::components::moving::{pressed, words};
 use crate::components::question::Asker;
 use crate::model::entry::person::{of_sign_up, sign_ups_headline};
 use leptos::prelude::*;
@@ -22,7 +22,7 @@ pub(crate) fn SignUpsPage() -> impl IntoView {
         let (id, title) = (entry.id.clone(), entry.title.clone());
         let approve = {
             let (id, title) = (id.clone(), title.clone());
-            move |_| {
+            move || {
                 let (id, done) = (id.clone(), format!("{title} has an account now. Tell them that they can sign in."));
                 entries.act(async move {
                     sign_up::approve(id).await?;
@@ -30,7 +30,7 @@ pub(crate) fn SignUpsPage() -> impl IntoView {
                 });
             }
         };
-        let deny = move |_| {
+        let deny = move || {
             let (id, done) = (id.clone(), format!("{title} is forgotten."));
             asker.ask(
                 format!("Deny {title}?"),
@@ -45,8 +45,8 @@ pub(crate) fn SignUpsPage() -> impl IntoView {
             );
         };
         view! {
-            <button class="button small primary" type="button" on:click=approve>"Approve"</button>
-            <button class="button small" type="button" on:click=deny>"Deny"</button>
+            <button class="button small primary" type="button" on:click=pressed(approve)>"Approve"</button>
+            <button class="button small" type="button" on:click=pressed(deny)>"Deny"</button>
         }
         .into_any()
     });

@@ -12,7 +12,7 @@ pub(super) fn Delete(email: String, has_password: bool) -> impl IntoView {
     let session = expect_context::<Session>();
     let form = Form::new("delete-");
     let mine = email.clone();
-    let submit = move || {
+    form.on_submit(move || {
         let (typed, password) = (form.text("email"), form.secret("password"));
         let is_other = !typed.eq_ignore_ascii_case(&mine);
         let problem = is_other.then(|| format!("Type {mine}, as a sign that you mean it."));
@@ -24,11 +24,11 @@ pub(super) fn Delete(email: String, has_password: bool) -> impl IntoView {
             session.end_everywhere();
             Ok(())
         });
-    };
+    });
     view! {
         <details class="card place delete">
             <summary>"Delete the account"</summary>
-            <FormView form submit="Delete the account for good" tone="danger" on_submit=Box::new(submit)>
+            <FormView form submit="Delete the account for good" tone="danger">
                 <ul class="advice">
                     <li>"Your sessions, your roles in organizations and homes, and what records say of you are gone."</li>
                     <li>"Homes and boxes stay with their organizations. Whoever is the only administrator or the only owner hands that over first."</li>

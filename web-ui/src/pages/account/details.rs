@@ -11,7 +11,7 @@ use leptos::prelude::*;
 pub(super) fn Name(name: String) -> impl IntoView {
     let session = expect_context::<Session>();
     let form = Form::new("name-");
-    let submit = move || {
+    form.on_submit(move || {
         let name = form.text("name");
         if form.refuses("name", name_problem(&name, "your name")) {
             return;
@@ -22,11 +22,11 @@ pub(super) fn Name(name: String) -> impl IntoView {
             form.is_done("Saved.");
             Ok(())
         });
-    };
+    });
     view! {
         <section class="card">
             <h2>"Name"</h2>
-            <FormView form submit="Save" tone="" on_submit=Box::new(submit)>
+            <FormView form submit="Save" tone="">
                 <Field form name="name" label="Your name" autocomplete="name" help="What others of your organizations and homes see." value=name/>
             </FormView>
         </section>
@@ -37,7 +37,7 @@ pub(super) fn Name(name: String) -> impl IntoView {
 #[component]
 pub(super) fn Address(email: String, has_password: bool) -> impl IntoView {
     let form = Form::new("address-");
-    let submit = move || {
+    form.on_submit(move || {
         let (new_email, password) = (form.text("new_email"), form.secret("password"));
         if form.refuses("new_email", email_problem(&new_email))
             || (has_password && form.refuses("password", password_problem(&password)))
@@ -52,11 +52,11 @@ pub(super) fn Address(email: String, has_password: bool) -> impl IntoView {
             ));
             Ok(())
         });
-    };
+    });
     view! {
         <section class="card">
             <h2>"Email address"</h2>
-            <FormView form submit="Send a mail there" tone="" on_submit=Box::new(submit)>
+            <FormView form submit="Send a mail there" tone="">
                 <p class="quiet">{format!("You sign in with {email}.")}</p>
                 <Field form name="new_email" label="Another address" kind="email" autocomplete="email"/>
                 {has_password.then(|| view! { <Field form name="password" label="Your password" kind="password" autocomplete="current-password"/> })}

@@ -11,7 +11,7 @@ use leptos::prelude::*;
 pub(super) fn Password(email: String, has_password: bool) -> impl IntoView {
     let session = expect_context::<Session>();
     let form = Form::new("password-");
-    let submit = move || {
+    form.on_submit(move || {
         let (current, new) = (form.secret("current_password"), form.secret("new_password"));
         if (has_password && form.refuses("current_password", password_problem(&current)))
             || form.refuses("new_password", new_password_problem(&new))
@@ -26,7 +26,7 @@ pub(super) fn Password(email: String, has_password: bool) -> impl IntoView {
             session.ask();
             Ok(())
         });
-    };
+    });
     let text = if has_password {
         "Everywhere else you will be signed out."
     } else {
@@ -35,7 +35,7 @@ pub(super) fn Password(email: String, has_password: bool) -> impl IntoView {
     view! {
         <section class="card">
             <h2>"Password"</h2>
-            <FormView form submit=if has_password { "Change it" } else { "Set it" } tone="" on_submit=Box::new(submit)>
+            <FormView form submit=if has_password { "Change it" } else { "Set it" } tone="">
                 <p class="quiet">{text}</p>
                 <input class="visually-hidden" type="email" name="username" autocomplete="username" value=email readonly=true tabindex="-1" aria-hidden="true"/>
                 {has_password.then(|| view! { <Field form name="current_password" label="Present password" kind="password" autocomplete="current-password"/> })}

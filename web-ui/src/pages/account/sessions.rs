@@ -2,6 +2,7 @@
 
 use crate::api::account;
 use crate::components::entry_list::{Actions, Entries, EntryList};
+use crate::components::moving::pressed;
 use crate::components::question::Asker;
 use crate::model::entry::key::of_session;
 use leptos::prelude::*;
@@ -20,7 +21,7 @@ pub(super) fn Sessions() -> impl IntoView {
             return ().into_any();
         }
         let (id, title) = (entry.id.clone(), entry.title.clone());
-        let end = move |_| {
+        let end = move || {
             let id = id.clone();
             let done = format!("{title} is signed out.");
             entries.act(async move {
@@ -28,9 +29,9 @@ pub(super) fn Sessions() -> impl IntoView {
                 Ok(done)
             });
         };
-        view! { <button class="button small" type="button" on:click=end>"Sign out"</button> }.into_any()
+        view! { <button class="button small" type="button" on:click=pressed(end)>"Sign out"</button> }.into_any()
     });
-    let end_others = move |_| {
+    let end_others = move || {
         asker.ask(
             "Sign out everywhere else?".to_owned(),
             "Every other browser and every fleetctl of yours has to sign in again. This session stays.",
@@ -51,7 +52,7 @@ pub(super) fn Sessions() -> impl IntoView {
         <section class="card" aria-labelledby="sessions-title">
             <div class="card-head">
                 <h2 id="sessions-title">"Sessions"</h2>
-                <button class="button small" type="button" on:click=end_others>"Sign out everywhere else"</button>
+                <button class="button small" type="button" on:click=pressed(end_others)>"Sign out everywhere else"</button>
             </div>
             <p class="quiet card-text">"What browsers and machines say of themselves. One that you do not know: sign it out, and change your password."</p>
             <EntryList entries label="Sessions" empty="None." actions/>

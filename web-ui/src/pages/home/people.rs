@@ -3,6 +3,7 @@
 use crate::api::installation;
 use crate::browser::leave_for;
 use crate::components::entry_list::{Actions, Entries, EntryList};
+use crate::components::moving::pressed;
 use crate::components::question::Asker;
 use crate::components::role_select::role_select;
 use crate::model::entry::person::of_home_person;
@@ -45,7 +46,7 @@ pub(super) fn People(id: String, may_change: bool) -> impl IntoView {
         };
         let remove = {
             let title = title.clone();
-            move |_| {
+            move || {
                 let (id, done) = (id.clone(), format!("{title} is out."));
                 let question =
                     if is_own { "Leave this home?".to_owned() } else { format!("Remove {title} from this home?") };
@@ -67,7 +68,7 @@ pub(super) fn People(id: String, may_change: bool) -> impl IntoView {
         };
         view! {
             {role_select(format!("Role of {title}"), &entry.value, &words, Box::new(change))}
-            <button class="button small" type="button" on:click=remove>{if is_own { "Leave" } else { "Remove" }}</button>
+            <button class="button small" type="button" on:click=pressed(remove)>{if is_own { "Leave" } else { "Remove" }}</button>
         }
         .into_any()
     });

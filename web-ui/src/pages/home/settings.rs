@@ -18,21 +18,19 @@ pub(super) fn Settings(id: String, home: Memo<Option<Installation>>, may_delete:
     let deletion = Form::new("delete-");
     let present = home.get_untracked().unwrap_or_default();
     let name = present.name.clone();
-    let submit = {
-        let id = id.clone();
-        move || {
-            let (id, name, zone) = (id.clone(), form.text("name"), form.text("time_zone"));
-            if form.refuses("name", name_problem(&name, "a name")) {
-                return;
-            }
-            form.send(async move {
-                installation::update(id, name, zone).await?;
-                form.is_done("Saved.");
-                Ok(())
-            });
+    let home_id = id.clone();
+    form.on_submit(move || {
+        let (id, name, zone) = (home_id.clone(), form.text("name"), form.text("time_zone"));
+        if form.refuses("name", name_problem(&name, "a name")) {
+            return;
         }
-    };
-    let delete = move || {
+        form.send(async move {
+            installation::update(id, name, zone).await?;
+            form.is_done("Saved.");
+            Ok(())
+        });
+    });
+    deletion.on_submit(move || {
         let id = id.clone();
         asker.ask(
             format!("Delete {name}?"),
@@ -46,11 +44,11 @@ pub(super) fn Settings(id: String, home: Memo<Option<Installation>>, may_delete:
                 });
             },
         );
-    };
+    });
     view! {
         <section class="card">
             <h2>"Name and time zone"</h2>
-            <FormView form submit="Save" tone="" on_submit=Box::new(submit)>
+            <FormView form submit="Save" tone="">
                 <Field form name="name" label="Name" value=present.name/>
                 <TimeZoneField form name="time_zone" value=present.time_zone/>
             </FormView>
@@ -58,7 +56,7 @@ pub(super) fn Settings(id: String, home: Memo<Option<Installation>>, may_delete:
         {may_delete.then(|| view! {
             <section class="card">
                 <h2>"Delete the home"</h2>
-                <FormView form=deletion submit="Delete…" tone="danger" on_submit=Box::new(delete)>
+                <FormView form=deletion submit="Delete…" tone="danger">
                     <p class="quiet">"Only a home that no box serves can be deleted."</p>
                 </FormView>
             </section>

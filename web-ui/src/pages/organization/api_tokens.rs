@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::components::entry_list::{Actions, Entries, EntryList};
 use crate::components::form::{Choice, Field, Form, FormView};
 use crate::components::home_field::{HomeField, Homes};
-use crate::components::moving::piece;
+use crate::components::moving::{piece, pressed};
 use crate::components::question::Asker;
 use crate::components::shown_once::ShownOnce;
 use crate::model::entry::key::{LIFETIME_USUAL, LIFETIMES, of_api_token, token_name_problem};
@@ -30,7 +30,7 @@ pub(super) fn ApiTokens() -> impl IntoView {
             return ().into_any();
         }
         let (id, title) = (entry.id.clone(), entry.title.clone());
-        let revoke = move |_| {
+        let revoke = move || {
             let (id, done) = (id.clone(), format!("The token “{title}” counts for nothing any more."));
             asker.ask(
                 format!("Revoke “{title}”?"),
@@ -44,7 +44,7 @@ pub(super) fn ApiTokens() -> impl IntoView {
                 },
             );
         };
-        view! { <button class="button small" type="button" on:click=revoke>"Revoke"</button> }.into_any()
+        view! { <button class="button small" type="button" on:click=pressed(revoke)>"Revoke"</button> }.into_any()
     });
     view! {
         <section class="card" aria-labelledby="tokens-title">
@@ -62,7 +62,7 @@ fn NewToken(entries: Entries) -> impl IntoView {
     let home = RwSignal::new(String::new());
     let made = RwSignal::new(None::<(String, String)>);
     let form = Form::new("token-");
-    let submit = move || {
+    form.on_submit(move || {
         let name = form.text("name");
         if form.refuses("name", token_name_problem(&name)) {
             return;
@@ -82,12 +82,12 @@ fn NewToken(entries: Entries) -> impl IntoView {
             entries.refresh();
             Ok(())
         });
-    };
+    });
     let roles = ROLES.into_iter().rev().map(|role| (role_word(role).to_owned(), capital(role_word(role)))).collect();
     let lifetimes = LIFETIMES.iter().map(|(seconds, words)| (seconds.to_string(), (*words).to_owned())).collect();
     view! {
         <h3 class="card-part">"Make a token"</h3>
-        <FormView form submit="Make it" on_submit=Box::new(submit)>
+        <FormView form submit="Make it">
             <Field form name="name" label="What it is for"/>
             <Choice form name="role" label="It may do what this role may" options=roles value=role_word(Role::Viewer)/>
             <HomeField id="token-home".to_owned() homes chosen=home label="Where" none="The whole organization"/>

@@ -2,6 +2,7 @@
 
 use crate::api::organization;
 use crate::components::entry_list::{Actions, Entries, EntryList};
+use crate::components::moving::pressed;
 use crate::components::question::Asker;
 use crate::components::role_select::role_select;
 use crate::model::entry::person::of_member;
@@ -41,7 +42,7 @@ pub(super) fn People() -> impl IntoView {
         };
         let remove = {
             let title = title.clone();
-            move |_| {
+            move || {
                 let (id, done) = (id.clone(), format!("{title} is out."));
                 asker.ask(
                     format!("Remove {title}?"),
@@ -59,7 +60,7 @@ pub(super) fn People() -> impl IntoView {
         };
         view! {
             {role_select(format!("Role of {title}"), &entry.value, &words, Box::new(change))}
-            {(!is_own).then(|| view! { <button class="button small" type="button" on:click=remove>"Remove"</button> })}
+            {(!is_own).then(|| view! { <button class="button small" type="button" on:click=pressed(remove)>"Remove"</button> })}
         }
         .into_any()
     });
