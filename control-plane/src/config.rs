@@ -3,6 +3,7 @@
 //! Every key stands once, in [`Layer`], and is file key, environment variable and flag alike: `public_listen` in the file is
 //! `KALIUN_PUBLIC_LISTEN` and `--public-listen`. Unknown keys are refused.
 
+use crate::grpc::account::SignUpPolicy;
 use clap::Args;
 use ipnet::IpNet;
 use kaliun_store::DatabaseUrl;
@@ -80,6 +81,9 @@ pub struct Layer {
     /// File with a first API token (kat1.…)
     #[arg(long, env = "KALIUN_FIRST_API_TOKEN_FILE", value_name = "FILE")]
     first_api_token_file: Option<PathBuf>,
+    /// Who may have an account: open (whoever asks) or invited (who was invited; default: open)
+    #[arg(long, env = "KALIUN_SIGN_UP", value_name = "WHO", value_enum)]
+    sign_up: Option<SignUpPolicy>,
     /// Where to send traces by OTLP over gRPC, for example http://127.0.0.1:4317
     #[arg(long, env = "KALIUN_OTLP_ENDPOINT", value_name = "URL")]
     otlp_endpoint: Option<String>,
@@ -134,6 +138,8 @@ pub struct Config {
     pub first_admin_password_file: Option<PathBuf>,
     /// File with a first API token.
     pub first_api_token_file: Option<PathBuf>,
+    /// Who may have an account.
+    pub sign_up: SignUpPolicy,
     /// Where traces go.
     pub otlp_endpoint: Option<String>,
     /// Whether log lines are JSON.
@@ -230,6 +236,7 @@ impl Layer {
             first_admin_email: self.first_admin_email.or(below.first_admin_email),
             first_admin_password_file: self.first_admin_password_file.or(below.first_admin_password_file),
             first_api_token_file: self.first_api_token_file.or(below.first_api_token_file),
+            sign_up: self.sign_up.or(below.sign_up),
             otlp_endpoint: self.otlp_endpoint.or(below.otlp_endpoint),
             log_json: self.log_json.or(below.log_json),
             log: self.log.or(below.log),
@@ -319,6 +326,7 @@ impl Config {
             first_admin_email: layer.first_admin_email.unwrap_or_else(|| "admin@localhost".to_owned()),
             first_admin_password_file: layer.first_admin_password_file,
             first_api_token_file: layer.first_api_token_file,
+            sign_up: layer.sign_up.unwrap_or(SignUpPolicy::Open),
             otlp_endpoint: layer.otlp_endpoint,
             log_json: layer.log_json.unwrap_or(false),
             log,

@@ -16,11 +16,11 @@ pub(crate) mod installation;
 pub(crate) mod join_token;
 pub(crate) mod lifecycle;
 pub(crate) mod link;
+pub(crate) mod login;
 pub(crate) mod page;
 pub(crate) mod posture;
 pub(crate) mod recovery;
 pub(crate) mod server_version;
+pub(crate) mod sign_up;
 pub(crate) mod status;
 pub(crate) mod watch;
-
-pub use auth::Caller;

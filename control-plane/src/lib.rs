@@ -17,6 +17,7 @@ mod listen;
 mod metrics;
 mod reconcile;
 pub mod restored;
+mod rights;
 pub mod server;
 mod sessions;
 mod tasks;
@@ -24,4 +25,4 @@ pub mod telemetry;
 mod wakeups;
 mod web;
 
-pub use grpc::Caller;
+pub use grpc::account::SignUpPolicy;

@@ -34,6 +34,9 @@ const EVENTS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 /// milliseconds.
 const EVENTS_BATCH: i64 = 5_000;
 const EVENTS_PERIOD: Duration = Duration::from_secs(60);
+/// What people and machines leave behind that waited to be let in, or are no longer in, is forgotten this often: more than limits let come.
+const ACCOUNTS_PERIOD: Duration = Duration::from_secs(60);
+const ACCOUNTS_BATCH: i64 = 2_000;
 /// Waiting boxes that gave up are forgotten this often, so many at a time and so often: 6,600 a second, more than there can be new ones,
 /// for each of those is a handshake and a transaction.
 const ENROLLMENT_PERIOD: Duration = Duration::from_secs(30);
@@ -196,6 +199,19 @@ pub(crate) fn count_refusals(tasks: &Tasks, store: &SystemStore, refusals: Refus
         async move {
             store.enrollment_refusals_delete_old(REFUSALS_BATCH).await?;
             store.returned_delete_expired(clock::now() - RETURNED_KEPT, REFUSALS_BATCH).await.map(|_count| ())
+        }
+    });
+}
+
+/// Forgets sessions that are over, and people and machines that waited too long to be let in.
+pub(crate) fn forget_of_accounts(tasks: &Tasks, store: &SystemStore) {
+    let store = store.clone();
+    every(tasks, "account-expiry", ACCOUNTS_PERIOD, move || {
+        let store = store.clone();
+        async move {
+            store.session_delete_ended(ACCOUNTS_BATCH).await?;
+            store.sign_up_delete_expired(ACCOUNTS_BATCH).await?;
+            store.login_delete_expired(ACCOUNTS_BATCH).await.map(|_count| ())
         }
     });
 }

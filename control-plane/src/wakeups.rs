@@ -2,6 +2,7 @@
 
 use crate::grpc::enrollment::Waiting;
 use crate::grpc::status;
+use crate::rights::{Holder, Rights};
 use crate::sessions::handle::SessionHandle;
 use crate::sessions::registry::Registry;
 use crate::tasks::Tasks;
@@ -30,13 +31,16 @@ pub(crate) enum Wakeup {
     Close(DeviceId, ReasonCode),
     /// Somebody decided about a waiting box, or entered its code.
     Enrollment(EnrollmentId),
+    /// Somebody's rights may be others now.
+    Rights(Holder),
 }
 
 impl Wakeup {
-    fn encode(self) -> String {
+    pub(crate) fn encode(self) -> String {
         match self {
             Self::Close(device, reason) => format!("close {device} {}", reason.code()),
             Self::Enrollment(enrollment) => format!("enrollment {enrollment}"),
+            Self::Rights(holder) => format!("rights {}", holder.encode()),
         }
     }
 
@@ -47,6 +51,7 @@ impl Wakeup {
             ("close", Some(device), Some(reason), None) => {
                 Some(Self::Close(device.parse().ok()?, ReasonCode::from_code(reason)?))
             }
+            ("rights", Some(kind), Some(id), None) => Some(Self::Rights(Holder::decode(kind, id)?)),
             ("enrollment", Some(enrollment), None, None) => Some(Self::Enrollment(enrollment.parse().ok()?)),
             _ => None,
         }
@@ -111,7 +116,14 @@ impl Waker {
 
 /// Does what a hint says, and no more than that: a box may delete its identity because of the reason that its link ends with, and
 /// whoever may speak to the database may give a hint.
-async fn heed(tasks: &Tasks, store: &SystemStore, registry: &Registry, waiting: &Waiting, wakeup: Wakeup) {
+async fn heed(
+    tasks: &Tasks,
+    store: &SystemStore,
+    registry: &Registry,
+    waiting: &Waiting,
+    rights: &Rights,
+    wakeup: Wakeup,
+) {
     match wakeup {
         Wakeup::Close(device, told) => {
             tracing::debug!(device.id = %device, told = told.code(), "told to end a session");
@@ -120,6 +132,7 @@ async fn heed(tasks: &Tasks, store: &SystemStore, registry: &Registry, waiting: 
             cut_soon(tasks, registry.end(device, standing.unwrap_or(ReasonCode::LinkDecided)));
         }
         Wakeup::Enrollment(enrollment) => waiting.heard(enrollment),
+        Wakeup::Rights(holder) => rights.heard(holder),
     }
 }
 
@@ -175,6 +188,7 @@ pub(crate) fn start(
     store: SystemStore,
     registry: Arc<Registry>,
     waiting: Waiting,
+    rights: Rights,
 ) {
     let (stopping, small) = (tasks.stopping(), tasks.clone());
     tasks.spawn("wakeups", async move {
@@ -188,9 +202,9 @@ pub(crate) fn start(
                                 Some(wakeup) => {
                                     let turn = Arc::clone(&turns).acquire_owned().await;
                                     let (store, registry) = (store.clone(), Arc::clone(&registry));
-                                    let (tasks, waiting) = (small.clone(), waiting.clone());
+                                    let (tasks, waiting, rights) = (small.clone(), waiting.clone(), rights.clone());
                                     small.spawn_small(async move {
-                                        heed(&tasks, &store, &registry, &waiting, wakeup).await;
+                                        heed(&tasks, &store, &registry, &waiting, &rights, wakeup).await;
                                         drop(turn);
                                     });
                                 }
@@ -220,6 +234,7 @@ mod tests {
     use super::*;
     use crate::sessions::handle::Next;
     use crate::sessions::registry::tests::session;
+    use kaliun_types::id::AccountId;
 
     /// The stream of a box that does not read never gets to its end.
     #[tokio::test(start_paused = true)]
@@ -242,6 +257,8 @@ mod tests {
         assert_eq!(Wakeup::decode(&close.encode()), Some(close));
         let decided = Wakeup::Enrollment(EnrollmentId::new());
         assert_eq!(Wakeup::decode(&decided.encode()), Some(decided));
+        let rights = Wakeup::Rights(Holder::Account(AccountId::new()));
+        assert_eq!(Wakeup::decode(&rights.encode()), Some(rights));
         for text in [
             "",
             "close",

@@ -21,6 +21,70 @@ CREATE FUNCTION public.labels_match(labels jsonb, requirements jsonb) RETURNS bo
 
 ALTER FUNCTION public.labels_match(labels jsonb, requirements jsonb) OWNER TO kaliun_owner;
 
+CREATE FUNCTION public.mail_room(recipient text, an_hour integer, waiting integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('mail_room'), hashtext(lower(mail_room.recipient)));
+    IF (SELECT count(*) FROM (SELECT FROM mail m
+            WHERE lower(m.recipient) = lower(mail_room.recipient) AND m.created_at > clock_timestamp() - interval '1 hour'
+            LIMIT an_hour) AS lately) >= an_hour THEN
+        RETURN 1;
+    END IF;
+    IF (SELECT count(*) FROM (SELECT FROM mail m WHERE m.sent_at IS NULL AND m.given_up_at IS NULL LIMIT mail_room.waiting)
+            AS waiting_now) >= mail_room.waiting THEN
+        RETURN 2;
+    END IF;
+    RETURN 0;
+END;
+$$;
+
+ALTER FUNCTION public.mail_room(recipient text, an_hour integer, waiting integer) OWNER TO kaliun_owner;
+
+CREATE FUNCTION public.reaches_all() RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (COALESCE(current_setting('kaliun.reach'::text, true), ''::text) = '*'::text);
+
+ALTER FUNCTION public.reaches_all() OWNER TO kaliun_owner;
+
+CREATE TABLE public.device (
+    id uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    installation_id uuid,
+    name text NOT NULL,
+    labels jsonb DEFAULT '{}'::jsonb NOT NULL,
+    key_hash bytea NOT NULL,
+    certificate_expires_at timestamp with time zone NOT NULL,
+    enrolled_at timestamp with time zone DEFAULT now() NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    deleted_at timestamp with time zone,
+    certificate_authority integer DEFAULT 1 NOT NULL,
+    recoverable_until timestamp with time zone,
+    revoked_at timestamp with time zone,
+    decommissioned_at timestamp with time zone,
+    wipe_identity boolean DEFAULT false NOT NULL,
+    replaced_by uuid,
+    CONSTRAINT device_decommissioned_is_revoked CHECK (((decommissioned_at IS NULL) OR (revoked_at IS NOT NULL))),
+    CONSTRAINT device_wiped_is_decommissioned CHECK (((NOT wipe_identity) OR (decommissioned_at IS NOT NULL)))
+);
+
+ALTER TABLE ONLY public.device FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.device OWNER TO kaliun_owner;
+
+CREATE FUNCTION public.reaches_device(wanted uuid) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE COALESCE(current_setting('kaliun.reach'::text, true), ''::text) WHEN ''::text THEN false WHEN '*'::text THEN false ELSE (EXISTS (SELECT FROM public.device WHERE ((device.id = reaches_device.wanted) AND (device.installation_id = ANY ((current_setting('kaliun.reach'::text, true))::uuid[]))))) END;
+
+ALTER FUNCTION public.reaches_device(wanted uuid) OWNER TO kaliun_owner;
+
+CREATE FUNCTION public.reaches_home(installation uuid) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE COALESCE(current_setting('kaliun.reach'::text, true), ''::text) WHEN ''::text THEN false WHEN '*'::text THEN false ELSE COALESCE((installation = ANY ((current_setting('kaliun.reach'::text, true))::uuid[])), false) END;
+
+ALTER FUNCTION public.reaches_home(installation uuid) OWNER TO kaliun_owner;
+
 CREATE FUNCTION public.sample_head_drop_before(horizon timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -70,13 +134,46 @@ ALTER FUNCTION public.sample_head_prepare(hour timestamp with time zone) OWNER T
 CREATE TABLE public.account (
     id uuid NOT NULL,
     email text NOT NULL,
-    password_hash text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    password_hash text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    name text DEFAULT ''::text NOT NULL,
+    confirmed_at timestamp with time zone NOT NULL
 );
 
 ALTER TABLE ONLY public.account FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.account OWNER TO kaliun_owner;
+
+CREATE TABLE public.account_session (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    secret_hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    kind smallint NOT NULL,
+    client text DEFAULT ''::text NOT NULL,
+    source_address text DEFAULT ''::text NOT NULL,
+    last_used_at timestamp with time zone DEFAULT now() NOT NULL,
+    access_expires_at timestamp with time zone,
+    refresh_hash bytea,
+    spent_refresh_hash bytea,
+    CONSTRAINT account_session_kind_check CHECK ((kind = ANY (ARRAY[1, 2]))),
+    CONSTRAINT account_session_tokens CHECK (((kind = 2) = ((access_expires_at IS NOT NULL) AND (refresh_hash IS NOT NULL))))
+);
+
+ALTER TABLE ONLY public.account_session FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.account_session OWNER TO kaliun_owner;
+
+CREATE TABLE public.address_change (
+    account_id uuid NOT NULL,
+    new_email text NOT NULL,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE public.address_change OWNER TO kaliun_owner;
 
 CREATE TABLE public.api_token (
     id uuid NOT NULL,
@@ -89,6 +186,8 @@ CREATE TABLE public.api_token (
     expires_at timestamp with time zone NOT NULL,
     last_used_at timestamp with time zone,
     revoked_at timestamp with time zone,
+    installation_ids uuid[],
+    CONSTRAINT api_token_installation_ids_check CHECK (((installation_ids IS NULL) OR ((cardinality(installation_ids) >= 1) AND (cardinality(installation_ids) <= 100)))),
     CONSTRAINT api_token_role_check CHECK (((role >= 1) AND (role <= 4)))
 );
 
@@ -105,7 +204,12 @@ CREATE TABLE public.audit (
     target text NOT NULL,
     before jsonb,
     after jsonb,
-    request_id text NOT NULL
+    request_id text NOT NULL,
+    actor_kind smallint NOT NULL,
+    actor_id uuid,
+    source_address text DEFAULT ''::text NOT NULL,
+    consent_id uuid,
+    CONSTRAINT audit_actor_kind_check CHECK (((actor_kind >= 1) AND (actor_kind <= 3)))
 );
 
 ALTER TABLE ONLY public.audit FORCE ROW LEVEL SECURITY;
@@ -133,20 +237,6 @@ CREATE TABLE public.authority (
 
 ALTER TABLE public.authority OWNER TO kaliun_owner;
 
-CREATE TABLE public.browser_session (
-    id uuid NOT NULL,
-    organization_id uuid NOT NULL,
-    account_id uuid NOT NULL,
-    secret_hash bytea NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    expires_at timestamp with time zone NOT NULL,
-    revoked_at timestamp with time zone
-);
-
-ALTER TABLE ONLY public.browser_session FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE public.browser_session OWNER TO kaliun_owner;
-
 CREATE TABLE public.cluster (
     singleton boolean DEFAULT true NOT NULL,
     incarnation bigint DEFAULT 1 NOT NULL,
@@ -158,30 +248,29 @@ CREATE TABLE public.cluster (
 
 ALTER TABLE public.cluster OWNER TO kaliun_owner;
 
-CREATE TABLE public.device (
+CREATE TABLE public.consent (
     id uuid NOT NULL,
     organization_id uuid NOT NULL,
-    installation_id uuid,
-    name text NOT NULL,
-    labels jsonb DEFAULT '{}'::jsonb NOT NULL,
-    key_hash bytea NOT NULL,
-    certificate_expires_at timestamp with time zone NOT NULL,
-    enrolled_at timestamp with time zone DEFAULT now() NOT NULL,
-    version bigint DEFAULT 1 NOT NULL,
-    deleted_at timestamp with time zone,
-    certificate_authority integer DEFAULT 1 NOT NULL,
-    recoverable_until timestamp with time zone,
-    revoked_at timestamp with time zone,
-    decommissioned_at timestamp with time zone,
-    wipe_identity boolean DEFAULT false NOT NULL,
-    replaced_by uuid,
-    CONSTRAINT device_decommissioned_is_revoked CHECK (((decommissioned_at IS NULL) OR (revoked_at IS NOT NULL))),
-    CONSTRAINT device_wiped_is_decommissioned CHECK (((NOT wipe_identity) OR (decommissioned_at IS NOT NULL)))
+    installation_id uuid NOT NULL,
+    account_id uuid,
+    asked_by text NOT NULL,
+    asked_by_name text NOT NULL,
+    reason text NOT NULL,
+    duration interval NOT NULL,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    answer_until timestamp with time zone NOT NULL,
+    decided_by text DEFAULT ''::text NOT NULL,
+    granted_at timestamp with time zone,
+    denied_at timestamp with time zone,
+    ends_at timestamp with time zone,
+    CONSTRAINT consent_decided CHECK ((((granted_at IS NULL) = (ends_at IS NULL)) AND ((granted_at IS NULL) OR (denied_at IS NULL)))),
+    CONSTRAINT consent_duration_check CHECK (((duration >= '00:15:00'::interval) AND (duration <= '7 days'::interval))),
+    CONSTRAINT consent_reason_check CHECK ((reason <> ''::text))
 );
 
-ALTER TABLE ONLY public.device FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY public.consent FORCE ROW LEVEL SECURITY;
 
-ALTER TABLE public.device OWNER TO kaliun_owner;
+ALTER TABLE public.consent OWNER TO kaliun_owner;
 
 CREATE TABLE public.device_certificate (
     id bigint NOT NULL,
@@ -350,6 +439,19 @@ ALTER TABLE public.event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.home_membership (
+    organization_id uuid NOT NULL,
+    installation_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    role smallint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT home_membership_role_check CHECK (((role >= 1) AND (role <= 3)))
+);
+
+ALTER TABLE ONLY public.home_membership FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.home_membership OWNER TO kaliun_owner;
+
 CREATE TABLE public.installation (
     id uuid NOT NULL,
     organization_id uuid NOT NULL,
@@ -362,6 +464,26 @@ CREATE TABLE public.installation (
 ALTER TABLE ONLY public.installation FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.installation OWNER TO kaliun_owner;
+
+CREATE TABLE public.invitation (
+    id uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    email text NOT NULL,
+    role smallint,
+    installation_id uuid,
+    home_role smallint,
+    invited_by text NOT NULL,
+    mailed boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT invitation_home_role_check CHECK (((home_role >= 1) AND (home_role <= 3))),
+    CONSTRAINT invitation_role_check CHECK (((role >= 1) AND (role <= 4))),
+    CONSTRAINT invitation_to_one CHECK ((((role IS NULL) <> (installation_id IS NULL)) AND ((home_role IS NULL) = (installation_id IS NULL))))
+);
+
+ALTER TABLE ONLY public.invitation FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.invitation OWNER TO kaliun_owner;
 
 CREATE TABLE public.join_token (
     id uuid NOT NULL,
@@ -385,6 +507,60 @@ CREATE TABLE public.join_token (
 ALTER TABLE ONLY public.join_token FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.join_token OWNER TO kaliun_owner;
+
+CREATE TABLE public.login (
+    id uuid NOT NULL,
+    device_code_hash bytea NOT NULL,
+    user_code text NOT NULL,
+    client text NOT NULL,
+    source_address text NOT NULL,
+    state smallint DEFAULT 1 NOT NULL,
+    account_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    polled_at timestamp with time zone,
+    interval_seconds integer DEFAULT 5 NOT NULL,
+    CONSTRAINT login_decided CHECK (((state = 2) = (account_id IS NOT NULL))),
+    CONSTRAINT login_interval_seconds_check CHECK (((interval_seconds >= 1) AND (interval_seconds <= 300))),
+    CONSTRAINT login_state_check CHECK (((state >= 1) AND (state <= 3)))
+);
+
+ALTER TABLE public.login OWNER TO kaliun_owner;
+
+CREATE TABLE public.mail (
+    id uuid NOT NULL,
+    organization_id uuid,
+    recipient text NOT NULL,
+    kind text NOT NULL,
+    parameters jsonb NOT NULL,
+    subject uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT now() NOT NULL,
+    sent_at timestamp with time zone,
+    given_up_at timestamp with time zone,
+    last_error text,
+    CONSTRAINT mail_ends_once CHECK (((sent_at IS NULL) OR (given_up_at IS NULL))),
+    CONSTRAINT mail_recipient_check CHECK (((recipient <> ''::text) AND (octet_length(recipient) <= 320)))
+);
+
+ALTER TABLE ONLY public.mail FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.mail OWNER TO kaliun_owner;
+
+CREATE TABLE public.mailed_secret (
+    id uuid NOT NULL,
+    purpose smallint NOT NULL,
+    subject uuid NOT NULL,
+    secret_hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT mailed_secret_purpose_check CHECK (((purpose >= 1) AND (purpose <= 4))),
+    CONSTRAINT mailed_secret_secret_hash_check CHECK ((octet_length(secret_hash) = 32))
+);
+
+ALTER TABLE public.mailed_secret OWNER TO kaliun_owner;
 
 CREATE TABLE public.membership (
     organization_id uuid NOT NULL,
@@ -481,6 +657,18 @@ ALTER TABLE ONLY public.sample_head FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.sample_head OWNER TO kaliun_owner;
 
+CREATE TABLE public.sign_up (
+    id uuid NOT NULL,
+    email text NOT NULL,
+    name text NOT NULL,
+    password_hash text NOT NULL,
+    source_address text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE public.sign_up OWNER TO kaliun_owner;
+
 CREATE TABLE public.trust_bundle (
     version bigint NOT NULL,
     bundle bytea NOT NULL,
@@ -517,6 +705,15 @@ ALTER TABLE public.unsigned_bundle OWNER TO kaliun_owner;
 ALTER TABLE ONLY public.account
     ADD CONSTRAINT account_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.account_session
+    ADD CONSTRAINT account_session_refresh_hash_key UNIQUE (refresh_hash);
+
+ALTER TABLE ONLY public.account_session
+    ADD CONSTRAINT account_session_spent_refresh_hash_key UNIQUE (spent_refresh_hash);
+
+ALTER TABLE ONLY public.address_change
+    ADD CONSTRAINT address_change_pkey PRIMARY KEY (account_id);
+
 ALTER TABLE ONLY public.api_token
     ADD CONSTRAINT api_token_pkey PRIMARY KEY (id);
 
@@ -529,14 +726,17 @@ ALTER TABLE ONLY public.audit
 ALTER TABLE ONLY public.authority
     ADD CONSTRAINT authority_pkey PRIMARY KEY (number);
 
-ALTER TABLE ONLY public.browser_session
+ALTER TABLE ONLY public.account_session
     ADD CONSTRAINT browser_session_pkey PRIMARY KEY (id);
 
-ALTER TABLE ONLY public.browser_session
+ALTER TABLE ONLY public.account_session
     ADD CONSTRAINT browser_session_secret_hash_key UNIQUE (secret_hash);
 
 ALTER TABLE ONLY public.cluster
     ADD CONSTRAINT cluster_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY public.consent
+    ADD CONSTRAINT consent_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.device_certificate
     ADD CONSTRAINT device_certificate_pkey PRIMARY KEY (id);
@@ -568,6 +768,9 @@ ALTER TABLE ONLY public.enrollment
 ALTER TABLE ONLY public.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.home_membership
+    ADD CONSTRAINT home_membership_pkey PRIMARY KEY (installation_id, account_id);
+
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_of_organization UNIQUE (organization_id, id);
 
@@ -577,6 +780,9 @@ ALTER TABLE ONLY public.installation
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.invitation
+    ADD CONSTRAINT invitation_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.join_token
     ADD CONSTRAINT join_token_of_organization UNIQUE (organization_id, id);
 
@@ -585,6 +791,24 @@ ALTER TABLE ONLY public.join_token
 
 ALTER TABLE ONLY public.join_token
     ADD CONSTRAINT join_token_secret_hash_key UNIQUE (secret_hash);
+
+ALTER TABLE ONLY public.login
+    ADD CONSTRAINT login_device_code_hash_key UNIQUE (device_code_hash);
+
+ALTER TABLE ONLY public.login
+    ADD CONSTRAINT login_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.login
+    ADD CONSTRAINT login_user_code_key UNIQUE (user_code);
+
+ALTER TABLE ONLY public.mail
+    ADD CONSTRAINT mail_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.mailed_secret
+    ADD CONSTRAINT mailed_secret_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.mailed_secret
+    ADD CONSTRAINT mailed_secret_secret_hash_key UNIQUE (secret_hash);
 
 ALTER TABLE ONLY public.membership
     ADD CONSTRAINT membership_pkey PRIMARY KEY (organization_id, account_id);
@@ -604,6 +828,9 @@ ALTER TABLE ONLY public.returned_device
 ALTER TABLE ONLY public.rotation
     ADD CONSTRAINT rotation_pkey PRIMARY KEY (singleton);
 
+ALTER TABLE ONLY public.sign_up
+    ADD CONSTRAINT sign_up_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.trust_bundle
     ADD CONSTRAINT trust_bundle_pkey PRIMARY KEY (version);
 
@@ -612,11 +839,19 @@ ALTER TABLE ONLY public.unsigned_bundle
 
 CREATE UNIQUE INDEX account_email ON public.account USING btree (lower(email));
 
+CREATE INDEX account_session_account ON public.account_session USING btree (account_id, id);
+
+CREATE INDEX account_session_expiry ON public.account_session USING btree (expires_at);
+
 CREATE INDEX api_token_organization ON public.api_token USING btree (organization_id, id);
 
 CREATE INDEX audit_organization ON public.audit USING btree (organization_id, id DESC);
 
-CREATE INDEX browser_session_organization ON public.browser_session USING btree (organization_id);
+CREATE INDEX consent_account ON public.consent USING btree (account_id) WHERE (granted_at IS NOT NULL);
+
+CREATE INDEX consent_installation ON public.consent USING btree (installation_id, id DESC);
+
+CREATE INDEX consent_organization ON public.consent USING btree (organization_id, id DESC);
 
 CREATE INDEX device_certificate_device ON public.device_certificate USING btree (device_id, id DESC);
 
@@ -664,7 +899,31 @@ CREATE INDEX event_device ON public.event USING btree (device_id, id DESC);
 
 CREATE INDEX event_organization ON public.event USING btree (organization_id, id DESC);
 
+CREATE INDEX home_membership_account ON public.home_membership USING btree (account_id, organization_id);
+
+CREATE INDEX invitation_email ON public.invitation USING btree (lower(email));
+
+CREATE UNIQUE INDEX invitation_once ON public.invitation USING btree (organization_id, lower(email), COALESCE(installation_id, '00000000-0000-0000-0000-000000000000'::uuid));
+
+CREATE INDEX invitation_organization ON public.invitation USING btree (organization_id, id DESC);
+
 CREATE INDEX join_token_organization ON public.join_token USING btree (organization_id, id);
+
+CREATE INDEX login_expiry ON public.login USING btree (expires_at);
+
+CREATE INDEX mail_due ON public.mail USING btree (next_attempt_at) WHERE ((sent_at IS NULL) AND (given_up_at IS NULL));
+
+CREATE INDEX mail_given_up ON public.mail USING btree (id) WHERE (given_up_at IS NOT NULL);
+
+CREATE INDEX mail_organization ON public.mail USING btree (organization_id, id);
+
+CREATE INDEX mail_recipient ON public.mail USING btree (lower(recipient), created_at);
+
+CREATE INDEX mail_subject ON public.mail USING btree (subject) WHERE ((sent_at IS NULL) AND (given_up_at IS NULL));
+
+CREATE INDEX mailed_secret_expiry ON public.mailed_secret USING btree (expires_at);
+
+CREATE INDEX mailed_secret_subject ON public.mailed_secret USING btree (subject, purpose) WHERE (used_at IS NULL);
 
 CREATE INDEX membership_account ON public.membership USING btree (account_id);
 
@@ -676,17 +935,30 @@ CREATE INDEX returned_device_organization ON public.returned_device USING btree 
 
 CREATE INDEX sample_head_device ON ONLY public.sample_head USING btree (device_id, sampled_at);
 
+CREATE INDEX sign_up_email ON public.sign_up USING btree (lower(email));
+
+CREATE INDEX sign_up_expiry ON public.sign_up USING btree (expires_at);
+
+ALTER TABLE ONLY public.address_change
+    ADD CONSTRAINT address_change_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.api_token
     ADD CONSTRAINT api_token_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
-ALTER TABLE ONLY public.browser_session
+ALTER TABLE ONLY public.account_session
     ADD CONSTRAINT browser_session_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
 
-ALTER TABLE ONLY public.browser_session
-    ADD CONSTRAINT browser_session_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+ALTER TABLE ONLY public.consent
+    ADD CONSTRAINT consent_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY public.consent
+    ADD CONSTRAINT consent_installation FOREIGN KEY (organization_id, installation_id) REFERENCES public.installation(organization_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.consent
+    ADD CONSTRAINT consent_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
 ALTER TABLE ONLY public.device_certificate
     ADD CONSTRAINT device_certificate_organization_id_device_id_fkey FOREIGN KEY (organization_id, device_id) REFERENCES public.device(organization_id, id);
@@ -733,11 +1005,32 @@ ALTER TABLE ONLY public.event
 ALTER TABLE ONLY public.event
     ADD CONSTRAINT event_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
+ALTER TABLE ONLY public.home_membership
+    ADD CONSTRAINT home_membership_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
+
+ALTER TABLE ONLY public.home_membership
+    ADD CONSTRAINT home_membership_installation FOREIGN KEY (organization_id, installation_id) REFERENCES public.installation(organization_id, id);
+
+ALTER TABLE ONLY public.home_membership
+    ADD CONSTRAINT home_membership_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
+ALTER TABLE ONLY public.invitation
+    ADD CONSTRAINT invitation_installation FOREIGN KEY (organization_id, installation_id) REFERENCES public.installation(organization_id, id);
+
+ALTER TABLE ONLY public.invitation
+    ADD CONSTRAINT invitation_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
 ALTER TABLE ONLY public.join_token
     ADD CONSTRAINT join_token_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.login
+    ADD CONSTRAINT login_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.mail
+    ADD CONSTRAINT mail_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
 ALTER TABLE ONLY public.membership
     ADD CONSTRAINT membership_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
@@ -759,11 +1052,15 @@ ALTER TABLE ONLY public.rotation
 
 ALTER TABLE public.account ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.account_session ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.api_token ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.audit ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE public.browser_session ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.consent ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY counting ON public.mail FOR SELECT TO kaliun_owner USING (true);
 
 ALTER TABLE public.device ENABLE ROW LEVEL SECURITY;
 
@@ -781,9 +1078,15 @@ ALTER TABLE public.enrollment_refusal ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.event ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.home_membership ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.installation ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.invitation ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.join_token ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.mail ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.membership ENABLE ROW LEVEL SECURITY;
 
@@ -791,43 +1094,49 @@ CREATE POLICY organization ON public.account TO kaliun_app USING ((EXISTS ( SELE
    FROM public.membership m
   WHERE ((m.account_id = account.id) AND (m.organization_id = public.current_organization())))));
 
-CREATE POLICY organization ON public.api_token TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+CREATE POLICY organization ON public.api_token TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
-CREATE POLICY organization ON public.audit TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+CREATE POLICY organization ON public.audit TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
-CREATE POLICY organization ON public.browser_session TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+CREATE POLICY organization ON public.consent TO kaliun_app USING (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id)))) WITH CHECK (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id))));
 
-CREATE POLICY organization ON public.device TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+CREATE POLICY organization ON public.device TO kaliun_app USING (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id)))) WITH CHECK (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id))));
 
-CREATE POLICY organization ON public.device_certificate TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+CREATE POLICY organization ON public.device_certificate TO kaliun_app USING (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id)))) WITH CHECK (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id))));
 
-CREATE POLICY organization ON public.device_facts TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+CREATE POLICY organization ON public.device_facts TO kaliun_app USING (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id)))) WITH CHECK (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id))));
 
-CREATE POLICY organization ON public.device_identity TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+CREATE POLICY organization ON public.device_identity TO kaliun_app USING (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id)))) WITH CHECK (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id))));
 
-CREATE POLICY organization ON public.device_status TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+CREATE POLICY organization ON public.device_status TO kaliun_app USING (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id)))) WITH CHECK (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id))));
 
-CREATE POLICY organization ON public.enrollment TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+CREATE POLICY organization ON public.enrollment TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
-CREATE POLICY organization ON public.enrollment_refusal TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+CREATE POLICY organization ON public.enrollment_refusal TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
-CREATE POLICY organization ON public.event TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+CREATE POLICY organization ON public.event TO kaliun_app USING (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id)))) WITH CHECK (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id))));
 
-CREATE POLICY organization ON public.installation TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+CREATE POLICY organization ON public.home_membership TO kaliun_app USING (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id)))) WITH CHECK (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id))));
 
-CREATE POLICY organization ON public.join_token TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+CREATE POLICY organization ON public.installation TO kaliun_app USING (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(id)))) WITH CHECK (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(id))));
 
-CREATE POLICY organization ON public.membership TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+CREATE POLICY organization ON public.invitation TO kaliun_app USING (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id)))) WITH CHECK (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id))));
+
+CREATE POLICY organization ON public.join_token TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
+
+CREATE POLICY organization ON public.mail TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY organization ON public.membership TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
 ALTER TABLE public.organization ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY organization ON public.organization TO kaliun_app USING ((id = public.current_organization()));
 
-CREATE POLICY organization ON public.report_settings TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+CREATE POLICY organization ON public.report_settings TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
-CREATE POLICY organization ON public.returned_device TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+CREATE POLICY organization ON public.returned_device TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
-CREATE POLICY organization ON public.sample_head TO kaliun_app USING ((organization_id = public.current_organization())) WITH CHECK ((organization_id = public.current_organization()));
+CREATE POLICY organization ON public.sample_head TO kaliun_app USING (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id)))) WITH CHECK (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id))));
 
 ALTER TABLE public.report_settings ENABLE ROW LEVEL SECURITY;
 
@@ -837,43 +1146,66 @@ ALTER TABLE public.sample_head ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY system ON public.account TO kaliun_system USING (true) WITH CHECK (true);
 
-CREATE POLICY system ON public.api_token TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.account_session TO kaliun_system USING (true) WITH CHECK (true);
 
-CREATE POLICY system ON public.audit TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.api_token TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
 
-CREATE POLICY system ON public.browser_session TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.audit TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
 
-CREATE POLICY system ON public.device TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.consent TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id))))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id)))));
 
-CREATE POLICY system ON public.device_certificate TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.device TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id))))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id)))));
 
-CREATE POLICY system ON public.device_facts TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.device_certificate TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id))))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id)))));
 
-CREATE POLICY system ON public.device_identity TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.device_facts TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id))))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id)))));
 
-CREATE POLICY system ON public.device_status TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.device_identity TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id))))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id)))));
 
-CREATE POLICY system ON public.enrollment TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.device_status TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id))))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id)))));
 
-CREATE POLICY system ON public.enrollment_refusal TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.enrollment TO kaliun_system USING (((public.current_organization() IS NULL) OR (organization_id = public.current_organization()))) WITH CHECK (((public.current_organization() IS NULL) OR (organization_id = public.current_organization())));
 
-CREATE POLICY system ON public.event TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.enrollment_refusal TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
 
-CREATE POLICY system ON public.installation TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.event TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id))))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id)))));
 
-CREATE POLICY system ON public.join_token TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.home_membership TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id))))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id)))));
 
-CREATE POLICY system ON public.membership TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.installation TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(id))))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(id)))));
 
-CREATE POLICY system ON public.organization TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.invitation TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id))))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id)))));
 
-CREATE POLICY system ON public.report_settings TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.join_token TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
 
-CREATE POLICY system ON public.returned_device TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.mail TO kaliun_system USING (true) WITH CHECK (true);
 
-CREATE POLICY system ON public.sample_head TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.membership TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
+
+CREATE POLICY system ON public.organization TO kaliun_system USING (((public.current_organization() IS NULL) OR (id = public.current_organization()))) WITH CHECK (((public.current_organization() IS NULL) OR (id = public.current_organization())));
+
+CREATE POLICY system ON public.report_settings TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
+
+CREATE POLICY system ON public.returned_device TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
+
+CREATE POLICY system ON public.sample_head TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id))))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id)))));
+
+CREATE POLICY unclaimed ON public.enrollment TO kaliun_system USING ((organization_id IS NULL));
+
+CREATE POLICY unclaimed ON public.returned_device TO kaliun_system USING ((organization_id IS NULL));
+
+CREATE POLICY written ON public.audit FOR INSERT TO kaliun_app WITH CHECK ((organization_id = public.current_organization()));
+
+CREATE POLICY written_for_somebody ON public.audit FOR INSERT TO kaliun_system WITH CHECK ((organization_id = public.current_organization()));
 
 GRANT CREATE ON SCHEMA public TO kaliun_owner;
+
+REVOKE ALL ON FUNCTION public.mail_room(recipient text, an_hour integer, waiting integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.mail_room(recipient text, an_hour integer, waiting integer) TO kaliun_app;
+GRANT ALL ON FUNCTION public.mail_room(recipient text, an_hour integer, waiting integer) TO kaliun_system;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.device TO kaliun_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.device TO kaliun_system;
 
 REVOKE ALL ON FUNCTION public.sample_head_drop_before(horizon timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sample_head_drop_before(horizon timestamp with time zone) TO kaliun_system;
@@ -881,13 +1213,17 @@ GRANT ALL ON FUNCTION public.sample_head_drop_before(horizon timestamp with time
 REVOKE ALL ON FUNCTION public.sample_head_prepare(hour timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sample_head_prepare(hour timestamp with time zone) TO kaliun_system;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.account TO kaliun_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account TO kaliun_system;
 
 GRANT SELECT(id) ON TABLE public.account TO kaliun_app;
 
 GRANT SELECT(email) ON TABLE public.account TO kaliun_app;
 
 GRANT SELECT(created_at) ON TABLE public.account TO kaliun_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_session TO kaliun_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.address_change TO kaliun_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.api_token TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.api_token TO kaliun_system;
@@ -901,12 +1237,10 @@ GRANT UPDATE(sealed_key) ON TABLE public.authority TO kaliun_system;
 
 GRANT UPDATE(retired_at) ON TABLE public.authority TO kaliun_system;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.browser_session TO kaliun_system;
-
 GRANT SELECT,INSERT,UPDATE ON TABLE public.cluster TO kaliun_system;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.device TO kaliun_app;
-GRANT SELECT,INSERT,UPDATE ON TABLE public.device TO kaliun_system;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.consent TO kaliun_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.consent TO kaliun_system;
 
 GRANT SELECT ON TABLE public.device_certificate TO kaliun_app;
 GRANT SELECT,INSERT,DELETE ON TABLE public.device_certificate TO kaliun_system;
@@ -948,14 +1282,50 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.enrollment_refusal TO kaliun_s
 GRANT SELECT,INSERT ON TABLE public.event TO kaliun_app;
 GRANT SELECT,INSERT,DELETE ON TABLE public.event TO kaliun_system;
 
+GRANT SELECT ON TABLE public.home_membership TO kaliun_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.home_membership TO kaliun_system;
+
 GRANT SELECT ON TABLE public.installation TO kaliun_app;
-GRANT SELECT,INSERT,UPDATE ON TABLE public.installation TO kaliun_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.installation TO kaliun_system;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.invitation TO kaliun_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.invitation TO kaliun_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.join_token TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.join_token TO kaliun_system;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.login TO kaliun_system;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.mail TO kaliun_system;
+
+GRANT INSERT(id) ON TABLE public.mail TO kaliun_app;
+
+GRANT INSERT(organization_id) ON TABLE public.mail TO kaliun_app;
+
+GRANT INSERT(recipient) ON TABLE public.mail TO kaliun_app;
+
+GRANT INSERT(kind) ON TABLE public.mail TO kaliun_app;
+
+GRANT INSERT(parameters) ON TABLE public.mail TO kaliun_app;
+
+GRANT INSERT(subject) ON TABLE public.mail TO kaliun_app;
+
+GRANT UPDATE(attempts) ON TABLE public.mail TO kaliun_system;
+
+GRANT UPDATE(next_attempt_at) ON TABLE public.mail TO kaliun_system;
+
+GRANT UPDATE(sent_at) ON TABLE public.mail TO kaliun_system;
+
+GRANT UPDATE(given_up_at) ON TABLE public.mail TO kaliun_system;
+
+GRANT UPDATE(last_error) ON TABLE public.mail TO kaliun_system;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.mailed_secret TO kaliun_system;
+
+GRANT UPDATE(used_at) ON TABLE public.mailed_secret TO kaliun_system;
+
 GRANT SELECT ON TABLE public.membership TO kaliun_app;
-GRANT SELECT,INSERT,UPDATE ON TABLE public.membership TO kaliun_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.membership TO kaliun_system;
 
 GRANT SELECT ON TABLE public.organization TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.organization TO kaliun_system;
@@ -972,6 +1342,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.rotation TO kaliun_system;
 
 GRANT SELECT ON TABLE public.sample_head TO kaliun_app;
 GRANT SELECT,INSERT ON TABLE public.sample_head TO kaliun_system;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.sign_up TO kaliun_system;
 
 GRANT SELECT,INSERT ON TABLE public.trust_bundle TO kaliun_system;
 

@@ -1,6 +1,7 @@
-//! Who may call what: one row for each RPC. A test walks the descriptors and fails if one is missing.
+//! Who may call what: one row for each RPC. A test walks the descriptors and fails if one is missing, `docs/AUTHORIZATION.md` is this
+//! table in words, and the check before every handler reads it.
 
-use crate::role::Role;
+use crate::role::{HomeRole, Role};
 
 /// Who may call an RPC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,10 +12,46 @@ pub enum Rule {
     Device,
     /// Anyone (public listener).
     Anyone,
-    /// A person or a token with at least this role, inside its own organization (public listener).
-    Member(Role),
-    /// The same, of the organization that runs the control plane, for what belongs to all organizations (public listener).
+    /// A person who is signed in, about what is theirs, whatever organizations they belong to (public listener). No token of an organization.
+    Person,
+    /// Whoever is signed in, as a person or by a token (public listener).
+    SignedIn,
+    /// Somebody inside the organization that the call acts in, as far as the grants reach (public listener).
+    Inside(Grants),
+    /// Somebody with at least this role in the organization that runs the control plane, for what belongs to all organizations (public
+    /// listener).
     Platform(Role),
+}
+
+/// What it takes to make a call, any one of these. Where it is a home that lets somebody in, the call reaches that home's rows alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grants {
+    /// At least this role in the whole organization.
+    pub role: Option<Role>,
+    /// At least this role in a home.
+    pub home: Option<HomeRole>,
+    /// The role support, with the consent of the home's owner.
+    pub by_consent: bool,
+}
+
+impl Grants {
+    /// At least this role in the whole organization.
+    #[must_use]
+    pub const fn of(role: Role) -> Self {
+        Self { role: Some(role), home: None, by_consent: false }
+    }
+
+    /// Or at least this role in the home that it is about.
+    #[must_use]
+    pub const fn or_in_home(self, home: HomeRole) -> Self {
+        Self { home: Some(home), ..self }
+    }
+
+    /// Or by an owner's consent.
+    #[must_use]
+    pub const fn or_by_consent(self) -> Self {
+        Self { by_consent: true, ..self }
+    }
 }
 
 /// One row.
@@ -30,6 +67,23 @@ const fn row(path: &'static str, rule: Rule) -> Row {
     Row { path, rule }
 }
 
+/// Sees the organization, or a home.
+const SEES: Rule = Rule::Inside(Grants::of(Role::Viewer).or_in_home(HomeRole::Member));
+/// Sees what is of the whole organization.
+const SEES_ALL: Rule = Rule::Inside(Grants::of(Role::Viewer));
+/// Sets a home up.
+const SETS_UP: Rule = Rule::Inside(Grants::of(Role::Operator).or_in_home(HomeRole::Installer));
+/// Looks after boxes that are there: with the owner's consent support does, too.
+const LOOKS_AFTER: Rule = Rule::Inside(Grants::of(Role::Operator).or_in_home(HomeRole::Installer).or_by_consent());
+/// Disposes of a home and its boxes.
+const OWNS: Rule = Rule::Inside(Grants::of(Role::Operator).or_in_home(HomeRole::Owner));
+/// Runs the fleet.
+const OPERATES: Rule = Rule::Inside(Grants::of(Role::Operator));
+/// Runs the organization.
+const RUNS: Rule = Rule::Inside(Grants::of(Role::Admin));
+/// Says who is in it: an admin of the organization, or an owner of the home.
+const LETS_IN: Rule = Rule::Inside(Grants::of(Role::Admin).or_in_home(HomeRole::Owner));
+
 /// The table.
 pub const TABLE: &[Row] = &[
     row("/kaliun.enrollment.v1.EnrollmentService/GetTrustBundle", Rule::AnyPeer),
@@ -39,34 +93,76 @@ pub const TABLE: &[Row] = &[
     row("/kaliun.fleet.v1.ServerService/GetVersion", Rule::Anyone),
     row("/kaliun.fleet.v1.AccountService/SignIn", Rule::Anyone),
     row("/kaliun.fleet.v1.AccountService/SignOut", Rule::Anyone),
-    row("/kaliun.fleet.v1.AccountService/WhoAmI", Rule::Member(Role::Viewer)),
-    row("/kaliun.fleet.v1.DeviceService/GetDevice", Rule::Member(Role::Viewer)),
-    row("/kaliun.fleet.v1.DeviceService/ListDevices", Rule::Member(Role::Viewer)),
-    row("/kaliun.fleet.v1.DeviceService/SummarizeDevices", Rule::Member(Role::Viewer)),
-    row("/kaliun.fleet.v1.DeviceService/UpdateDevice", Rule::Member(Role::Operator)),
-    row("/kaliun.fleet.v1.DeviceService/DeleteDevice", Rule::Member(Role::Operator)),
-    row("/kaliun.fleet.v1.DeviceService/RevokeDevice", Rule::Member(Role::Operator)),
-    row("/kaliun.fleet.v1.DeviceService/ExtendDevice", Rule::Member(Role::Operator)),
-    row("/kaliun.fleet.v1.LifecycleService/DecommissionDevice", Rule::Member(Role::Operator)),
-    row("/kaliun.fleet.v1.LifecycleService/ReplaceDevice", Rule::Member(Role::Operator)),
-    row("/kaliun.fleet.v1.LifecycleService/ReadoptDevice", Rule::Member(Role::Operator)),
-    row("/kaliun.fleet.v1.CertificateService/ListDeviceCertificates", Rule::Member(Role::Viewer)),
-    row("/kaliun.fleet.v1.PostureService/ListFindings", Rule::Member(Role::Viewer)),
+    row("/kaliun.fleet.v1.AccountService/WhoAmI", Rule::SignedIn),
+    row("/kaliun.fleet.v1.AccountService/SignUp", Rule::Anyone),
+    row("/kaliun.fleet.v1.AccountService/ConfirmSignUp", Rule::Anyone),
+    row("/kaliun.fleet.v1.AccountService/RequestPasswordReset", Rule::Anyone),
+    row("/kaliun.fleet.v1.AccountService/ResetPassword", Rule::Anyone),
+    row("/kaliun.fleet.v1.AccountService/ChangePassword", Rule::Person),
+    row("/kaliun.fleet.v1.AccountService/RequestAddressChange", Rule::Person),
+    row("/kaliun.fleet.v1.AccountService/ConfirmAddressChange", Rule::Anyone),
+    row("/kaliun.fleet.v1.AccountService/UpdateAccount", Rule::Person),
+    row("/kaliun.fleet.v1.AccountService/ListSessions", Rule::Person),
+    row("/kaliun.fleet.v1.AccountService/RevokeSession", Rule::Person),
+    row("/kaliun.fleet.v1.AccountService/RevokeOtherSessions", Rule::Person),
+    row("/kaliun.fleet.v1.AccountService/ExportAccount", Rule::Person),
+    row("/kaliun.fleet.v1.AccountService/DeleteAccount", Rule::Person),
+    row("/kaliun.fleet.v1.SignUpService/ListSignUps", Rule::Platform(Role::Admin)),
+    row("/kaliun.fleet.v1.SignUpService/ApproveSignUp", Rule::Platform(Role::Admin)),
+    row("/kaliun.fleet.v1.SignUpService/DenySignUp", Rule::Platform(Role::Admin)),
+    row("/kaliun.fleet.v1.LoginService/StartLogin", Rule::Anyone),
+    row("/kaliun.fleet.v1.LoginService/PollLogin", Rule::Anyone),
+    row("/kaliun.fleet.v1.LoginService/RefreshLogin", Rule::Anyone),
+    row("/kaliun.fleet.v1.LoginService/LookUpLogin", Rule::Person),
+    row("/kaliun.fleet.v1.LoginService/DecideLogin", Rule::Person),
+    row("/kaliun.fleet.v1.OrganizationService/ListMyOrganizations", Rule::Person),
+    row("/kaliun.fleet.v1.OrganizationService/CreateOrganization", Rule::Person),
+    row("/kaliun.fleet.v1.OrganizationService/UpdateOrganization", RUNS),
+    row("/kaliun.fleet.v1.OrganizationService/LeaveOrganization", SEES),
+    row("/kaliun.fleet.v1.OrganizationService/ListMembers", OPERATES),
+    row("/kaliun.fleet.v1.OrganizationService/UpdateMember", RUNS),
+    row("/kaliun.fleet.v1.OrganizationService/RemoveMember", RUNS),
+    row("/kaliun.fleet.v1.InvitationService/CreateInvitation", LETS_IN),
+    row("/kaliun.fleet.v1.InvitationService/ListInvitations", LETS_IN),
+    row("/kaliun.fleet.v1.InvitationService/RevokeInvitation", LETS_IN),
+    row("/kaliun.fleet.v1.InvitationService/LookUpInvitation", Rule::Anyone),
+    row("/kaliun.fleet.v1.InvitationService/AcceptInvitation", Rule::Person),
+    row("/kaliun.fleet.v1.InstallationService/CreateInstallation", OPERATES),
+    row("/kaliun.fleet.v1.InstallationService/UpdateInstallation", OWNS),
+    row("/kaliun.fleet.v1.InstallationService/DeleteInstallation", OPERATES),
+    row(
+        "/kaliun.fleet.v1.InstallationService/ListHomePeople",
+        Rule::Inside(Grants::of(Role::Operator).or_in_home(HomeRole::Member)),
+    ),
+    row("/kaliun.fleet.v1.InstallationService/UpdateHomePerson", LETS_IN),
+    row("/kaliun.fleet.v1.InstallationService/RemoveHomePerson", LETS_IN),
+    row("/kaliun.fleet.v1.DeviceService/GetDevice", SEES),
+    row("/kaliun.fleet.v1.DeviceService/ListDevices", SEES),
+    row("/kaliun.fleet.v1.DeviceService/SummarizeDevices", SEES),
+    row("/kaliun.fleet.v1.DeviceService/UpdateDevice", LOOKS_AFTER),
+    row("/kaliun.fleet.v1.DeviceService/DeleteDevice", OPERATES),
+    row("/kaliun.fleet.v1.DeviceService/RevokeDevice", OWNS),
+    row("/kaliun.fleet.v1.DeviceService/ExtendDevice", LOOKS_AFTER),
+    row("/kaliun.fleet.v1.LifecycleService/DecommissionDevice", OWNS),
+    row("/kaliun.fleet.v1.LifecycleService/ReplaceDevice", OPERATES),
+    row("/kaliun.fleet.v1.LifecycleService/ReadoptDevice", OPERATES),
+    row("/kaliun.fleet.v1.CertificateService/ListDeviceCertificates", SEES),
+    row("/kaliun.fleet.v1.PostureService/ListFindings", SEES_ALL),
     row("/kaliun.fleet.v1.PostureService/ListPlatformFindings", Rule::Platform(Role::Admin)),
-    row("/kaliun.fleet.v1.WatchService/Watch", Rule::Member(Role::Viewer)),
-    row("/kaliun.fleet.v1.ClaimService/LookUpClaim", Rule::Member(Role::Operator)),
-    row("/kaliun.fleet.v1.ClaimService/ApproveClaim", Rule::Member(Role::Operator)),
-    row("/kaliun.fleet.v1.ClaimService/DenyClaim", Rule::Member(Role::Operator)),
-    row("/kaliun.fleet.v1.EnrollmentService/ListEnrollments", Rule::Member(Role::Operator)),
-    row("/kaliun.fleet.v1.EnrollmentService/ApproveEnrollment", Rule::Member(Role::Operator)),
-    row("/kaliun.fleet.v1.EnrollmentService/DenyEnrollment", Rule::Member(Role::Operator)),
-    row("/kaliun.fleet.v1.JoinTokenService/CreateJoinToken", Rule::Member(Role::Operator)),
-    row("/kaliun.fleet.v1.JoinTokenService/ListJoinTokens", Rule::Member(Role::Operator)),
-    row("/kaliun.fleet.v1.JoinTokenService/RevokeJoinToken", Rule::Member(Role::Operator)),
-    row("/kaliun.fleet.v1.ApiTokenService/CreateApiToken", Rule::Member(Role::Admin)),
-    row("/kaliun.fleet.v1.ApiTokenService/ListApiTokens", Rule::Member(Role::Admin)),
-    row("/kaliun.fleet.v1.ApiTokenService/RevokeApiToken", Rule::Member(Role::Admin)),
-    row("/kaliun.fleet.v1.InstallationService/ListInstallations", Rule::Member(Role::Viewer)),
+    row("/kaliun.fleet.v1.WatchService/Watch", SEES),
+    row("/kaliun.fleet.v1.ClaimService/LookUpClaim", SETS_UP),
+    row("/kaliun.fleet.v1.ClaimService/ApproveClaim", SETS_UP),
+    row("/kaliun.fleet.v1.ClaimService/DenyClaim", SETS_UP),
+    row("/kaliun.fleet.v1.EnrollmentService/ListEnrollments", OPERATES),
+    row("/kaliun.fleet.v1.EnrollmentService/ApproveEnrollment", OPERATES),
+    row("/kaliun.fleet.v1.EnrollmentService/DenyEnrollment", OPERATES),
+    row("/kaliun.fleet.v1.JoinTokenService/CreateJoinToken", OPERATES),
+    row("/kaliun.fleet.v1.JoinTokenService/ListJoinTokens", OPERATES),
+    row("/kaliun.fleet.v1.JoinTokenService/RevokeJoinToken", OPERATES),
+    row("/kaliun.fleet.v1.ApiTokenService/CreateApiToken", RUNS),
+    row("/kaliun.fleet.v1.ApiTokenService/ListApiTokens", RUNS),
+    row("/kaliun.fleet.v1.ApiTokenService/RevokeApiToken", RUNS),
+    row("/kaliun.fleet.v1.InstallationService/ListInstallations", SEES),
     row("/kaliun.fleet.v1.AuthorityService/GetRotation", Rule::Platform(Role::Admin)),
     row("/kaliun.fleet.v1.AuthorityService/StartRotation", Rule::Platform(Role::Admin)),
     row("/kaliun.fleet.v1.AuthorityService/AdvanceRotation", Rule::Platform(Role::Admin)),
@@ -76,8 +172,8 @@ pub const TABLE: &[Row] = &[
     row("/kaliun.fleet.v1.AuthorityService/GetUnsignedTrustBundle", Rule::Platform(Role::Admin)),
     row("/kaliun.fleet.v1.AuthorityService/SubmitTrustBundle", Rule::Platform(Role::Admin)),
     row("/kaliun.fleet.v1.AuthorityService/ListStragglers", Rule::Platform(Role::Admin)),
-    row("/kaliun.fleet.v1.HistoryService/QueryMetrics", Rule::Member(Role::Viewer)),
-    row("/kaliun.fleet.v1.HistoryService/ListEvents", Rule::Member(Role::Viewer)),
+    row("/kaliun.fleet.v1.HistoryService/QueryMetrics", SEES),
+    row("/kaliun.fleet.v1.HistoryService/ListEvents", SEES),
 ];
 
 /// The rule of an RPC; none for a path that is not in the table, which nobody may call.

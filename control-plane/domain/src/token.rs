@@ -2,7 +2,7 @@
 
 use crate::name_pattern::NamePattern;
 use crate::role::Role;
-use kaliun_types::id::{ApiTokenId, JoinTokenId};
+use kaliun_types::id::{ApiTokenId, InstallationId, JoinTokenId};
 use kaliun_types::label::Labels;
 use std::time::SystemTime;
 
@@ -42,6 +42,8 @@ pub struct ApiToken {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// Homes that it reaches; empty for the whole organization.
+    pub homes: Vec<InstallationId>,
     /// Who made it.
     pub created_by: String,
     /// When.

@@ -1,143 +1,150 @@
-//! Signing in and out.
+//! A person's account: signing up, in and out, and what is theirs alone.
 
+mod cookie;
+pub(crate) mod fields;
 mod guard;
+mod identity;
+mod own;
+mod password;
+mod sessions;
+mod sign_in;
+mod sign_up;
 
-use super::api_token::role_to_proto;
-use super::auth::{Caller, FromOurPages, Source, session_secret};
+use super::auth::{FromOurPages, Somebody, Source, Whoever};
+use super::page::PageSeal;
 use super::status;
-use crate::clock;
-use crate::digest::{random, sha256};
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use data_encoding::BASE64URL_NOPAD;
+use crate::rights::Rights;
+pub(crate) use cookie::{SESSION_LIFETIME, SessionCookie};
 use guard::Guard;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::account_service_server::AccountService;
-use kaliun_store::{SignedIn, SystemStore};
-use std::sync::LazyLock;
-use std::time::Duration;
+use kaliun_store::SystemStore;
+use password::fits;
+pub(crate) use password::hash_password;
 use tonic::{Request, Response, Status};
 
-/// How long a browser stays signed in.
-const SESSION_LIFETIME: Duration = Duration::from_secs(14 * 24 * 3600);
-/// Longest address (RFC 5321) and password that are looked at.
-const EMAIL_MAX_BYTES: usize = 254;
-const PASSWORD_MAX_BYTES: usize = 1024;
-
-/// Signs people in and out.
+/// Signs people up, in and out, and changes what is theirs.
 pub(crate) struct Accounts {
     store: SystemStore,
+    seal: PageSeal,
+    rights: Rights,
     cookie: SessionCookie,
     guard: Guard,
     /// Where the web pages of this server are.
     address: String,
+    /// Who may sign up.
+    sign_up: SignUpPolicy,
+    /// Whether this server can send mail.
+    can_mail: bool,
 }
 
-/// The cookie that holds a browser session.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SessionCookie {
-    /// With TLS the name begins with `__Host-`, which browsers tie to this host and to TLS (RFC 6265bis section 4.1.3.2).
-    pub(crate) name: &'static str,
-    attributes: &'static str,
+/// Who may have an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum SignUpPolicy {
+    /// Whoever asks.
+    Open,
+    /// Who was invited.
+    Invited,
 }
 
-impl SessionCookie {
-    /// For a server on TLS, or on plain HTTP on loopback.
-    pub(crate) fn new(tls: bool) -> Self {
-        if tls {
-            Self { name: "__Host-kaliun", attributes: "; Path=/; HttpOnly; SameSite=Lax; Secure" }
-        } else {
-            Self { name: "kaliun", attributes: "; Path=/; HttpOnly; SameSite=Lax" }
-        }
-    }
-
-    fn set<T>(self, response: &mut Response<T>, value: &str, lifetime: Duration) {
-        let line = format!("{}={value}; Max-Age={}{}", self.name, lifetime.as_secs(), self.attributes);
-        if let Ok(line) = line.parse() {
-            response.metadata_mut().insert("set-cookie", line);
-        }
-    }
-}
-
-/// A hash of no password, so that an unknown address takes as long as a wrong password.
-static NO_PASSWORD: LazyLock<Option<String>> =
-    LazyLock::new(|| hash_password(&BASE64URL_NOPAD.encode(&random::<32>())).ok());
-
-/// Hashes a password for the database (argon2id, PHC string).
-///
-/// # Errors
-/// The library refused, for want of memory.
-pub(crate) fn hash_password(password: &str) -> Result<String, argon2::password_hash::Error> {
-    Argon2::default().hash_password_with_salt(password.as_bytes(), &random::<16>()).map(|hash| hash.to_string())
+/// What the accounts of a server need.
+pub(crate) struct AccountParts {
+    pub(crate) store: SystemStore,
+    pub(crate) seal: PageSeal,
+    pub(crate) rights: Rights,
+    pub(crate) cookie: SessionCookie,
+    pub(crate) sources_are_known: bool,
+    pub(crate) address: String,
+    pub(crate) sign_up: SignUpPolicy,
+    pub(crate) can_mail: bool,
 }
 
 impl Accounts {
-    pub(crate) fn new(store: SystemStore, cookie: SessionCookie, sources_are_known: bool, address: String) -> Self {
-        Self { store, cookie, guard: Guard::new(sources_are_known), address }
+    pub(crate) fn new(parts: AccountParts) -> Self {
+        let AccountParts { store, seal, rights, cookie, sources_are_known, address, sign_up, can_mail } = parts;
+        Self { store, seal, rights, cookie, guard: Guard::new(sources_are_known), address, sign_up, can_mail }
+    }
+
+    /// Refuses what would set a cookie for a page that is not ours.
+    fn from_our_pages<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        if request.extensions().get::<FromOurPages>().is_some() {
+            return Ok(());
+        }
+        Err(Status::permission_denied(format!(
+            "this page is not one of this server's; open {} and sign in there (programs use `fleetctl login` or an API token)",
+            self.address
+        )))
+    }
+
+    fn needs_mail(&self) -> Result<(), Status> {
+        if self.can_mail {
+            return Ok(());
+        }
+        Err(Status::failed_precondition(
+            "this server cannot send mail, which this takes; ask whoever runs it to set smtp_url, or to make the change for you",
+        ))
+    }
+
+    /// Whether the person who is signed in typed their password. Wrong tries count as those of signing in do. Without a password there is
+    /// nothing to type.
+    async fn check_own_password(
+        &self,
+        source: Option<Source>,
+        somebody: &Somebody,
+        field: &str,
+        typed: &str,
+    ) -> Result<(), Status> {
+        let typed = fields::given_password(field, typed)?.to_owned();
+        let person = somebody.person();
+        let login = self.store.account_own_login(&person.scope()).await.map_err(status::store)?;
+        let login = login.ok_or_else(|| Status::unauthenticated("the account is gone; sign in with another one"))?;
+        let Some(hash) = login.password_hash else { return Ok(()) };
+        let attempt = self.guard.begin(source, &person.email).await?;
+        if fits(typed, Some(hash)).await? {
+            return Ok(());
+        }
+        attempt.failed();
+        Err(status::invalid(field, "is not the password of this account; type it again, or set a new one by mail"))
     }
 }
 
-/// Whether a password fits a hash. Off the async threads.
-async fn fits(password: String, hash: String) -> Result<bool, Status> {
-    tokio::task::spawn_blocking(move || {
-        PasswordHash::new(&hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
-    })
-    .await
-    .map_err(|_panicked| Status::internal("the password could not be checked; try again"))
+/// Where a request comes from.
+fn source_of<T>(request: &Request<T>) -> Option<Source> {
+    request.extensions().get::<Source>().copied()
 }
 
-/// A caller's identity on its way out.
-fn identity(signed_in: &SignedIn) -> proto::Identity {
-    proto::Identity {
-        email: signed_in.email.clone().unwrap_or_default(),
-        organization_id: signed_in.scope.organization().to_string(),
-        organization_name: signed_in.organization_name.clone(),
-        role: role_to_proto(signed_in.role).into(),
-        expires_at_ms: clock::to_ms(signed_in.expires_at),
-        api_token_name: signed_in.api_token_name.clone().unwrap_or_default(),
-    }
+/// The same in words, for what is kept.
+fn source_text(source: Option<Source>) -> String {
+    source.map(|Source(address)| address.to_string()).unwrap_or_default()
 }
 
 #[tonic::async_trait]
 impl AccountService for Accounts {
+    async fn sign_up(&self, request: Request<proto::SignUpRequest>) -> Result<Response<proto::SignUpResponse>, Status> {
+        let source = source_of(&request);
+        let next = self.ask_for_account(source, request.into_inner()).await?;
+        Ok(Response::new(proto::SignUpResponse { next: next.into() }))
+    }
+
+    async fn confirm_sign_up(
+        &self,
+        request: Request<proto::ConfirmSignUpRequest>,
+    ) -> Result<Response<proto::ConfirmSignUpResponse>, Status> {
+        self.from_our_pages(&request)?;
+        let opening = sign_in::Opening::of(&request);
+        let (identity, secret) = self.confirm(opening, request.into_inner()).await?;
+        let mut response = Response::new(proto::ConfirmSignUpResponse { identity: Some(identity) });
+        self.cookie.set(&mut response, &secret);
+        Ok(response)
+    }
+
     async fn sign_in(&self, request: Request<proto::SignInRequest>) -> Result<Response<proto::SignInResponse>, Status> {
-        if request.extensions().get::<FromOurPages>().is_none() {
-            return Err(Status::permission_denied(format!(
-                "this page is not one of this server's; open {} and sign in there (programs use an API token)",
-                self.address
-            )));
-        }
-        let source = request.extensions().get::<Source>().copied();
-        let request = request.into_inner();
-        if request.email.contains('\0') {
-            return Err(status::invalid("email", "must be an address"));
-        }
-        if request.email.len() > EMAIL_MAX_BYTES || request.password.len() > PASSWORD_MAX_BYTES {
-            return Err(status::invalid("password", "the address or the password is too long"));
-        }
-        let email = request.email.trim();
-        let attempt = self.guard.begin(source, email).await?;
-        let login = self.store.account_login(email).await.map_err(status::store)?;
-        let (account, hash) = match login {
-            Some(login) => (Some(login.account), login.password_hash),
-            None => (None, NO_PASSWORD.clone().unwrap_or_default()),
-        };
-        let fits = fits(request.password, hash).await?;
-        let Some(account) = account.filter(|_| fits) else {
-            attempt.failed();
-            return Err(Status::unauthenticated("the address or the password is wrong"));
-        };
-        let secret = BASE64URL_NOPAD.encode(&random::<32>());
-        let expires_at = clock::now() + SESSION_LIFETIME;
-        let signed_in = self
-            .store
-            .browser_session_insert(account, &sha256(secret.as_bytes()), expires_at)
-            .await
-            .map_err(status::store)?
-            .ok_or_else(|| Status::permission_denied("this account belongs to no organization; ask to be invited"))?;
-        let mut response = Response::new(proto::SignInResponse { identity: Some(identity(&signed_in)) });
-        self.cookie.set(&mut response, &secret, SESSION_LIFETIME);
+        self.from_our_pages(&request)?;
+        let opening = sign_in::Opening::of(&request);
+        let (identity, secret) = self.open_session(opening, request.into_inner()).await?;
+        let mut response = Response::new(proto::SignInResponse { identity: Some(identity) });
+        self.cookie.set(&mut response, &secret);
         Ok(response)
     }
 
@@ -145,13 +152,12 @@ impl AccountService for Accounts {
         &self,
         request: Request<proto::SignOutRequest>,
     ) -> Result<Response<proto::SignOutResponse>, Status> {
-        if request.extensions().get::<FromOurPages>().is_some()
-            && let Some(hash) = session_secret(&request.metadata().clone().into_headers(), self.cookie.name)
-        {
-            self.store.browser_session_revoke(&hash).await.map_err(status::store)?;
-        }
+        let from_our_pages = request.extensions().get::<FromOurPages>().is_some();
+        self.close_session(&request.metadata().clone().into_headers(), from_our_pages).await?;
         let mut response = Response::new(proto::SignOutResponse {});
-        self.cookie.set(&mut response, "", Duration::ZERO);
+        if from_our_pages {
+            self.cookie.clear(&mut response);
+        }
         Ok(response)
     }
 
@@ -159,22 +165,110 @@ impl AccountService for Accounts {
         &self,
         request: Request<proto::WhoAmIRequest>,
     ) -> Result<Response<proto::WhoAmIResponse>, Status> {
-        let caller = Caller::of(&request)?;
-        Ok(Response::new(proto::WhoAmIResponse { identity: Some(identity(&caller.signed_in)) }))
+        let identity = identity::identity(&Whoever::of(&request)?.signed_in);
+        Ok(Response::new(proto::WhoAmIResponse { identity: Some(identity) }))
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    async fn request_password_reset(
+        &self,
+        request: Request<proto::RequestPasswordResetRequest>,
+    ) -> Result<Response<proto::RequestPasswordResetResponse>, Status> {
+        self.needs_mail()?;
+        self.guard.may_ask(source_of(&request))?;
+        let email = fields::email("email", &request.get_ref().email)?;
+        self.store.password_reset_request(email).await.map_err(status::store)?;
+        Ok(Response::new(proto::RequestPasswordResetResponse {}))
+    }
 
-    #[test]
-    fn a_hash_fits_its_password_only() {
-        let hash = hash_password("correct horse").unwrap();
-        assert!(hash.starts_with("$argon2id$"), "{hash}");
-        let parsed = PasswordHash::new(&hash).unwrap();
-        assert!(Argon2::default().verify_password(b"correct horse", &parsed).is_ok());
-        assert!(Argon2::default().verify_password(b"correct house", &parsed).is_err());
-        assert_ne!(hash, hash_password("correct horse").unwrap());
+    async fn reset_password(
+        &self,
+        request: Request<proto::ResetPasswordRequest>,
+    ) -> Result<Response<proto::ResetPasswordResponse>, Status> {
+        let source = source_of(&request);
+        let request_id = status::request_id_of(&request);
+        self.set_by_mail(source, request.into_inner(), &request_id).await?;
+        Ok(Response::new(proto::ResetPasswordResponse {}))
+    }
+
+    async fn change_password(
+        &self,
+        request: Request<proto::ChangePasswordRequest>,
+    ) -> Result<Response<proto::ChangePasswordResponse>, Status> {
+        let (source, somebody) = (source_of(&request), Somebody::of(&request)?.clone());
+        self.set_another_password(source, &somebody, request.into_inner()).await?;
+        Ok(Response::new(proto::ChangePasswordResponse {}))
+    }
+
+    async fn request_address_change(
+        &self,
+        request: Request<proto::RequestAddressChangeRequest>,
+    ) -> Result<Response<proto::RequestAddressChangeResponse>, Status> {
+        let (source, somebody) = (source_of(&request), Somebody::of(&request)?.clone());
+        self.ask_for_address(source, &somebody, request.into_inner()).await?;
+        Ok(Response::new(proto::RequestAddressChangeResponse {}))
+    }
+
+    async fn confirm_address_change(
+        &self,
+        request: Request<proto::ConfirmAddressChangeRequest>,
+    ) -> Result<Response<proto::ConfirmAddressChangeResponse>, Status> {
+        let email = self.set_address(&request.get_ref().secret, &status::request_id_of(&request)).await?;
+        Ok(Response::new(proto::ConfirmAddressChangeResponse { email }))
+    }
+
+    async fn update_account(
+        &self,
+        request: Request<proto::UpdateAccountRequest>,
+    ) -> Result<Response<proto::UpdateAccountResponse>, Status> {
+        let somebody = Somebody::of(&request)?;
+        let name = fields::name("name", &request.get_ref().name)?;
+        let renamed = self.store.account_rename(&somebody.person().scope(), &somebody.actor(), name).await;
+        renamed.map_err(status::store)?;
+        Ok(Response::new(proto::UpdateAccountResponse {}))
+    }
+
+    async fn list_sessions(
+        &self,
+        request: Request<proto::ListSessionsRequest>,
+    ) -> Result<Response<proto::ListSessionsResponse>, Status> {
+        let somebody = Somebody::of(&request)?.clone();
+        self.page_of_sessions(&somebody, &request.into_inner()).await.map(Response::new)
+    }
+
+    async fn revoke_session(
+        &self,
+        request: Request<proto::RevokeSessionRequest>,
+    ) -> Result<Response<proto::RevokeSessionResponse>, Status> {
+        let somebody = Somebody::of(&request)?.clone();
+        self.end_session(&somebody, &request.get_ref().id).await?;
+        Ok(Response::new(proto::RevokeSessionResponse {}))
+    }
+
+    async fn revoke_other_sessions(
+        &self,
+        request: Request<proto::RevokeOtherSessionsRequest>,
+    ) -> Result<Response<proto::RevokeOtherSessionsResponse>, Status> {
+        let somebody = Somebody::of(&request)?.clone();
+        let revoked = self.end_other_sessions(&somebody).await?;
+        Ok(Response::new(proto::RevokeOtherSessionsResponse { revoked }))
+    }
+
+    async fn export_account(
+        &self,
+        request: Request<proto::ExportAccountRequest>,
+    ) -> Result<Response<proto::ExportAccountResponse>, Status> {
+        let json = self.export(Somebody::of(&request)?).await?;
+        Ok(Response::new(proto::ExportAccountResponse { json }))
+    }
+
+    async fn delete_account(
+        &self,
+        request: Request<proto::DeleteAccountRequest>,
+    ) -> Result<Response<proto::DeleteAccountResponse>, Status> {
+        let (source, somebody) = (source_of(&request), Somebody::of(&request)?.clone());
+        self.delete(source, &somebody, request.into_inner()).await?;
+        let mut response = Response::new(proto::DeleteAccountResponse {});
+        self.cookie.clear(&mut response);
+        Ok(response)
     }
 }

@@ -85,6 +85,9 @@ impl Admissions {
             Err(NotApproved::NoSuchCode | NotApproved::NoSuchEnrollment) => Ok(None),
             Err(NotApproved::HasChanged) => Err(came_again()),
             Err(NotApproved::NoSuchInstallation) => Err(status::not_found("installation")),
+            Err(NotApproved::NoInstallation) => {
+                Err(status::invalid("installation_id", "is missing: name a home of yours"))
+            }
             Err(NotApproved::TokenRefused(reason)) => Err(Status::failed_precondition(format!(
                 "{}: the join token that this box came with lets no box in any more; make another and enrol the box with it",
                 reason.code()
@@ -103,7 +106,7 @@ impl EnrollmentService for Admissions {
         let caller = Caller::of(&request)?.clone();
         let request = request.into_inner();
         let size = page::size(request.page_size, page::DEFAULT)?;
-        let list = self.seal.list(caller.scope().organization(), "enrollments");
+        let list = self.seal.list(caller.scope(), "enrollments");
         let after = list.position(&request.page_token)?.and_then(|id| id.parse().ok());
         let page = self.store.enrollment_list_page(caller.scope(), after, size + 1).await.map_err(status::store)?;
         let (mut rows, count) = page;

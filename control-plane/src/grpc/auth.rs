@@ -1,7 +1,11 @@
 //! Who calls, and whether they may: one check before every handler, by the table in `kaliun-domain`.
 
-use super::body::{self, Bodies, BodyLimits, BodyPlace, with_whole_body};
-use crate::digest::{random, sha256};
+mod caller;
+mod credential;
+
+use super::body::{self, Bodies, BodyLimits, BodyPlace, Whose, with_whole_body};
+use super::status::RequestId;
+use crate::digest::random;
 use crate::listen::PeerConnection;
 use crate::listen::peer::Peer;
 use crate::listen::places::{Place, Places};
@@ -11,11 +15,15 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use caller::authenticate;
+pub(crate) use caller::{Caller, Right, Somebody, Whoever};
+use credential::wanted_organization;
+pub(crate) use credential::{Credential, credential};
 use futures_util::future::Either;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use kaliun_domain::authorization::{Rule, rule};
-use kaliun_domain::role::Role;
-use kaliun_store::{Actor, OrganizationScope, SignedIn, SystemStore};
+use http::{HeaderName, HeaderValue};
+use kaliun_domain::authorization::{Grants, Rule, rule};
+use kaliun_store::{Principal, SignedIn, SystemStore};
+use kaliun_types::id::OrganizationId;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,38 +35,9 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 
 /// What every API token begins with, so that leaked ones can be found.
 pub(crate) const API_TOKEN_PREFIX: &str = "kat1.";
-
-/// Longest credential that is looked at.
-const CREDENTIAL_MAX_BYTES: usize = 256;
-
-/// Somebody who may call what they call.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    /// Who and where.
-    pub signed_in: SignedIn,
-    /// The request's id.
-    pub request_id: String,
-    /// What was presented; asked about again while a watch lasts.
-    credential: Credential,
-}
-
-/// What became of a right that somebody had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Right {
-    /// It is at least what it was, in the same organization.
-    Same,
-    /// There is another one: a lower role, or another organization.
-    Other,
-    /// There is none any more.
-    Ended,
-}
-
-/// What somebody presented, as the hash it is stored by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Credential {
-    ApiToken([u8; 32]),
-    BrowserSession([u8; 32]),
-}
+/// The same of access tokens, and of the tokens that bring the next one.
+pub(crate) const ACCESS_TOKEN_PREFIX: &str = "kas1.";
+pub(crate) const REFRESH_TOKEN_PREFIX: &str = "kar1.";
 
 /// The source of a request on the public listener.
 #[derive(Debug, Clone, Copy)]
@@ -67,43 +46,6 @@ pub(crate) struct Source(pub(crate) IpAddr);
 /// Marks a request that came as gRPC-Web from our own pages: same origin, and the browser says so.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FromOurPages;
-
-impl Caller {
-    /// The caller of a request. The check before the handler put it there.
-    pub(crate) fn of<T>(request: &tonic::Request<T>) -> Result<&Self, Status> {
-        request.extensions().get::<Self>().ok_or_else(|| Status::unauthenticated("sign in first"))
-    }
-
-    /// The right that follows.
-    pub(crate) fn scope(&self) -> &OrganizationScope {
-        &self.signed_in.scope
-    }
-
-    /// What was presented.
-    pub(crate) fn credential(&self) -> Credential {
-        self.credential
-    }
-
-    /// Who it is, for the audit.
-    pub(crate) fn actor(&self) -> Actor {
-        let name = match (&self.signed_in.email, &self.signed_in.api_token_name) {
-            (Some(email), _) => email.clone(),
-            (None, Some(token)) => format!("token:{token}"),
-            (None, None) => "unknown".to_owned(),
-        };
-        Actor { name, request_id: self.request_id.clone() }
-    }
-
-    /// What the same credential gives now.
-    pub(crate) async fn right_now(&self, store: &SystemStore) -> Result<Right, Status> {
-        let now = authenticate(store, self.credential).await?;
-        Ok(match now {
-            None => Right::Ended,
-            Some(now) if now.scope == self.signed_in.scope && now.role >= self.signed_in.role => Right::Same,
-            Some(_) => Right::Other,
-        })
-    }
-}
 
 /// Callers who are looked up at once: each is one statement of a millisecond, so a source with wrong tokens keeps its share of the
 /// turns busy and no other source waits for it. What waits is bounded by what the tools of one home or office do at once.
@@ -170,21 +112,19 @@ impl PublicGate {
     }
 
     /// Finds out who presents a credential, within bounds.
-    async fn look_up(&self, source: Option<Source>, credential: Credential) -> Result<SignedIn, Status> {
+    async fn look_up(
+        &self,
+        source: Option<Source>,
+        credential: Credential,
+        wanted: Option<OrganizationId>,
+    ) -> Result<SignedIn, Status> {
         let turn = tokio::time::timeout(LOOK_UP_TIMEOUT, self.look_up_turn(source)).await.ok().flatten();
         let _turn = turn.ok_or_else(|| super::status::busy(LOOK_UP_RETRY))?;
-        authenticate(&self.store, credential).await?.ok_or_else(|| {
+        let found = authenticate(&self.store, credential, wanted).await.map_err(super::status::store)?;
+        found.ok_or_else(|| {
             Status::unauthenticated("the token or session is unknown, has ended or was revoked; sign in again")
         })
     }
-}
-
-async fn authenticate(store: &SystemStore, credential: Credential) -> Result<Option<SignedIn>, Status> {
-    match credential {
-        Credential::ApiToken(hash) => store.api_token_authenticate(&hash).await,
-        Credential::BrowserSession(hash) => store.browser_session_authenticate(&hash).await,
-    }
-    .map_err(super::status::store)
 }
 
 /// The check on the public listener, before every gRPC handler.
@@ -195,6 +135,7 @@ pub(crate) async fn public_gate(State(gate): State<Arc<PublicGate>>, mut request
     let span = tracing::info_span!("rpc", otel.name = span_name(&path), otel.kind = "server", request.id = request_id);
     let answered = async {
         let admitted = async {
+            request.extensions_mut().insert(RequestId(request_id.clone()));
             let admitted = admit(&gate, &mut request, &path, &request_id).await?;
             Ok((with_whole_body(request, admitted.body_limits()).await?, admitted))
         };
@@ -223,15 +164,29 @@ fn span_name(path: &str) -> String {
     format!("rpc.{}.{method}", service.rsplit('.').next().unwrap_or(service))
 }
 
+/// What a call takes of somebody who is signed in.
+enum Needed {
+    /// To be signed in.
+    SignedIn,
+    /// To be a person.
+    Person,
+    /// A right inside an organization.
+    Inside(Grants),
+    /// The same in the organization that runs the control plane.
+    Platform(Grants),
+}
+
 async fn admit(gate: &PublicGate, request: &mut Request, path: &str, request_id: &str) -> Result<Admitted, Status> {
     let source = request.extensions().get::<Source>().copied();
-    let (needed, for_platform) = match rule(path) {
+    let needed = match rule(path) {
         Some(Rule::Anyone) => {
             let place = gate.stranger(source).ok_or_else(|| super::status::busy(LOOK_UP_RETRY))?;
             return Ok(Admitted::Stranger { _place: place });
         }
-        Some(Rule::Member(role)) => (role, false),
-        Some(Rule::Platform(role)) => (role, true),
+        Some(Rule::SignedIn) => Needed::SignedIn,
+        Some(Rule::Person) => Needed::Person,
+        Some(Rule::Inside(grants)) => Needed::Inside(grants),
+        Some(Rule::Platform(role)) => Needed::Platform(Grants::of(role)),
         // Device services are not served here.
         Some(Rule::AnyPeer | Rule::Device) | None => {
             return Err(Status::unimplemented("there is no such service on this address"));
@@ -239,23 +194,69 @@ async fn admit(gate: &PublicGate, request: &mut Request, path: &str, request_id:
     };
     let from_our_pages = request.extensions().get::<FromOurPages>().is_some();
     let credential = credential(request.headers(), gate.cookie_name, from_our_pages)?
-        .ok_or_else(|| Status::unauthenticated("sign in first: this call needs an API token or a browser session"))?;
-    let signed_in = gate.look_up(source, credential).await?;
-    if signed_in.role < needed {
-        return Err(Status::permission_denied(format!(
-            "this call needs the role {}; ask an admin of the organization",
-            role_word(needed)
-        )));
-    }
-    if for_platform && !signed_in.runs_platform {
+        .ok_or_else(|| Status::unauthenticated("sign in first: this call needs a token or a browser session"))?;
+    // What is a person's own is so in every organization.
+    let wanted = if matches!(needed, Needed::Person) { None } else { wanted_organization(request.headers())? };
+    let signed_in = gate.look_up(source, credential, wanted).await?;
+    let whose = signed_in
+        .place
+        .as_ref()
+        .map_or_else(|| Whose::of(&signed_in.principal), |place| Whose::Organization(place.organization));
+    let source = source.map(|Source(address)| address);
+    let whoever = Whoever { signed_in, request_id: request_id.to_owned(), source, credential };
+    if wanted.is_some() && whoever.signed_in.place.is_none() {
         return Err(Status::permission_denied(
-            "this call is about the control plane itself; ask an admin of the organization that runs it",
+            "kaliun-organization: you are not in this organization (any more); choose another one",
         ));
     }
-    let place = gate.bodies.take(path, signed_in.scope.organization(), credential).await?;
-    let caller = Caller { signed_in, request_id: request_id.to_owned(), credential };
-    request.extensions_mut().insert(caller);
+    match needed {
+        Needed::SignedIn => {}
+        Needed::Person => {
+            let Principal::Person(person) = &whoever.signed_in.principal else {
+                return Err(Status::permission_denied(
+                    "this call is about a person's own account, and an API token is nobody's; sign in with `fleetctl login`",
+                ));
+            };
+            let somebody = Somebody::new(whoever.clone(), person.clone());
+            request.extensions_mut().insert(somebody);
+        }
+        Needed::Inside(grants) => {
+            let caller = inside(&whoever, grants)?;
+            request.extensions_mut().insert(caller);
+        }
+        Needed::Platform(grants) => {
+            let caller = inside(&whoever, grants)?;
+            if !caller.place().runs_platform {
+                return Err(Status::permission_denied(
+                    "this call is about the control plane itself; ask an admin of the organization that runs it",
+                ));
+            }
+            request.extensions_mut().insert(caller);
+        }
+    }
+    request.extensions_mut().insert(whoever);
+    let place = gate.bodies.take(path, whose, credential).await?;
     Ok(Admitted::Member(place))
+}
+
+/// Somebody with the right that a call takes.
+fn inside(whoever: &Whoever, grants: Grants) -> Result<Caller, Status> {
+    let Some(place) = whoever.signed_in.place.clone() else {
+        return Err(Status::failed_precondition(
+            "you belong to no organization yet: make one, or open the invitation that was mailed to you",
+        ));
+    };
+    let granted = place.grant(grants).ok_or_else(|| Status::permission_denied(not_granted(grants)))?;
+    Ok(Caller::new(whoever.clone(), place, granted, grants))
+}
+
+/// What would be needed, in words.
+fn not_granted(grants: Grants) -> String {
+    let role = grants.role.map(|role| format!("the role {} in the organization", role.word()));
+    let home = grants.home.map(|home| format!("the role {} in the home", home.word()));
+    let consent = grants.by_consent.then(|| "for support, the consent of the home's owner".to_owned());
+    let ways: Vec<String> = role.into_iter().chain(home).chain(consent).collect();
+    format!("this call needs {}; ask an admin of the organization", ways.join(", or "))
 }
 
 impl Admitted {
@@ -267,59 +268,15 @@ impl Admitted {
     }
 }
 
-/// The credential of a request. A cookie counts only from our own pages; a request with both is refused.
-pub(crate) fn credential(
-    headers: &HeaderMap,
-    cookie_name: &str,
-    from_our_pages: bool,
-) -> Result<Option<Credential>, Status> {
-    let bearer = match headers.get(header::AUTHORIZATION) {
-        Some(value) => Some(bearer(value)?),
-        None => None,
-    };
-    let cookie = from_our_pages.then(|| session_secret(headers, cookie_name)).flatten();
-    match (bearer, cookie) {
-        (Some(_), Some(_)) => {
-            Err(Status::unauthenticated("a request carries a token or a session, not both; leave one out"))
-        }
-        (Some(hash), None) => Ok(Some(Credential::ApiToken(hash))),
-        (None, Some(hash)) => Ok(Some(Credential::BrowserSession(hash))),
-        (None, None) => Ok(None),
-    }
-}
-
-fn bearer(value: &HeaderValue) -> Result<[u8; 32], Status> {
-    let token = value
-        .to_str()
-        .ok()
-        .filter(|text| text.len() <= CREDENTIAL_MAX_BYTES)
-        .and_then(|text| text.strip_prefix("Bearer "))
-        .filter(|token| token.starts_with(API_TOKEN_PREFIX))
-        .ok_or_else(|| Status::unauthenticated("authorization must be: Bearer kat1.…, an API token copied whole"))?;
-    Ok(sha256(token.as_bytes()))
-}
-
-/// The hash of the session's secret in the cookie.
-pub(crate) fn session_secret(headers: &HeaderMap, cookie_name: &str) -> Option<[u8; 32]> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, value)| *name == cookie_name && value.len() <= CREDENTIAL_MAX_BYTES)
-        .map(|(_, value)| sha256(value.as_bytes()))
-}
-
 /// The check on the device listener, before every handler.
 pub(crate) async fn device_gate(request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<PeerConnection>().map(|connection| connection.peer.clone());
     let refused = match (rule(request.uri().path()), peer) {
         (Some(Rule::AnyPeer), Some(_)) | (Some(Rule::Device), Some(Peer::Device { .. })) => None,
         (Some(Rule::Device), Some(Peer::Stranger(reason))) => Some(super::status::refusal(reason)),
-        (Some(Rule::Anyone | Rule::Member(_) | Rule::Platform(_)), _) | (None, _) | (_, None) => {
-            Some(Status::unimplemented("there is no such service on this address"))
-        }
+        (Some(Rule::Anyone | Rule::SignedIn | Rule::Person | Rule::Inside(_) | Rule::Platform(_)), _)
+        | (None, _)
+        | (_, None) => Some(Status::unimplemented("there is no such service on this address")),
     };
     match refused {
         None => {
@@ -330,44 +287,26 @@ pub(crate) async fn device_gate(request: Request, next: Next) -> Response {
     }
 }
 
-fn role_word(role: Role) -> &'static str {
-    match role {
-        Role::Viewer => "viewer",
-        Role::Support => "support",
-        Role::Operator => "operator",
-        Role::Admin => "admin",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kaliun_domain::role::{HomeRole, Role};
 
-    fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
-    }
-
-    fn check(pairs: &[(HeaderName, &str)], from_our_pages: bool, expected: Result<Option<Credential>, tonic::Code>) {
-        let found = credential(&headers(pairs), "__Host-kaliun", from_our_pages).map_err(|status| status.code());
-        assert_eq!(found, expected, "{pairs:?}");
+    #[test]
+    fn a_refusal_names_every_way_in() {
+        let grants = Grants::of(Role::Operator).or_in_home(HomeRole::Owner).or_by_consent();
+        let text = not_granted(grants);
+        assert!(
+            text.contains("role operator in the organization, or the role owner in the home, or for support"),
+            "{text}"
+        );
+        let text = not_granted(Grants::of(Role::Admin));
+        assert!(text.contains("needs the role admin in the organization;"), "{text}");
     }
 
     #[test]
     fn spans_are_named_by_service_and_method() {
         assert_eq!(span_name("/kaliun.fleet.v1.DeviceService/GetDevice"), "rpc.DeviceService.GetDevice");
         assert_eq!(span_name("/somebody/made-this-up"), "rpc.unknown");
-    }
-
-    #[test]
-    fn a_credential_is_a_token_or_a_session_of_our_pages() {
-        let token = (header::AUTHORIZATION, "Bearer kat1.abc");
-        let cookie = (header::COOKIE, "theme=dark; __Host-kaliun=abc");
-        check(&[], true, Ok(None));
-        check(std::slice::from_ref(&token), false, Ok(Some(Credential::ApiToken(sha256(b"kat1.abc")))));
-        check(std::slice::from_ref(&cookie), true, Ok(Some(Credential::BrowserSession(sha256(b"abc")))));
-        check(std::slice::from_ref(&cookie), false, Ok(None));
-        check(&[token, cookie], true, Err(tonic::Code::Unauthenticated));
-        check(&[(header::AUTHORIZATION, "Basic abc")], false, Err(tonic::Code::Unauthenticated));
-        check(&[(header::AUTHORIZATION, "Bearer other")], false, Err(tonic::Code::Unauthenticated));
     }
 }

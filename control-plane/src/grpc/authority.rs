@@ -276,7 +276,7 @@ impl AuthorityService for Authorities {
         let now = self.authority.rotation_now().await.map_err(refused)?;
         let gate = if request.backwards { now.rotation.gate_back() } else { now.rotation.gate(now.bundle_version) };
         let own = caller.scope().organization();
-        let list = self.seal.list(own, &format!("stragglers {gate:?}"));
+        let list = self.seal.list(caller.scope(), &format!("stragglers {gate:?}"));
         let after = list.position(&request.page_token)?;
         let after = after
             .map(|id| id.parse())

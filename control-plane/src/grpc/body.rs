@@ -9,7 +9,8 @@ use crate::listen::turns::{Turn, TurnLimits, Turns};
 use axum::body::Body;
 use axum::extract::Request;
 use http_body_util::{BodyExt, Limited};
-use kaliun_types::id::OrganizationId;
+use kaliun_store::Principal;
+use kaliun_types::id::{AccountId, ApiTokenId, OrganizationId};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tonic::Status;
@@ -50,6 +51,27 @@ const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 /// When somebody shall come back who got none.
 const TURN_RETRY: Duration = Duration::from_secs(1);
 
+/// Who shares room with whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Whose {
+    /// All who act in an organization.
+    Organization(OrganizationId),
+    /// A person who belongs to none.
+    Account(AccountId),
+    /// A token whose organization the call does not name.
+    ApiToken(ApiTokenId),
+}
+
+impl Whose {
+    /// Of somebody who acts in no organization.
+    pub(super) fn of(principal: &Principal) -> Self {
+        match principal {
+            Principal::Person(person) => Self::Account(person.account),
+            Principal::ApiToken { id, .. } => Self::ApiToken(*id),
+        }
+    }
+}
+
 /// Room for the bodies of people who are known.
 pub(super) struct Bodies {
     small: Room,
@@ -59,13 +81,13 @@ pub(super) struct Bodies {
 struct Room {
     limits: BodyLimits,
     credentials: Turns<Credential>,
-    organizations: Turns<OrganizationId>,
+    organizations: Turns<Whose>,
 }
 
 /// Room for one body, given back when it is dropped.
 pub(super) struct BodyPlace {
     pub(super) limits: BodyLimits,
-    _of_organization: Turn<OrganizationId>,
+    _of_organization: Turn<Whose>,
     _of_credential: Turn<Credential>,
 }
 
@@ -83,17 +105,12 @@ impl Bodies {
     }
 
     /// Waits for room for a call's body.
-    pub(super) async fn take(
-        &self,
-        path: &str,
-        organization: OrganizationId,
-        credential: Credential,
-    ) -> Result<BodyPlace, Status> {
+    pub(super) async fn take(&self, path: &str, whose: Whose, credential: Credential) -> Result<BodyPlace, Status> {
         let room = if LARGE_CALLS.contains(&path) { &self.large } else { &self.small };
         let turns = async {
             // The credential's own first: who waits for that must not hold up its organization.
             let of_credential = room.credentials.take(credential).await?;
-            let of_organization = room.organizations.take(organization).await?;
+            let of_organization = room.organizations.take(whose).await?;
             Some(BodyPlace { limits: room.limits, _of_organization: of_organization, _of_credential: of_credential })
         };
         let turn = tokio::time::timeout(TURN_TIMEOUT, turns).await.ok().flatten();
@@ -134,7 +151,7 @@ mod tests {
     #[tokio::test]
     async fn a_credential_fills_its_own_room_and_an_organization_its_own() {
         let bodies = Bodies::new();
-        let (one, other) = (OrganizationId::new(), OrganizationId::new());
+        let (one, other) = (Whose::Organization(OrganizationId::new()), Whose::Account(AccountId::new()));
         let take = |organization, number| bodies.take(LARGE_CALLS[0], organization, token(number)).now_or_never();
         let is_given = |taken: Option<Result<BodyPlace, Status>>| taken.and_then(Result::ok);
         let of_first: Vec<_> = (0..4).map_while(|_| is_given(take(one, 1))).collect();

@@ -45,7 +45,7 @@ impl CertificateService for Certificates {
         let request = request.into_inner();
         let device: DeviceId = request.device_id.parse().map_err(|error| status::invalid("device_id", error))?;
         let size = page::size(request.page_size, CERTIFICATES_DEFAULT)?;
-        let list = self.seal.list(caller.scope().organization(), &format!("certificates\n{device}"));
+        let list = self.seal.list(caller.scope(), &format!("certificates\n{device}"));
         let before = list.position(&request.page_token)?.and_then(|id| id.parse().ok());
         let rows = self.store.certificate_list_page(caller.scope(), device, before, size + 1).await;
         let mut rows = rows.map_err(status::store)?.ok_or_else(|| status::not_found("device"))?;

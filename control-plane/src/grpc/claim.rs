@@ -178,6 +178,9 @@ impl ClaimService for Claims {
                 | NotApproved::HasChanged
                 | NotApproved::TokenRefused(_) => no_such_code(),
                 NotApproved::NoSuchInstallation => status::not_found("installation"),
+                NotApproved::NoInstallation => {
+                    status::invalid("installation_id", "is missing: name the home of yours that the box will serve")
+                }
                 NotApproved::KeyRefused(reason) => status::not_taken_in(reason),
             })?;
         self.waiting.decided(enrollment);

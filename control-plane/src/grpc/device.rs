@@ -75,7 +75,7 @@ impl DevicePageQuery {
 
     fn list(&self, seal: &PageSeal, scope: &OrganizationScope) -> List {
         let DeviceFilter { selector, name_contains, online } = &self.filter;
-        seal.list(scope.organization(), &format!("devices\n{selector}\n{name_contains}\n{online:?}\n{:?}", self.order))
+        seal.list(scope, &format!("devices\n{selector}\n{name_contains}\n{online:?}\n{:?}", self.order))
     }
 
     /// Asks it: the devices, and the token of the next page.

@@ -213,7 +213,7 @@ impl HistoryService for History {
             id => Some(device_id(id)?),
         };
         let size = page::size(request.page_size, EVENTS_DEFAULT)?;
-        let list = self.seal.list(caller.scope().organization(), &format!("events\n{}", request.device_id));
+        let list = self.seal.list(caller.scope(), &format!("events\n{}", request.device_id));
         let before = list.position(&request.page_token)?.and_then(|id| id.parse().ok());
         let mut rows =
             self.store.event_list_page(caller.scope(), device, before, size + 1).await.map_err(status::store)?;

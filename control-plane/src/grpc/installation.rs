@@ -23,7 +23,7 @@ impl InstallationService for Installations {
         let caller = Caller::of(&request)?.clone();
         let request = request.into_inner();
         let size = page::size(request.page_size, page::DEFAULT)?;
-        let list = self.seal.list(caller.scope().organization(), "installations");
+        let list = self.seal.list(caller.scope(), "installations");
         let after = list.position(&request.page_token)?;
         let mut rows = self
             .store
@@ -36,5 +36,47 @@ impl InstallationService for Installations {
             .map(|(id, name, time_zone)| Installation { id: id.to_string(), name, time_zone })
             .collect();
         Ok(Response::new(ListInstallationsResponse { installations, next_page_token }))
+    }
+
+    async fn create_installation(
+        &self,
+        _request: Request<kaliun_proto::fleet::v1::CreateInstallationRequest>,
+    ) -> Result<Response<kaliun_proto::fleet::v1::CreateInstallationResponse>, Status> {
+        Err(Status::unimplemented("to be merged"))
+    }
+
+    async fn update_installation(
+        &self,
+        _request: Request<kaliun_proto::fleet::v1::UpdateInstallationRequest>,
+    ) -> Result<Response<kaliun_proto::fleet::v1::UpdateInstallationResponse>, Status> {
+        Err(Status::unimplemented("to be merged"))
+    }
+
+    async fn delete_installation(
+        &self,
+        _request: Request<kaliun_proto::fleet::v1::DeleteInstallationRequest>,
+    ) -> Result<Response<kaliun_proto::fleet::v1::DeleteInstallationResponse>, Status> {
+        Err(Status::unimplemented("to be merged"))
+    }
+
+    async fn list_home_people(
+        &self,
+        _request: Request<kaliun_proto::fleet::v1::ListHomePeopleRequest>,
+    ) -> Result<Response<kaliun_proto::fleet::v1::ListHomePeopleResponse>, Status> {
+        Err(Status::unimplemented("to be merged"))
+    }
+
+    async fn update_home_person(
+        &self,
+        _request: Request<kaliun_proto::fleet::v1::UpdateHomePersonRequest>,
+    ) -> Result<Response<kaliun_proto::fleet::v1::UpdateHomePersonResponse>, Status> {
+        Err(Status::unimplemented("to be merged"))
+    }
+
+    async fn remove_home_person(
+        &self,
+        _request: Request<kaliun_proto::fleet::v1::RemoveHomePersonRequest>,
+    ) -> Result<Response<kaliun_proto::fleet::v1::RemoveHomePersonResponse>, Status> {
+        Err(Status::unimplemented("to be merged"))
     }
 }

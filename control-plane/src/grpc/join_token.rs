@@ -107,7 +107,7 @@ impl JoinTokenService for JoinTokens {
         let caller = Caller::of(&request)?.clone();
         let request = request.into_inner();
         let size = page::size(request.page_size, page::DEFAULT)?;
-        let list = self.seal.list(caller.scope().organization(), "join-tokens");
+        let list = self.seal.list(caller.scope(), "join-tokens");
         let after = list.position(&request.page_token)?.and_then(|id| id.parse().ok());
         let mut rows = self.store.join_token_list_page(caller.scope(), after, size + 1).await.map_err(status::store)?;
         let next_page_token = page::cut(&mut rows, size, |token| list.token(&token.id.to_string()));

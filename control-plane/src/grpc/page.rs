@@ -3,8 +3,7 @@
 use crate::digest::sha256;
 use aws_lc_rs::hmac;
 use data_encoding::BASE64URL_NOPAD;
-use kaliun_store::PageTokenKey;
-use kaliun_types::id::OrganizationId;
+use kaliun_store::{AccountScope, OrganizationScope, PageTokenKey};
 use kaliun_types::limits::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 use std::sync::Arc;
 use tonic::Status;
@@ -27,9 +26,18 @@ impl PageSeal {
         Self { key: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key)) }
     }
 
-    /// The list of an organization that a question asks for.
-    pub(crate) fn list(&self, organization: OrganizationId, question: &str) -> List {
-        List { seal: self.clone(), id: sha256(format!("{organization}\n{question}").as_bytes()) }
+    /// The list that a question asks for inside an organization, as far as the caller's right reaches there.
+    pub(crate) fn list(&self, scope: &OrganizationScope, question: &str) -> List {
+        self.list_of(&format!("{}\n{}", scope.organization(), scope.reach_setting()), question)
+    }
+
+    /// The list of a person's own things that a question asks for.
+    pub(crate) fn list_of_account(&self, scope: &AccountScope, question: &str) -> List {
+        self.list_of(&format!("account {}", scope.account()), question)
+    }
+
+    fn list_of(&self, whose: &str, question: &str) -> List {
+        List { seal: self.clone(), id: sha256(format!("{whose}\n{question}").as_bytes()) }
     }
 }
 
@@ -101,13 +109,12 @@ mod tests {
     #[test]
     fn a_token_fits_its_own_list_only() {
         let seal = PageSeal::of(&[1; 32]);
-        let organization = OrganizationId::new();
-        let list = seal.list(organization, "site=graz");
+        let list = seal.list_of("an organization", "site=graz");
         let token = list.token("cellar-1");
         assert_eq!(list.position(&token).unwrap().as_deref(), Some("cellar-1"));
         assert!(list.position("").unwrap().is_none());
-        assert!(seal.list(organization, "site=wien").position(&token).is_err());
-        assert!(seal.list(OrganizationId::new(), "site=graz").position(&token).is_err());
+        assert!(seal.list_of("an organization", "site=wien").position(&token).is_err());
+        assert!(seal.list_of("another", "site=graz").position(&token).is_err());
         for broken in ["x", "////", &token[1..], &format!("{token}AA")] {
             assert!(list.position(broken).is_err(), "{broken}");
         }
@@ -115,10 +122,9 @@ mod tests {
 
     #[test]
     fn a_token_fits_the_same_key_only() {
-        let organization = OrganizationId::new();
-        let token = PageSeal::of(&[1; 32]).list(organization, "devices").token("cellar-1");
-        assert!(PageSeal::of(&[1; 32]).list(organization, "devices").position(&token).is_ok());
-        assert!(PageSeal::of(&[2; 32]).list(organization, "devices").position(&token).is_err());
+        let token = PageSeal::of(&[1; 32]).list_of("us", "devices").token("cellar-1");
+        assert!(PageSeal::of(&[1; 32]).list_of("us", "devices").position(&token).is_ok());
+        assert!(PageSeal::of(&[2; 32]).list_of("us", "devices").position(&token).is_err());
     }
 
     #[test]

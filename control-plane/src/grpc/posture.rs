@@ -82,7 +82,7 @@ impl Postures {
         let size = page::size(page_size, page::DEFAULT)?;
         let kinds = whose.kinds();
         let question = if matches!(whose, Whose::Platform) { "platform findings" } else { "findings" };
-        let list = self.seal.list(caller.scope().organization(), question);
+        let list = self.seal.list(caller.scope(), question);
         let position = list.position(page_token)?;
         let (first, mut after) = match position.as_deref().map(|position| place(kinds, position)) {
             None => (0, None),

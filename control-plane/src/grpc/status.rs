@@ -48,6 +48,15 @@ fn with_hint(mut status: Status, after: Duration) -> Status {
     status
 }
 
+/// The id of a request, as the check before the handler made it.
+pub(crate) fn request_id_of<T>(request: &tonic::Request<T>) -> String {
+    request.extensions().get::<RequestId>().map(|RequestId(id)| id.clone()).unwrap_or_default()
+}
+
+/// The id of a request, in its extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) String);
+
 /// A field that does not fit.
 pub(crate) fn invalid(field: &str, problem: impl std::fmt::Display) -> Status {
     Status::invalid_argument(format!("{field}: {problem}"))

@@ -19,6 +19,7 @@ use super::page::PageSeal;
 use super::status;
 use crate::changes::{Change, Changes};
 use crate::clock;
+use crate::rights::{Holder, Rights};
 use crate::tasks::Tasks;
 use following::Following;
 use kaliun_proto::fleet::v1 as proto;
@@ -54,15 +55,23 @@ pub(crate) struct Watches {
     system: SystemStore,
     seal: PageSeal,
     changes: Changes,
+    rights: Rights,
     tasks: Tasks,
     summaries: Summaries,
     room: Room,
 }
 
 impl Watches {
-    pub(crate) fn new(store: AppStore, system: SystemStore, seal: PageSeal, changes: Changes, tasks: Tasks) -> Self {
+    pub(crate) fn new(
+        store: AppStore,
+        system: SystemStore,
+        seal: PageSeal,
+        changes: Changes,
+        rights: Rights,
+        tasks: Tasks,
+    ) -> Self {
         let summaries = Summaries::new(store.clone());
-        Self { store, system, seal, changes, tasks, summaries, room: Room::new(BOUNDS) }
+        Self { store, system, seal, changes, rights, tasks, summaries, room: Room::new(BOUNDS) }
     }
 }
 
@@ -75,6 +84,8 @@ struct Watch {
     following: Following,
     /// When it was last known that the watcher may watch.
     authorized_at: Instant,
+    /// Somebody said that it may be another one now.
+    right_is_in_doubt: bool,
     /// When something was said last.
     said_at: Instant,
     /// Nothing is read before this: the database did not answer.
@@ -121,7 +132,7 @@ impl WatchService for Watches {
         let place = self.room.take(caller.scope().organization(), caller.credential(), following.room())?;
         let (outlet, answers) = outlet();
         // Listening begins before the first read, so that nothing falls between.
-        let hints = self.changes.listen();
+        let (hints, rights) = (self.changes.listen(), self.rights.listen());
         let mut watch = Watch {
             caller,
             store: self.store.clone(),
@@ -130,6 +141,7 @@ impl WatchService for Watches {
             summaries: self.summaries.clone(),
             following,
             authorized_at: now,
+            right_is_in_doubt: false,
             said_at: now,
             rests_until: now,
             outlet,
@@ -138,7 +150,7 @@ impl WatchService for Watches {
         let stopping = self.tasks.stopping();
         self.tasks.spawn("watch", async move {
             let Over(told) = tokio::select! {
-                over = watch.run(hints) => over,
+                over = watch.run(hints, rights) => over,
                 () = stopping.cancelled() => Over(None),
             };
             if let Some(told) = told {
@@ -150,7 +162,8 @@ impl WatchService for Watches {
 }
 
 impl Watch {
-    async fn run(&mut self, mut hints: broadcast::Receiver<Change>) -> Over {
+    async fn run(&mut self, mut hints: broadcast::Receiver<Change>, mut rights: broadcast::Receiver<Holder>) -> Over {
+        let holder = self.caller.holder();
         let organization = self.caller.scope().organization();
         loop {
             if Instant::now() >= self.rests_until {
@@ -173,6 +186,7 @@ impl Watch {
             tokio::select! {
                 () = gather(&mut self.following, organization, &mut hints) => {}
                 () = tokio::time::sleep_until(wake_at.into()) => {}
+                () = changed(&mut rights, holder) => self.right_is_in_doubt = true,
                 () = self.outlet.closed() => return Over(None),
             }
         }
@@ -189,7 +203,9 @@ impl Watch {
     /// nothing could be.
     async fn look(&mut self) -> Result<(), Trouble> {
         let read = self.read().await;
-        if self.authorized_at.elapsed() >= AUTHORIZE && !matches!(read, Err(Trouble::Over(_))) {
+        if (self.right_is_in_doubt || self.authorized_at.elapsed() >= AUTHORIZE)
+            && !matches!(read, Err(Trouble::Over(_)))
+        {
             self.authorize().await?;
         }
         read
@@ -251,12 +267,13 @@ impl Watch {
     /// Whether the watcher still may. It is asked after reading and before saying: so nobody is shown anything that is newer than
     /// their right to see it, but for a moment.
     async fn authorize(&mut self) -> Result<(), Trouble> {
-        if self.authorized_at.elapsed() < RIGHT_IS_FRESH {
+        if !self.right_is_in_doubt && self.authorized_at.elapsed() < RIGHT_IS_FRESH {
             return Ok(());
         }
         let over = |status| Err(Trouble::Over(Over(Some(status))));
         match self.caller.right_now(&self.system).await {
             Ok(Right::Same) => {
+                self.right_is_in_doubt = false;
                 self.authorized_at = Instant::now();
                 Ok(())
             }
@@ -287,6 +304,19 @@ impl Watch {
         self.outlet.say(vec![proto::WatchResponse { subscription_id: String::new(), message: Some(alive) }]).await?;
         self.said_at = Instant::now();
         Ok(())
+    }
+}
+
+/// Waits for a hint that somebody's rights may be others now. One who cannot know asks, too.
+async fn changed(rights: &mut broadcast::Receiver<Holder>, of: Holder) {
+    use broadcast::error::RecvError;
+    loop {
+        match rights.recv().await {
+            Ok(holder) if holder == of => return,
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => return,
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
     }
 }
 

@@ -9,10 +9,11 @@ use crate::config::Config;
 use crate::digest::random;
 use crate::ended_devices::JournalKeeping;
 use crate::grpc;
-use crate::grpc::account::{Accounts, SessionCookie};
+use crate::grpc::account::{AccountParts, Accounts, SessionCookie};
 use crate::grpc::auth::{PublicGate, device_gate};
 use crate::grpc::enrollment::{Enrollments, MESSAGE_MAX_BYTES, Refusals, Waiting};
 use crate::grpc::link::Links;
+use crate::grpc::login::Logins;
 use crate::grpc::page::PageSeal;
 use crate::grpc::recovery::{self, Recoveries};
 use crate::limiter::Limiter;
@@ -21,6 +22,7 @@ use crate::listen::internal::{self, Probes};
 use crate::listen::public::PublicListener;
 use crate::metrics::Metrics;
 use crate::reconcile;
+use crate::rights::Rights;
 use crate::sessions::authorities;
 use crate::sessions::ingest::Ingest;
 use crate::sessions::opener::Opener;
@@ -95,6 +97,7 @@ pub(super) async fn assemble(
     let origins = origins(config, addresses.public);
     let public_url = origins.first().cloned().unwrap_or_default();
     let (waiting, decided) = Waiting::new();
+    let rights = Rights::new(tasks.clone(), store.system.clone());
     let refusals = Refusals::new(!config.device_sources_hidden);
     let draining = Arc::new(AtomicBool::new(false));
     let journal = reconcile::keep_journal(tasks, &store.system, &config.state_dir, &metrics);
@@ -131,14 +134,26 @@ pub(super) async fn assemble(
     };
     let cookie = SessionCookie::new(public_tls.is_some() || origins.iter().all(|o| o.starts_with("https://")));
     let sources_are_known = !config.behind_tls_proxy || !config.public_proxies.is_empty();
-    let accounts = Accounts::new(store.gate.clone(), cookie, sources_are_known, public_url);
+    let logins = Logins::new(store.gate.clone(), rights.clone(), public_url.clone());
+    let accounts = Accounts::new(AccountParts {
+        store: store.gate.clone(),
+        seal: seal.clone(),
+        rights: rights.clone(),
+        cookie,
+        sources_are_known,
+        address: public_url,
+        sign_up: config.sign_up,
+        can_mail: false,
+    });
     let public = PublicListener {
         tls: public_tls,
         services: public_routes(
             &parts,
             Waker::new(tasks.clone(), store.system.clone(), Arc::clone(&registry)),
             waiting.clone(),
+            &rights,
             accounts,
+            logins,
         ),
         gate: Arc::new(PublicGate::new(store.gate.clone(), cookie.name)),
         origins,
@@ -148,8 +163,9 @@ pub(super) async fn assemble(
     };
     reconcile::start(tasks, &store.system, replica, &config.replica_name, &changes, waiting.clone());
     reconcile::count_refusals(tasks, &store.system, refusals);
+    reconcile::forget_of_accounts(tasks, &store.system);
     reconcile::start_certificates(tasks, &authority, &store.system, &metrics);
-    wakeups::start(tasks, store.wakeups.clone(), store.system.clone(), Arc::clone(&registry), waiting);
+    wakeups::start(tasks, store.wakeups.clone(), store.system.clone(), Arc::clone(&registry), waiting, rights);
     wakeups::tell_decisions(tasks, store.system.clone(), decided);
     let following = authorities::follow(tasks, &authority, tls, Arc::clone(&registry), renewals);
     device.start(sockets.device);
@@ -246,13 +262,25 @@ fn device_routes(
     routes.routes().into_axum_router().layer(axum::middleware::from_fn(device_gate))
 }
 
-fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Accounts) -> axum::Router {
+fn public_routes(
+    parts: &Parts<'_>,
+    waker: Waker,
+    waiting: Waiting,
+    rights: &Rights,
+    accounts: Accounts,
+    logins: Logins,
+) -> axum::Router {
     let Store { app, system, gate, wakeups: _ } = parts.store;
     let changes = parts.changes;
     let mut routes = Routes::builder();
     routes
         .add_service(fleet::server_service_server::ServerServiceServer::new(grpc::server_version::ServerVersions))
         .add_service(fleet::account_service_server::AccountServiceServer::new(accounts))
+        .add_service(fleet::login_service_server::LoginServiceServer::new(logins))
+        .add_service(fleet::sign_up_service_server::SignUpServiceServer::new(grpc::sign_up::SignUps {
+            store: system.clone(),
+            seal: parts.seal.clone(),
+        }))
         .add_service(fleet::device_service_server::DeviceServiceServer::new(grpc::device::Devices {
             store: app.clone(),
             seal: parts.seal.clone(),
@@ -282,6 +310,7 @@ fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Ac
             gate.clone(),
             parts.seal.clone(),
             changes.clone(),
+            rights.clone(),
             parts.tasks.clone(),
         )))
         .add_service(fleet::claim_service_server::ClaimServiceServer::new(grpc::claim::Claims::new(
@@ -306,6 +335,7 @@ fn public_routes(parts: &Parts<'_>, waker: Waker, waiting: Waiting, accounts: Ac
         .add_service(fleet::api_token_service_server::ApiTokenServiceServer::new(grpc::api_token::ApiTokens {
             store: app.clone(),
             seal: parts.seal.clone(),
+            rights: rights.clone(),
         }))
         .add_service(fleet::authority_service_server::AuthorityServiceServer::new(grpc::authority::Authorities {
             authority: parts.authority.clone(),

@@ -1,58 +1,76 @@
-//! People's accounts and browser sessions.
+//! People's accounts: what is needed to sign in, and what a person changes of their own.
 
+mod leaving;
+
+use crate::account_sessions::sessions_end_in_txn;
+use crate::audit::{Actor, ActorKind, AuditEntry, platform_audit_by_in_txn};
 use crate::error::StoreError;
+use crate::mailed_secrets::{mailed_secret_take_in_txn, mailed_secret_void_in_txn};
+use crate::mails::{NewMail, mail_insert_in_txn};
 use crate::pool::{SystemStore, Txn, column};
-use crate::scope::OrganizationScope;
-use kaliun_domain::role::Role;
-use kaliun_types::id::{AccountId, BrowserSessionId, OrganizationId};
+use crate::scope::AccountScope;
+use kaliun_domain::mail::Mail;
+use kaliun_domain::mailed_secret::SecretPurpose;
+use kaliun_types::id::AccountId;
+pub use leaving::{AccountDeleted, AccountExport};
+use serde_json::json;
 use std::time::SystemTime;
-use tokio_postgres::Row;
+use uuid::Uuid;
 
 /// What is needed to check a password. Not yet a right to anything.
 pub struct AccountLogin {
     /// The account.
     pub account: AccountId,
-    /// PHC string.
-    pub password_hash: String,
+    /// PHC string; none for an account without a password.
+    pub password_hash: Option<String>,
 }
 
-/// Who is signed in, where, and until when.
-#[derive(Debug, Clone)]
-pub struct SignedIn {
-    /// The right that follows from it.
-    pub scope: OrganizationScope,
-    /// Name of the organization.
-    pub organization_name: String,
-    /// Whether it is the organization that runs the control plane.
-    pub runs_platform: bool,
-    /// What they may do there.
-    pub role: Role,
-    /// A person's address; none for a token.
-    pub email: Option<String>,
-    /// The token's name; none for a person.
-    pub api_token_name: Option<String>,
-    /// When it ends.
-    pub expires_at: SystemTime,
+/// What became of an address that was to be another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AddressChanged {
+    /// It is this one now.
+    Yes {
+        /// Whose.
+        account: AccountId,
+        /// The address.
+        email: String,
+    },
+    /// The secret is worth nothing any more.
+    NoSuchSecret,
+    /// Somebody has an account with that address meanwhile.
+    Taken,
 }
 
-impl SignedIn {
-    pub(crate) fn from_row(row: &Row) -> Result<Self, StoreError> {
-        let organization: OrganizationId = column(row, "organization", "organization_id")?;
-        let role: i16 = column(row, "membership", "role")?;
-        Ok(Self {
-            scope: OrganizationScope::authenticated(organization),
-            organization_name: column(row, "organization", "organization_name")?,
-            runs_platform: column(row, "organization", "runs_platform")?,
-            role: Role::from_number(role).ok_or_else(|| StoreError::Inconsistent {
-                table: "membership",
-                column: "role",
-                id: organization.to_string(),
-            })?,
-            email: column(row, "account", "email")?,
-            api_token_name: column(row, "api_token", "api_token_name")?,
-            expires_at: column(row, "browser_session", "expires_at")?,
-        })
+fn login_from_row(row: &tokio_postgres::Row) -> Result<AccountLogin, StoreError> {
+    Ok(AccountLogin { account: column(row, "account", "id")?, password_hash: column(row, "account", "password_hash")? })
+}
+
+/// The account's address, with its row held against changes.
+async fn email_for_update(txn: &Txn<'_>, account: AccountId) -> Result<Option<String>, StoreError> {
+    let row = txn.row_opt("SELECT email FROM account WHERE id = $1 FOR UPDATE", &[&account]).await?;
+    row.map(|row| column(&row, "account", "email")).transpose()
+}
+
+/// Sets a password, ends the sessions that may be somebody else's, and tells the person.
+async fn password_set(
+    txn: &Txn<'_>,
+    account: AccountId,
+    email: &str,
+    password_hash: &str,
+    tell: bool,
+) -> Result<(), StoreError> {
+    txn.execute("UPDATE account SET password_hash = $2 WHERE id = $1", &[&account, &password_hash]).await?;
+    // Whoever could have asked for these did so before the password was another one.
+    mailed_secret_void_in_txn(txn, SecretPurpose::ResetPassword, account.as_uuid()).await?;
+    if tell {
+        let mail = Mail::PasswordChanged {};
+        mail_insert_in_txn(txn, NewMail { organization: None, recipient: email, mail, subject: None }).await?;
     }
+    Ok(())
+}
+
+fn own_actor(account: AccountId, email: &str, request_id: &str) -> Actor {
+    Actor { kind: ActorKind::Person(account), ..Actor::control_plane(email, request_id) }
 }
 
 impl SystemStore {
@@ -61,91 +79,202 @@ impl SystemStore {
     /// # Errors
     /// The database failed.
     pub async fn account_login(&self, email: &str) -> Result<Option<AccountLogin>, StoreError> {
-        let mut connection = self.connection("account_login").await?;
-        let txn = Txn::begin_system(&mut connection, "account_login").await?;
+        const OPERATION: &str = "account_login";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         let row =
             txn.row_opt("SELECT id, password_hash FROM account WHERE lower(email) = lower($1)", &[&email]).await?;
         txn.commit().await?;
-        row.map(|row| {
-            Ok(AccountLogin {
-                account: column(&row, "account", "id")?,
-                password_hash: column(&row, "account", "password_hash")?,
-            })
-        })
-        .transpose()
+        row.as_ref().map(login_from_row).transpose()
     }
 
-    /// Opens a browser session for somebody whose password was just checked. `None` when they belong to no organization.
+    /// What is needed to check the password of somebody who is signed in. `None` when the account is gone.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn browser_session_insert(
+    pub async fn account_own_login(&self, scope: &AccountScope) -> Result<Option<AccountLogin>, StoreError> {
+        const OPERATION: &str = "account_own_login";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let row = txn.row_opt("SELECT id, password_hash FROM account WHERE id = $1", &[&scope.account()]).await?;
+        txn.commit().await?;
+        row.as_ref().map(login_from_row).transpose()
+    }
+
+    /// Mails a link with which the password can be set anew. An address without an account gets a mail that says so, instead: whoever asks
+    /// learns nothing.
+    ///
+    /// # Errors
+    /// Too many mails went there (`TooMany`), or the database failed.
+    pub async fn password_reset_request(&self, email: &str) -> Result<(), StoreError> {
+        const OPERATION: &str = "password_reset_request";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let row = txn.row_opt("SELECT id, email FROM account WHERE lower(email) = lower($1)", &[&email]).await?;
+        let (recipient, mail, subject) = match &row {
+            Some(row) => {
+                let account: Uuid = column(row, "account", "id")?;
+                (column(row, "account", "email")?, Mail::ResetPassword {}, Some(account))
+            }
+            None => (email, Mail::NoAccount {}, None),
+        };
+        mail_insert_in_txn(&txn, NewMail { organization: None, recipient, mail, subject }).await?;
+        txn.commit().await
+    }
+
+    /// Sets a password by the secret of a mail, and ends all sessions of the account. Answers whose it is; `None` when the secret is worth
+    /// nothing (any more).
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn password_reset(
         &self,
-        account: AccountId,
         secret_hash: &[u8],
+        password_hash: &str,
+        request_id: &str,
+    ) -> Result<Option<AccountId>, StoreError> {
+        const OPERATION: &str = "password_reset";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let taken = mailed_secret_take_in_txn(&txn, SecretPurpose::ResetPassword, secret_hash).await?;
+        let Some(account) = taken.map(AccountId::from_uuid) else { return Ok(None) };
+        let Some(email) = email_for_update(&txn, account).await? else { return Ok(None) };
+        password_set(&txn, account, &email, password_hash, true).await?;
+        sessions_end_in_txn(&txn, account, None).await?;
+        let entry = AuditEntry::plain("account.reset_password", format!("account/{account}"));
+        platform_audit_by_in_txn(&txn, &own_actor(account, &email, request_id), entry).await?;
+        txn.commit().await?;
+        Ok(Some(account))
+    }
+
+    /// Sets another password, and ends all other sessions. Whether there is still such an account. `can_mail` says whether the person can be
+    /// told.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn password_change(
+        &self,
+        scope: &AccountScope,
+        actor: &Actor,
+        password_hash: &str,
+        can_mail: bool,
+    ) -> Result<bool, StoreError> {
+        const OPERATION: &str = "password_change";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let account = scope.account();
+        let Some(email) = email_for_update(&txn, account).await? else { return Ok(false) };
+        password_set(&txn, account, &email, password_hash, can_mail).await?;
+        sessions_end_in_txn(&txn, account, Some(scope.session())).await?;
+        let entry = AuditEntry::plain("account.change_password", format!("account/{account}"));
+        platform_audit_by_in_txn(&txn, actor, entry).await?;
+        txn.commit().await?;
+        Ok(true)
+    }
+
+    /// Mails a link to another address, with which the account will have that one. An address that has an account gets a mail that says so,
+    /// instead.
+    ///
+    /// # Errors
+    /// Too many mails went there (`TooMany`), or the database failed.
+    pub async fn address_change_request(
+        &self,
+        scope: &AccountScope,
+        new_email: &str,
         expires_at: SystemTime,
-    ) -> Result<Option<SignedIn>, StoreError> {
-        const OPERATION: &str = "browser_session_insert";
+    ) -> Result<(), StoreError> {
+        const OPERATION: &str = "address_change_request";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
-        txn.execute("DELETE FROM browser_session WHERE account_id = $1 AND expires_at < now()", &[&account]).await?;
-        let row = txn
-            .row_opt(
-                "WITH home AS (
-                     SELECT organization_id FROM membership WHERE account_id = $2 ORDER BY created_at LIMIT 1
-                 ), opened AS (
-                     INSERT INTO browser_session (id, organization_id, account_id, secret_hash, expires_at)
-                     SELECT $1, organization_id, $2, $3, $4 FROM home
-                     RETURNING organization_id, account_id, expires_at
-                 )
-                 SELECT s.organization_id, o.name AS organization_name, o.runs_platform, m.role, a.email, NULL::text AS api_token_name, s.expires_at
-                 FROM opened s
-                 JOIN organization o ON o.id = s.organization_id
-                 JOIN account a ON a.id = s.account_id
-                 JOIN membership m ON m.organization_id = s.organization_id AND m.account_id = s.account_id",
-                &[&BrowserSessionId::new(), &account, &secret_hash, &expires_at],
-            )
-            .await?;
-        txn.commit().await?;
-        row.as_ref().map(SignedIn::from_row).transpose()
-    }
-
-    /// Who holds a browser session with this secret now.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn browser_session_authenticate(&self, secret_hash: &[u8]) -> Result<Option<SignedIn>, StoreError> {
-        const OPERATION: &str = "browser_session_authenticate";
-        let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
-        let row = txn
-            .row_opt(
-                "SELECT s.organization_id, o.name AS organization_name, o.runs_platform, m.role, a.email, NULL::text AS api_token_name, s.expires_at
-                 FROM browser_session s
-                 JOIN organization o ON o.id = s.organization_id
-                 JOIN account a ON a.id = s.account_id
-                 JOIN membership m ON m.organization_id = s.organization_id AND m.account_id = s.account_id
-                 WHERE s.secret_hash = $1 AND s.expires_at > now() AND s.revoked_at IS NULL",
-                &[&secret_hash],
-            )
-            .await?;
-        txn.commit().await?;
-        row.as_ref().map(SignedIn::from_row).transpose()
-    }
-
-    /// Ends a browser session. Harmless when it is over already.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn browser_session_revoke(&self, secret_hash: &[u8]) -> Result<(), StoreError> {
-        const OPERATION: &str = "browser_session_revoke";
-        let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let account = scope.account();
+        let Some(old_address) = email_for_update(&txn, account).await? else { return Ok(()) };
+        let others = "SELECT id FROM account WHERE lower(email) = lower($1) AND id <> $2";
+        let (mail, subject) = match txn.row_opt(others, &[&new_email, &account]).await? {
+            Some(_) => (Mail::AlreadyHasAccount {}, None),
+            None => (Mail::ConfirmNewAddress { old_address }, Some(account.as_uuid())),
+        };
+        // A link that went to another address before is not for this one.
+        mailed_secret_void_in_txn(&txn, SecretPurpose::ChangeAddress, account.as_uuid()).await?;
         txn.execute(
-            "UPDATE browser_session SET revoked_at = now() WHERE secret_hash = $1 AND revoked_at IS NULL",
-            &[&secret_hash],
+            "INSERT INTO address_change (account_id, new_email, expires_at) VALUES ($1, $2, $3)
+             ON CONFLICT (account_id) DO UPDATE SET new_email = $2, asked_at = now(), expires_at = $3",
+            &[&account, &new_email, &expires_at],
         )
         .await?;
+        mail_insert_in_txn(&txn, NewMail { organization: None, recipient: new_email, mail, subject }).await?;
         txn.commit().await
+    }
+
+    /// Gives an account the address that the mail with this secret went to, and tells the old one.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn address_change_confirm(
+        &self,
+        secret_hash: &[u8],
+        request_id: &str,
+    ) -> Result<AddressChanged, StoreError> {
+        const OPERATION: &str = "address_change_confirm";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let taken = mailed_secret_take_in_txn(&txn, SecretPurpose::ChangeAddress, secret_hash).await?;
+        let Some(account) = taken.map(AccountId::from_uuid) else { return Ok(AddressChanged::NoSuchSecret) };
+        let Some(old) = email_for_update(&txn, account).await? else { return Ok(AddressChanged::NoSuchSecret) };
+        let wanted = txn
+            .row_opt(
+                "DELETE FROM address_change WHERE account_id = $1 AND expires_at > now() RETURNING new_email",
+                &[&account],
+            )
+            .await?;
+        let Some(wanted) = wanted else { return Ok(AddressChanged::NoSuchSecret) };
+        let email: String = column(&wanted, "address_change", "new_email")?;
+        let others = "SELECT id FROM account WHERE lower(email) = lower($1) AND id <> $2";
+        if txn.row_opt(others, &[&email, &account]).await?.is_some() {
+            return Ok(AddressChanged::Taken);
+        }
+        let set =
+            txn.execute("UPDATE account SET email = $2, confirmed_at = now() WHERE id = $1", &[&account, &email]).await;
+        match set.map_err(|error| error.unless_duplicate("an account with this address")) {
+            Ok(_) => {}
+            Err(StoreError::AlreadyExists { .. }) => return Ok(AddressChanged::Taken),
+            Err(error) => return Err(error),
+        }
+        // What was mailed to the old address is worth nothing any more.
+        mailed_secret_void_in_txn(&txn, SecretPurpose::ResetPassword, account.as_uuid()).await?;
+        let mail = Mail::AddressChanged { new_address: email.clone() };
+        mail_insert_in_txn(&txn, NewMail { organization: None, recipient: &old, mail, subject: None }).await?;
+        let entry = AuditEntry {
+            action: "account.change_address",
+            target: format!("account/{account}"),
+            before: Some(json!({ "email": old })),
+            after: Some(json!({ "email": email })),
+        };
+        platform_audit_by_in_txn(&txn, &own_actor(account, &email, request_id), entry).await?;
+        txn.commit().await?;
+        Ok(AddressChanged::Yes { account, email })
+    }
+
+    /// Changes what a person is called. Whether there is still such an account.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn account_rename(&self, scope: &AccountScope, actor: &Actor, name: &str) -> Result<bool, StoreError> {
+        const OPERATION: &str = "account_rename";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let account = scope.account();
+        let old = txn.row_opt("SELECT name FROM account WHERE id = $1 FOR UPDATE", &[&account]).await?;
+        let Some(old) = old else { return Ok(false) };
+        let old: String = column(&old, "account", "name")?;
+        txn.execute("UPDATE account SET name = $2 WHERE id = $1", &[&account, &name]).await?;
+        let entry = AuditEntry {
+            action: "account.rename",
+            target: format!("account/{account}"),
+            before: Some(json!({ "name": old })),
+            after: Some(json!({ "name": name })),
+        };
+        platform_audit_by_in_txn(&txn, actor, entry).await?;
+        txn.commit().await?;
+        Ok(true)
     }
 }

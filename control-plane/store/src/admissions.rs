@@ -3,7 +3,7 @@
 //! The token says whose a box is before anybody has decided, so its organization alone lists it, as `kaliun_app` behind row-level
 //! security. What a box itself does, and what makes a device of it, runs as `kaliun_system`.
 
-use crate::audit::Actor;
+use crate::audit::{Actor, AuditEntry, audit_insert_in_txn};
 use crate::certificates::{CertificateCause, certificate_insert_in_txn, may_have_another_in_txn};
 use crate::enrollments::{
     Approval, Enrolled, EnrolledBy, EnrollmentRow, NewDevice, NotApproved, approve_in_txn, device_insert, from_row,
@@ -190,7 +190,7 @@ impl SystemStore {
         use_token(&txn, &token).await?;
         let name = made_name(token.name_pattern.as_ref(), &new.parts, token.uses);
         let actor = actor_of(&token);
-        let by = EnrolledBy { actor: &actor, request_id: "enrollment", way: "token", enrollment: None };
+        let by = EnrolledBy { actor: &actor, way: "token", enrollment: None };
         let enrolled = device_insert(&txn, organization, None, &token.labels, new, &name, &by).await?;
         certificate_insert_in_txn(&txn, organization, enrolled.device, new.certificate, CertificateCause::Enrolled)
             .await?;
@@ -214,7 +214,7 @@ impl SystemStore {
     ) -> Result<Result<Enrolled, NotApproved>, StoreError> {
         const OPERATION: &str = "enrollment_admit";
         let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let txn = Txn::begin_system_for(&mut connection, scope, OPERATION).await?;
         // The token first, as a box that comes with it does: two that wait for each other's rows would wait for ever.
         let Some(row) = txn
             .row_opt(
@@ -278,7 +278,7 @@ impl SystemStore {
     ) -> Result<bool, StoreError> {
         const OPERATION: &str = "enrollment_turn_away";
         let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let txn = Txn::begin_system_for(&mut connection, scope, OPERATION).await?;
         let changed = txn
             .execute(
                 "UPDATE enrollment SET state = 3, code_expires_at = now() + interval '1 hour'
@@ -289,11 +289,8 @@ impl SystemStore {
         if changed == 0 {
             return Ok(false);
         }
-        txn.execute(
-            "INSERT INTO audit (organization_id, actor, action, target, request_id) VALUES ($1, $2, 'enrollment.deny', $3, $4)",
-            &[&scope.organization(), &actor.name, &format!("enrollment/{id}"), &actor.request_id],
-        )
-        .await?;
+        let entry = AuditEntry::plain("enrollment.deny", format!("enrollment/{id}"));
+        audit_insert_in_txn(&txn, scope, actor, entry).await?;
         txn.commit().await?;
         Ok(true)
     }
@@ -397,8 +394,8 @@ impl AppStore {
     }
 }
 
-fn actor_of(token: &JoinToken) -> String {
-    format!("join-token:{}", token.id)
+fn actor_of(token: &JoinToken) -> Actor {
+    Actor::control_plane(format!("join-token:{}", token.id), "enrollment")
 }
 
 async fn use_token(txn: &Txn<'_>, token: &JoinToken) -> Result<(), StoreError> {

@@ -39,8 +39,9 @@ impl AppStore {
         let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
         let known = txn
             .row_opt(
-                "SELECT id FROM device WHERE id = $2 AND organization_id = $1 AND deleted_at IS NULL",
-                &[&scope.organization(), &device],
+                "SELECT id FROM device
+                 WHERE id = $2 AND organization_id = $1 AND ($3::uuid[] IS NULL OR installation_id = ANY($3)) AND deleted_at IS NULL",
+                &[&scope.organization(), &device, &scope.homes()],
             )
             .await?;
         if known.is_none() {

@@ -1,8 +1,8 @@
 //! Boxes that wait by a code: how they begin to, how they are looked up, checked, taken in and turned away.
 //!
-//! They belong to nobody, so these run as `kaliun_system`; the scope says that somebody signed in asks, and callers limit the rate.
+//! They belong to nobody, so these run as `kaliun_system`, bound to the scope of whoever asks; callers limit the rate.
 
-use crate::audit::Actor;
+use crate::audit::{Actor, AuditEntry, audit_insert_in_txn};
 use crate::enrollments::{
     Approval, Enrolled, EnrollmentRow, NewDevice, NotApproved, approve_in_txn, from_row, live_device_by_key,
 };
@@ -187,13 +187,13 @@ impl SystemStore {
     /// The database failed.
     pub async fn claim_look_up(
         &self,
-        _scope: &OrganizationScope,
+        scope: &OrganizationScope,
         code: &str,
         nonce: &[u8; NONCE_BYTES],
     ) -> Result<Option<ClaimRow>, StoreError> {
         const OPERATION: &str = "claim_look_up";
         let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let txn = Txn::begin_system_for(&mut connection, scope, OPERATION).await?;
         let row = txn
             .row_opt(
                 "UPDATE enrollment SET check_nonce = coalesce(check_nonce, $2)
@@ -226,7 +226,7 @@ impl SystemStore {
     ) -> Result<ClaimChecked, StoreError> {
         const OPERATION: &str = "claim_check";
         let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let txn = Txn::begin_system_for(&mut connection, scope, OPERATION).await?;
         let Some(row) = txn
             .row_opt(
                 "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, check_bytes,
@@ -258,18 +258,11 @@ impl SystemStore {
             &[&waiting.id, &has_ended],
         )
         .await?;
-        txn.execute(
-            "INSERT INTO audit (organization_id, actor, action, target, after, request_id)
-             VALUES ($1, $2, 'claim.check_failed', $3, $4, $5)",
-            &[
-                &scope.organization(),
-                &actor.name,
-                &format!("enrollment/{}", waiting.id),
-                &serde_json::json!({ "tries_left": tries_left }),
-                &actor.request_id,
-            ],
-        )
-        .await?;
+        let entry = AuditEntry {
+            after: Some(serde_json::json!({ "tries_left": tries_left })),
+            ..AuditEntry::plain("claim.check_failed", format!("enrollment/{}", waiting.id))
+        };
+        audit_insert_in_txn(&txn, scope, actor, entry).await?;
         txn.commit().await?;
         Ok(if has_ended { ClaimChecked::Ended(waiting.id) } else { ClaimChecked::Wrong { tries_left } })
     }
@@ -289,7 +282,7 @@ impl SystemStore {
     ) -> Result<Result<(EnrollmentId, Enrolled), NotApproved>, StoreError> {
         const OPERATION: &str = "enrollment_approve";
         let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let txn = Txn::begin_system_for(&mut connection, scope, OPERATION).await?;
         let Some(row) = txn
             .row_opt(
                 "SELECT id, state, key_hash, facts, source_address, code_expires_at, device_id, claim_code, check_nonce, check_bytes,
@@ -330,7 +323,7 @@ impl SystemStore {
     ) -> Result<Option<EnrollmentId>, StoreError> {
         const OPERATION: &str = "enrollment_deny";
         let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let txn = Txn::begin_system_for(&mut connection, scope, OPERATION).await?;
         let row = txn
             .row_opt(
                 "UPDATE enrollment SET state = 3, claim_code = NULL
@@ -340,11 +333,8 @@ impl SystemStore {
             .await?;
         let Some(row) = row else { return Ok(None) };
         let id: EnrollmentId = column(&row, "enrollment", "id")?;
-        txn.execute(
-            "INSERT INTO audit (organization_id, actor, action, target, request_id) VALUES ($1, $2, 'claim.deny', $3, $4)",
-            &[&scope.organization(), &actor.name, &format!("enrollment/{id}"), &actor.request_id],
-        )
-        .await?;
+        let entry = AuditEntry::plain("claim.deny", format!("enrollment/{id}"));
+        audit_insert_in_txn(&txn, scope, actor, entry).await?;
         txn.commit().await?;
         Ok(Some(id))
     }

@@ -366,8 +366,9 @@ impl AppStore {
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
         let organization = scope.organization();
-        let live = "SELECT id FROM device WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL";
-        if txn.row_opt(live, &[&device, &organization]).await?.is_none() {
+        let live = "SELECT id FROM device
+            WHERE id = $1 AND organization_id = $2 AND ($3::uuid[] IS NULL OR installation_id = ANY($3)) AND deleted_at IS NULL";
+        if txn.row_opt(live, &[&device, &organization, &scope.homes()]).await?.is_none() {
             return Ok(BootKept::NoSuchDevice);
         }
         // A hello that comes meanwhile waits for this row.

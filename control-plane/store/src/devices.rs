@@ -85,7 +85,7 @@ macro_rules! device_query {
              LEFT JOIN device_facts f ON f.device_id = d.id
              LEFT JOIN device_identity k ON k.device_id = d.id
              LEFT JOIN installation i ON i.id = d.installation_id
-             WHERE d.organization_id = $1 AND d.deleted_at IS NULL ",
+             WHERE d.organization_id = $1 AND ($2::uuid[] IS NULL OR d.installation_id = ANY($2)) AND d.deleted_at IS NULL ",
             $tail
         )
     };
@@ -95,25 +95,25 @@ macro_rules! device_page {
     ($tail:literal) => {
         concat!(
             device_query!(
-                "AND ($2::jsonb = '[]' OR labels_match(d.labels, $2)) AND ($3 = '' OR strpos(d.name, $3) > 0)
-                 AND ($4::boolean IS NULL OR (s.online = $4 AND d.revoked_at IS NULL)) "
+                "AND ($3::jsonb = '[]' OR labels_match(d.labels, $3)) AND ($4 = '' OR strpos(d.name, $4) > 0)
+                 AND ($5::boolean IS NULL OR (s.online = $5 AND d.revoked_at IS NULL)) "
             ),
             $tail
         )
     };
 }
 
-const BY_NAME: &str = device_page!("AND ($5::text IS NULL OR d.name > $5) ORDER BY d.name LIMIT $6");
+const BY_NAME: &str = device_page!("AND ($6::text IS NULL OR d.name > $6) ORDER BY d.name LIMIT $7");
 const BY_HEALTH: &str = concat!(
-    device_page!("AND ($5::smallint IS NULL OR ("),
+    device_page!("AND ($6::smallint IS NULL OR ("),
     health_rank!(),
-    ", d.name) > ($5, $6::text)) ORDER BY health_rank, d.name LIMIT $7"
+    ", d.name) > ($6, $7::text)) ORDER BY health_rank, d.name LIMIT $8"
 );
 const BY_LINK_SINCE: &str = device_page!(
-    "AND ($5::timestamptz IS NULL OR (s.link_since, d.id) < ($5, $6::uuid)) ORDER BY s.link_since DESC, d.id DESC LIMIT $7"
+    "AND ($6::timestamptz IS NULL OR (s.link_since, d.id) < ($6, $7::uuid)) ORDER BY s.link_since DESC, d.id DESC LIMIT $8"
 );
 const BY_ENROLLED: &str = device_page!(
-    "AND ($5::timestamptz IS NULL OR (d.enrolled_at, d.id) < ($5, $6::uuid)) ORDER BY d.enrolled_at DESC, d.id DESC LIMIT $7"
+    "AND ($6::timestamptz IS NULL OR (d.enrolled_at, d.id) < ($6, $7::uuid)) ORDER BY d.enrolled_at DESC, d.id DESC LIMIT $8"
 );
 
 fn from_row(row: &Row) -> Result<Device, StoreError> {
@@ -199,7 +199,8 @@ impl AppStore {
         const OPERATION: &str = "device_list_by_ids";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
-        let rows = txn.rows(device_query!("AND d.id = ANY($2)"), &[&scope.organization(), &ids]).await?;
+        let rows =
+            txn.rows(device_query!("AND d.id = ANY($3)"), &[&scope.organization(), &scope.homes(), &ids]).await?;
         txn.commit().await?;
         rows.iter().map(from_row).collect()
     }
@@ -216,7 +217,8 @@ impl AppStore {
         const OPERATION: &str = "device_get_by_name";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
-        let row = txn.row_opt(device_query!("AND d.name = $2"), &[&scope.organization(), &name]).await?;
+        let row =
+            txn.row_opt(device_query!("AND d.name = $3"), &[&scope.organization(), &scope.homes(), &name]).await?;
         txn.commit().await?;
         row.as_ref().map(from_row).transpose()
     }
@@ -236,7 +238,7 @@ impl AppStore {
         const OPERATION: &str = "device_list_page";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
-        let organization = scope.organization();
+        let (organization, homes) = (scope.organization(), scope.homes());
         let requirements = requirements(&filter.selector);
         let (name, online) = (&filter.name_contains, &filter.online);
         let rows = match order {
@@ -245,28 +247,30 @@ impl AppStore {
                     Some(DevicePosition::Name(name)) => Some(name),
                     Some(_) | None => None,
                 };
-                txn.rows(BY_NAME, &[&organization, &requirements, name, online, &after, &limit]).await?
+                txn.rows(BY_NAME, &[&organization, &homes, &requirements, name, online, &after, &limit]).await?
             }
             DeviceOrder::Health => {
                 let (rank, after) = match after {
                     Some(DevicePosition::Health(rank, name)) => (Some(*rank), Some(name)),
                     Some(_) | None => (None, None),
                 };
-                txn.rows(BY_HEALTH, &[&organization, &requirements, name, online, &rank, &after, &limit]).await?
+                txn.rows(BY_HEALTH, &[&organization, &homes, &requirements, name, online, &rank, &after, &limit])
+                    .await?
             }
             DeviceOrder::LinkSince => {
                 let (since, id) = match after {
                     Some(DevicePosition::LinkSince(since, id)) => (Some(*since), Some(*id)),
                     Some(_) | None => (None, None),
                 };
-                txn.rows(BY_LINK_SINCE, &[&organization, &requirements, name, online, &since, &id, &limit]).await?
+                txn.rows(BY_LINK_SINCE, &[&organization, &homes, &requirements, name, online, &since, &id, &limit])
+                    .await?
             }
             DeviceOrder::Enrolled => {
                 let (at, id) = match after {
                     Some(DevicePosition::Enrolled(at, id)) => (Some(*at), Some(*id)),
                     Some(_) | None => (None, None),
                 };
-                txn.rows(BY_ENROLLED, &[&organization, &requirements, name, online, &at, &id, &limit]).await?
+                txn.rows(BY_ENROLLED, &[&organization, &homes, &requirements, name, online, &at, &id, &limit]).await?
             }
         };
         txn.commit().await?;
@@ -312,11 +316,11 @@ impl AppStore {
                     health_rank!(),
                     " AS rank
                        FROM device d JOIN device_status s ON s.device_id = d.id
-                       WHERE d.organization_id = $1 AND d.deleted_at IS NULL
-                         AND ($2::jsonb = '[]' OR labels_match(d.labels, $2)) AND ($3 = '' OR strpos(d.name, $3) > 0)
-                         AND ($4::boolean IS NULL OR (s.online = $4 AND d.revoked_at IS NULL))) AS ranked"
+                       WHERE d.organization_id = $1 AND ($2::uuid[] IS NULL OR d.installation_id = ANY($2)) AND d.deleted_at IS NULL
+                         AND ($3::jsonb = '[]' OR labels_match(d.labels, $3)) AND ($4 = '' OR strpos(d.name, $4) > 0)
+                         AND ($5::boolean IS NULL OR (s.online = $5 AND d.revoked_at IS NULL))) AS ranked"
                 ),
-                &[&scope.organization(), &requirements(&filter.selector), &filter.name_contains, &filter.online],
+                &[&scope.organization(), &scope.homes(), &requirements(&filter.selector), &filter.name_contains, &filter.online],
             )
             .await?;
         txn.commit().await?;
@@ -351,8 +355,8 @@ impl AppStore {
         let Some(row) = txn
             .row_opt(
                 "SELECT name, labels, version FROM device
-                 WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
-                &[&id, &scope.organization()],
+                 WHERE id = $1 AND organization_id = $2 AND ($3::uuid[] IS NULL OR installation_id = ANY($3)) AND deleted_at IS NULL FOR NO KEY UPDATE",
+                &[&id, &scope.organization(), &scope.homes()],
             )
             .await?
         else {
@@ -405,8 +409,8 @@ impl AppStore {
         let changed = txn
             .execute(
                 "UPDATE device SET recoverable_until = $3, version = version + 1
-                 WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL",
-                &[&id, &scope.organization(), &until],
+                 WHERE id = $1 AND organization_id = $2 AND ($4::uuid[] IS NULL OR installation_id = ANY($4)) AND deleted_at IS NULL",
+                &[&id, &scope.organization(), &until, &scope.homes()],
             )
             .await?;
         if changed == 0 {
@@ -443,8 +447,8 @@ impl AppStore {
         let row = txn
             .row_opt(
                 "SELECT revoked_at IS NOT NULL AS revoked FROM device
-                 WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
-                &[&id, &scope.organization()],
+                 WHERE id = $1 AND organization_id = $2 AND ($3::uuid[] IS NULL OR installation_id = ANY($3)) AND deleted_at IS NULL FOR NO KEY UPDATE",
+                &[&id, &scope.organization(), &scope.homes()],
             )
             .await?;
         let Some(row) = row else { return Ok(false) };
@@ -480,8 +484,8 @@ impl AppStore {
         let row = txn
             .row_opt(
                 "UPDATE device SET deleted_at = now(), version = version + 1
-                 WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL RETURNING name",
-                &[&id, &scope.organization()],
+                 WHERE id = $1 AND organization_id = $2 AND ($3::uuid[] IS NULL OR installation_id = ANY($3)) AND deleted_at IS NULL RETURNING name",
+                &[&id, &scope.organization(), &scope.homes()],
             )
             .await?;
         let Some(row) = row else { return Ok(false) };

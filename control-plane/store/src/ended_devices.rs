@@ -1,5 +1,6 @@
 //! Devices that may not connect any more, as they are told to a journal beside the database, and by it to a database that has forgotten.
 
+use crate::audit::{Actor, AuditEntry, audit_of_organization_in_txn};
 use crate::error::StoreError;
 use crate::lifecycle::standing_from_row;
 use crate::pool::{SystemStore, Txn, column};
@@ -245,11 +246,8 @@ async fn end_again(txn: &Txn<'_>, ended: &EndedDevice) -> Result<EndedAgain, Sto
         &[&organization, &ended.device, &code.code()],
     )
     .await?;
-    txn.execute(
-        "INSERT INTO audit (organization_id, actor, action, target, request_id)
-         VALUES ($1, 'control-plane restored', 'device.end_again', $2, 'restored')",
-        &[&organization, &format!("device/{}", ended.device)],
-    )
-    .await?;
+    let entry = AuditEntry::plain("device.end_again", format!("device/{}", ended.device));
+    let actor = Actor::control_plane("control-plane restored", "restored");
+    audit_of_organization_in_txn(txn, organization, &actor, entry).await?;
     Ok(outcome)
 }

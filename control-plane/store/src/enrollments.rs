@@ -105,6 +105,8 @@ pub enum NotApproved {
     HasChanged,
     /// The organization has no such home.
     NoSuchInstallation,
+    /// Whoever says yes may take boxes into their homes only, and named none.
+    NoInstallation,
     /// The box's key counts for nothing any more, or is a live device's already.
     KeyRefused(ReasonCode),
 }
@@ -134,11 +136,16 @@ pub(crate) async fn approve_in_txn(
     approval: &Approval<'_>,
     made_name: &DeviceName,
 ) -> Result<Result<Enrolled, NotApproved>, StoreError> {
+    // A person of single homes takes boxes into those, and into no drawer of the whole organization.
+    if approval.installation.is_none() && scope.homes().is_some() {
+        return Ok(Err(NotApproved::NoInstallation));
+    }
     if let Some(installation) = approval.installation {
         let known = txn
             .row_opt(
-                "SELECT 1 AS one FROM installation WHERE id = $1 AND organization_id = $2",
-                &[&installation, &scope.organization()],
+                "SELECT 1 AS one FROM installation
+                 WHERE id = $1 AND organization_id = $2 AND ($3::uuid[] IS NULL OR id = ANY($3))",
+                &[&installation, &scope.organization(), &scope.homes()],
             )
             .await?;
         if known.is_none() {
@@ -156,8 +163,11 @@ pub(crate) async fn approve_in_txn(
             return Err(StoreError::AlreadyExists { what: "a device of this name" });
         }
     }
-    // It was looked at when the box began to wait, which may be a while ago.
-    match live_device_by_key(txn, &waiting.key_hash).await? {
+    // It was looked at when the box began to wait, which may be a while ago. The key may be of another organization's device.
+    txn.unbind().await?;
+    let live = live_device_by_key(txn, &waiting.key_hash).await?;
+    txn.bind(scope).await?;
+    match live {
         Ok(None) => {}
         Ok(Some(_)) => return Ok(Err(NotApproved::KeyRefused(ReasonCode::EnrollmentKeyInUse))),
         Err(reason) => return Ok(Err(NotApproved::KeyRefused(reason))),
@@ -170,8 +180,7 @@ pub(crate) async fn approve_in_txn(
     };
     let (name, organization) = (approval.name.unwrap_or(made_name), scope.organization());
     let by = EnrolledBy {
-        actor: &actor.name,
-        request_id: &actor.request_id,
+        actor,
         way: if waiting.claim_code.is_some() { "code" } else { "approval" },
         enrollment: Some(waiting.id),
     };
@@ -252,7 +261,14 @@ impl SystemStore {
             if !may_have_another_in_txn(&txn, enrolled.device, certificate).await? {
                 return Ok(Err(ReasonCode::EnrollmentBusy));
             }
-            reissue(&txn, enrolled.device, enrolled.organization, certificate, "enrollment").await?;
+            reissue(
+                &txn,
+                enrolled.device,
+                enrolled.organization,
+                certificate,
+                &Actor::control_plane("enrollment", "enrollment"),
+            )
+            .await?;
             txn.commit().await?;
             return Ok(Ok(enrolled));
         }

@@ -25,17 +25,20 @@ impl AppStore {
             SELECT e.id, e.device_id, d.name AS device_name, e.code, e.message, e.happened_at, e.stored_at
             FROM event e LEFT JOIN device d ON d.id = e.device_id
             WHERE e.organization_id = $1 AND e.device_id = $2 AND ($3::bigint IS NULL OR e.id < $3)
+              AND ($5::uuid[] IS NULL OR d.installation_id = ANY($5))
             ORDER BY e.id DESC LIMIT $4";
         const OF_ORGANIZATION: &str = "
             SELECT e.id, e.device_id, d.name AS device_name, e.code, e.message, e.happened_at, e.stored_at
             FROM event e LEFT JOIN device d ON d.id = e.device_id
             WHERE e.organization_id = $1 AND ($2::bigint IS NULL OR e.id < $2)
+              AND ($4::uuid[] IS NULL OR d.installation_id = ANY($4))
             ORDER BY e.id DESC LIMIT $3";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
+        let homes = scope.homes();
         let rows = match device {
-            Some(device) => txn.rows(OF_DEVICE, &[&scope.organization(), &device, &before, &limit]).await?,
-            None => txn.rows(OF_ORGANIZATION, &[&scope.organization(), &before, &limit]).await?,
+            Some(device) => txn.rows(OF_DEVICE, &[&scope.organization(), &device, &before, &limit, &homes]).await?,
+            None => txn.rows(OF_ORGANIZATION, &[&scope.organization(), &before, &limit, &homes]).await?,
         };
         txn.commit().await?;
         rows.iter()

@@ -22,8 +22,9 @@ impl AppStore {
         let rows = txn
             .rows(
                 "SELECT id, name, time_zone FROM installation
-                 WHERE organization_id = $1 AND ($2::text IS NULL OR name > $2) ORDER BY name LIMIT $3",
-                &[&scope.organization(), &after_name, &limit],
+                 WHERE organization_id = $1 AND ($4::uuid[] IS NULL OR id = ANY($4)) AND ($2::text IS NULL OR name > $2)
+                 ORDER BY name LIMIT $3",
+                &[&scope.organization(), &after_name, &limit, &scope.homes()],
             )
             .await?;
         txn.commit().await?;

@@ -4,6 +4,7 @@
 //! and runs in a transaction as the role `kaliun_app` with the organization set, so that row-level security is the second
 //! wall. Functions of [`SystemStore`] run as `kaliun_system`: authentication, ingest and reconcilers.
 
+mod account_sessions;
 mod accounts;
 mod admissions;
 mod api_tokens;
@@ -25,6 +26,9 @@ mod ingest;
 mod installations;
 mod join_tokens;
 mod lifecycle;
+mod logins;
+mod mailed_secrets;
+mod mails;
 mod migrate;
 mod open;
 mod organizations;
@@ -38,14 +42,17 @@ mod samples;
 mod scope;
 mod sessions;
 mod shown_certificates;
+mod sign_ups;
+mod signed_in;
 mod unsigned_bundle;
 mod url;
 mod wakeups;
 
-pub use accounts::{AccountLogin, SignedIn};
+pub use account_sessions::{NewSession, SessionKind, SessionRow};
+pub use accounts::{AccountDeleted, AccountExport, AccountLogin, AddressChanged};
 pub use admissions::{ByToken, WaitingRow};
 pub use api_tokens::NewApiToken;
-pub use audit::Actor;
+pub use audit::{Actor, ActorKind};
 pub use authorities::{AuthorityRow, AuthorityRows, TrustBundleRow};
 pub use authority_keys::KeysKept;
 pub use certificates::{CertificateGrant, SERIAL_BYTES};
@@ -59,6 +66,8 @@ pub use error::StoreError;
 pub use ingest::{EventItem, EventWrite, FactsWrite, SampleItem, SampleWrite, Stored};
 pub use join_tokens::NewJoinToken;
 pub use lifecycle::Replaced;
+pub use logins::{LOGIN_LIFETIME, LoginPolled, LoginRow, NewLogin, NewTokens, Refreshed};
+pub use mails::{ClaimedMail, MailBacklog, MailRow, NewMail};
 pub use migrate::{MigrateError, migrate};
 pub use open::{DatabaseAccess, OpenError};
 pub use organizations::FirstStart;
@@ -68,8 +77,10 @@ pub use posture::FindingPage;
 pub use returned_devices::Readopted;
 pub use rotation::{Author, RotationChange, StragglerRow};
 pub use samples::SampleRow;
-pub use scope::OrganizationScope;
+pub use scope::{AccountScope, OrganizationScope};
 pub use sessions::{SessionEnd, SessionOpen, SessionOpened};
+pub use sign_ups::{ConfirmedBy, NewSignUp, SignUpConfirmed, SignUpRow};
+pub use signed_in::{Granted, Person, Place, Principal, SignedIn};
 pub use unsigned_bundle::{UnsignedBundle, WaitingStep};
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use wakeups::{WakeupSource, Wakeups};

@@ -118,8 +118,10 @@ impl AppStore {
         let txn = Txn::begin_app(&mut connection, scope, OPERATION).await?;
         let found = txn
             .row_opt(
-                "SELECT id FROM device WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
-                &[&device, &scope.organization()],
+                "SELECT id FROM device
+                 WHERE id = $1 AND organization_id = $2 AND ($3::uuid[] IS NULL OR installation_id = ANY($3)) AND deleted_at IS NULL
+                 FOR NO KEY UPDATE",
+                &[&device, &scope.organization(), &scope.homes()],
             )
             .await?;
         if found.is_none() {

@@ -1,5 +1,6 @@
 //! The first organization, made when the control plane starts for the first time.
 
+use crate::audit::{Actor, AuditEntry, audit_of_organization_in_txn};
 use crate::error::StoreError;
 use crate::pool::{SystemStore, Txn, column};
 use kaliun_domain::role::Role;
@@ -61,7 +62,7 @@ impl SystemStore {
         )
         .await?;
         txn.execute(
-            "INSERT INTO account (id, email, password_hash) VALUES ($1, $2, $3)",
+            "INSERT INTO account (id, email, password_hash, confirmed_at) VALUES ($1, $2, $3, now())",
             &[&account, &first.admin_email, &first.admin_password_hash],
         )
         .await?;
@@ -83,16 +84,12 @@ impl SystemStore {
             )
             .await?;
         }
-        txn.execute(
-            "INSERT INTO audit (organization_id, actor, action, target, after, request_id)
-             VALUES ($1, 'control-plane', 'organization.create', $2, $3, 'first-start')",
-            &[
-                &organization,
-                &format!("organization/{organization}"),
-                &serde_json::json!({ "name": first.organization_name, "admin": first.admin_email }),
-            ],
-        )
-        .await?;
+        let entry = AuditEntry {
+            after: Some(serde_json::json!({ "name": first.organization_name, "admin": first.admin_email })),
+            ..AuditEntry::plain("organization.create", format!("organization/{organization}"))
+        };
+        let actor = Actor::control_plane("control-plane", "first-start");
+        audit_of_organization_in_txn(&txn, organization, &actor, entry).await?;
         txn.commit().await?;
         Ok(true)
     }

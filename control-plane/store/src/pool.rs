@@ -155,6 +155,16 @@ static TIMEOUTS: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+/// Says to row-level security how far a transaction reaches. UUIDs print as hexadecimal digits and hyphens only, so they are safe inside
+/// the quotes.
+fn binding(scope: &OrganizationScope) -> String {
+    format!(
+        "SELECT set_config('kaliun.organization_id', '{}', true), set_config('kaliun.reach', '{}', true)",
+        scope.organization(),
+        scope.reach_setting()
+    )
+}
+
 /// A transaction that knows what it is for. Its span lasts as long as it does, below that of whoever asked.
 pub(crate) struct Txn<'a> {
     inner: Transaction<'a>,
@@ -170,12 +180,16 @@ impl<'a> Txn<'a> {
         scope: &OrganizationScope,
         operation: &'static str,
     ) -> Result<Self, StoreError> {
-        // A UUID prints as hexadecimal digits and hyphens only, so it is safe inside the quotes.
-        let setup = format!(
-            "SET LOCAL ROLE kaliun_app; SELECT set_config('kaliun.organization_id', '{}', true)",
-            scope.organization()
-        );
-        Self::begin(connection, &setup, operation).await
+        Self::begin(connection, &format!("SET LOCAL ROLE kaliun_app; {}", binding(scope)), operation).await
+    }
+
+    /// Begins a transaction as `kaliun_system` for somebody: what it may touch is bound as it is for the application.
+    pub(crate) async fn begin_system_for(
+        connection: &'a mut PooledConnection,
+        scope: &OrganizationScope,
+        operation: &'static str,
+    ) -> Result<Self, StoreError> {
+        Self::begin(connection, &format!("SET LOCAL ROLE kaliun_system; {}", binding(scope)), operation).await
     }
 
     /// Begins a transaction as `kaliun_system`.
@@ -200,6 +214,20 @@ impl<'a> Txn<'a> {
         };
         let inner = silence.answered(operation, begun.instrument(span.clone())).await?;
         Ok(Self { inner, silence, operation, span })
+    }
+
+    /// Binds a transaction of `kaliun_system` to a scope from here on, after it has looked at what belongs to all.
+    pub(crate) async fn bind(&self, scope: &OrganizationScope) -> Result<(), StoreError> {
+        let binding = binding(scope);
+        let bound = self.inner.batch_execute(&binding);
+        self.silence.answered(self.operation, bound.instrument(self.span.clone())).await
+    }
+
+    /// Takes the bounds of a transaction of `kaliun_system` away, for a look at what belongs to all. `bind` comes right after it.
+    pub(crate) async fn unbind(&self) -> Result<(), StoreError> {
+        let setting = "SELECT set_config('kaliun.organization_id', '', true), set_config('kaliun.reach', '', true)";
+        let unbound = self.inner.batch_execute(setting);
+        self.silence.answered(self.operation, unbound.instrument(self.span.clone())).await
     }
 
     pub(crate) async fn rows(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {

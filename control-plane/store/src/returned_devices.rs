@@ -1,6 +1,6 @@
 //! What a database that came back from a backup does not know: devices that were enrolled since, and what known ones remember.
 
-use crate::audit::Actor;
+use crate::audit::{Actor, AuditEntry, audit_insert_in_txn};
 use crate::enrollments::free_name;
 use crate::error::StoreError;
 use crate::pool::{SystemStore, Txn, column};
@@ -131,25 +131,28 @@ impl SystemStore {
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         let organization = scope.organization();
+        // What is of no organization can only be of the one that there is.
+        let others = txn.row_opt("SELECT 1 AS one FROM organization WHERE id <> $1 LIMIT 1", &[&organization]).await?;
+        txn.bind(scope).await?;
         let row = txn
             .row_opt(
                 "SELECT key_hash, certificate_expires_at, certificate_authority FROM returned_device
-                 WHERE device_id = $1 AND (organization_id = $2
-                     OR (organization_id IS NULL AND NOT EXISTS (SELECT FROM organization WHERE id <> $2)))
-                 FOR UPDATE",
-                &[&device, &organization],
+                 WHERE device_id = $1 AND (organization_id = $2 OR (organization_id IS NULL AND $3)) FOR UPDATE",
+                &[&device, &organization, &others.is_none()],
             )
             .await?;
         let Some(row) = row else { return Ok(Readopted::NoSuchDevice) };
         let key_hash: &[u8] = column(&row, TABLE, "key_hash")?;
         let expires_at: SystemTime = column(&row, TABLE, "certificate_expires_at")?;
         let authority: i32 = column(&row, TABLE, "certificate_authority")?;
+        txn.unbind().await?;
         let taken = txn
             .row_opt(
                 "SELECT id FROM device WHERE key_hash = $1 AND (deleted_at IS NULL OR revoked_at IS NOT NULL) LIMIT 1",
                 &[&key_hash],
             )
             .await?;
+        txn.bind(scope).await?;
         if taken.is_some() {
             return Ok(Readopted::KeyRefused);
         }
@@ -172,18 +175,11 @@ impl SystemStore {
             &[&organization, &device, &ReasonCode::DeviceReadopted.code(), &actor.name],
         )
         .await?;
-        txn.execute(
-            "INSERT INTO audit (organization_id, actor, action, target, after, request_id)
-             VALUES ($1, $2, 'device.readopt', $3, $4, $5)",
-            &[
-                &organization,
-                &actor.name,
-                &format!("device/{device}"),
-                &json!({ "name": name, "after_restore": true }),
-                &actor.request_id,
-            ],
-        )
-        .await?;
+        let entry = AuditEntry {
+            after: Some(json!({ "name": name, "after_restore": true })),
+            ..AuditEntry::plain("device.readopt", format!("device/{device}"))
+        };
+        audit_insert_in_txn(&txn, scope, actor, entry).await?;
         txn.execute("DELETE FROM returned_device WHERE device_id = $1", &[&device]).await?;
         txn.commit().await?;
         Ok(Readopted::Yes)

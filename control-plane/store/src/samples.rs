@@ -78,8 +78,19 @@ impl AppStore {
                 "SELECT sampled_at, spool_id, sequence, sample_values FROM sample_head
                  WHERE organization_id = $1 AND device_id = $2 AND sampled_at >= $3 AND sampled_at < $4 AND stored_at >= $5
                    AND ($6::bytea IS NULL OR (sampled_at, spool_id, sequence) > ($3, $6, $7::bigint))
+                   AND ($9::uuid[] IS NULL OR EXISTS (SELECT FROM device WHERE device.id = $2 AND device.installation_id = ANY($9)))
                  ORDER BY sampled_at, spool_id, sequence LIMIT $8",
-                &[&scope.organization(), &device, &from, &range.end, &stored_from, &spool_id, &sequence, &limit],
+                &[
+                    &scope.organization(),
+                    &device,
+                    &from,
+                    &range.end,
+                    &stored_from,
+                    &spool_id,
+                    &sequence,
+                    &limit,
+                    &scope.homes(),
+                ],
             )
             .await?;
         txn.commit().await?;

@@ -12,6 +12,7 @@ pub(crate) use dialing::*;
 
 use anyhow::{Context, Result};
 use kaliun_cluster::testing::TestDatabase;
+use kaliun_control_plane::SignUpPolicy;
 use kaliun_control_plane::authority::KeyFile;
 use kaliun_control_plane::clock::Clock;
 use kaliun_control_plane::config::{Config, Database};
@@ -215,6 +216,7 @@ pub(crate) fn config_for(database: &TestDatabase, state_dir: PathBuf, token_file
         first_admin_email: "admin@example.org".to_owned(),
         first_admin_password_file: None,
         first_api_token_file: Some(token_file),
+        sign_up: SignUpPolicy::Open,
         otlp_endpoint: None,
         log_json: false,
         log: "info".to_owned(),

@@ -52,7 +52,13 @@ async fn find_nothing(fixture: &Fixture, caller: &Caller<'_>, owner: &Tenant) ->
         let foreign = caller.call(&path, &owner.handles).await.with_context(|| path.clone())?;
         let absent = caller.call(&path, &nobody).await.with_context(|| path.clone())?;
         assert!(!foreign.is_empty() && foreign.len() == absent.len(), "{path}");
-        let is_above = matches!(rule(&path), Some(Rule::Member(least) | Rule::Platform(least)) if caller.role < least);
+        let is_above = match rule(&path) {
+            Some(Rule::Inside(grants)) => grants.role.is_none_or(|least| caller.role < least),
+            Some(Rule::Platform(least)) => caller.role < least,
+            // A token is nobody's.
+            Some(Rule::Person) => true,
+            Some(Rule::AnyPeer | Rule::Device | Rule::Anyone | Rule::SignedIn) | None => false,
+        };
         for (foreign, absent) in foreign.into_iter().zip(absent) {
             let what = format!("{path}, {}, as {:?} of {}", foreign.question, caller.role, caller.tenant.word);
             let of_owner = foreign.essence.clone().map(|text| owner.handles.hidden_in(&text));

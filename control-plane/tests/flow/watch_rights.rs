@@ -70,7 +70,7 @@ async fn a_watch_ends_when_nobody_can_say_whether_it_may_go_on() -> Result<()> {
 pub(crate) async fn token(fixture: &Fixture) -> Result<(String, String)> {
     let mut tokens = ApiTokenServiceClient::new(fixture.public().await?);
     let role = fleet::Role::Viewer.into();
-    let request = fleet::CreateApiTokenRequest { name: "watcher".to_owned(), role, lifetime_seconds: 0 };
+    let request = fleet::CreateApiTokenRequest { name: "watcher".to_owned(), role, ..Default::default() };
     let made = tokens.create_api_token(with_token(request)).await?.into_inner();
     Ok((made.api_token.context("a token")?.id, made.secret))
 }

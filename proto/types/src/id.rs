@@ -122,8 +122,32 @@ uuid_id! {
     AccountId
 }
 uuid_id! {
-    /// A browser's signed-in session.
-    BrowserSessionId
+    /// Somebody signed in, in a browser or with fleetctl.
+    SessionId
+}
+uuid_id! {
+    /// Somebody who asked for an account.
+    SignUpId
+}
+uuid_id! {
+    /// A machine that asks to be signed in.
+    LoginId
+}
+uuid_id! {
+    /// Somebody asked into an organization or a home.
+    InvitationId
+}
+uuid_id! {
+    /// An owner's leave for somebody of support.
+    ConsentId
+}
+uuid_id! {
+    /// A mail that is to be sent, or was.
+    MailId
+}
+uuid_id! {
+    /// A secret in a mail's link; not the secret itself.
+    MailedSecretId
 }
 uuid_id! {
     /// One running control plane process.

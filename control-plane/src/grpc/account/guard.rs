@@ -22,8 +22,15 @@ const TURN_TIMEOUT: Duration = Duration::from_secs(10);
 /// When somebody shall come back who got no turn.
 const TURN_RETRY: Duration = Duration::from_secs(2);
 
+/// Mails that one source may cause, by signing up or by forgetting passwords: a school class at once, then one each half minute. How many go
+/// to one address is bounded by the outbox.
+const ASKING_BURST: u32 = 30;
+const ASKING_INTERVAL: Duration = Duration::from_secs(30);
+
 /// Counts wrong tries and hands out turns.
 pub(super) struct Guard {
+    /// Of one source: mails that it causes.
+    asking: Limiter<IpAddr>,
     /// Of one source: an office where many mistype theirs on a Monday.
     by_source: Limiter<IpAddr>,
     /// Of one source for one address.
@@ -42,6 +49,7 @@ pub(super) struct Try<'a> {
 impl Guard {
     pub(super) fn new(sources_are_known: bool) -> Self {
         Self {
+            asking: Limiter::new(ASKING_BURST, ASKING_INTERVAL),
             by_source: Limiter::new(20, Duration::from_secs(3)),
             by_address: Limiter::new(10, Duration::from_secs(6)),
             turns: Turns::new(if sources_are_known { CHECKS } else { CHECKS_OF_ALL }),
@@ -58,12 +66,32 @@ impl Guard {
         let address = address.to_lowercase();
         // Looked at before the queue too: who failed too often takes nobody's place in it.
         self.may_try(source, &address)?;
-        let waiting = self.turns.take(site);
-        let turn = tokio::time::timeout(TURN_TIMEOUT, waiting).await.ok().flatten();
-        let turn = turn.ok_or_else(|| status::too_often(TURN_RETRY))?;
+        let turn = self.turn_of(site).await?;
         // And again with the turn in hand: those of one source come one after another, so none slips past the count.
         self.may_try(source, &address)?;
         Ok(Try { guard: self, source, address, _turn: turn })
+    }
+
+    /// Waits for a turn to hash a password that somebody sets.
+    ///
+    /// # Errors
+    /// Too many wait.
+    pub(super) async fn turn(&self, source: Option<Source>) -> Result<Turn<IpAddr>, Status> {
+        self.turn_of(source.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Source(source)| site_of(source))).await
+    }
+
+    async fn turn_of(&self, site: IpAddr) -> Result<Turn<IpAddr>, Status> {
+        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.take(site)).await.ok().flatten();
+        turn.ok_or_else(|| status::too_often(TURN_RETRY))
+    }
+
+    /// Counts what makes us send a mail to somebody whom we do not know.
+    ///
+    /// # Errors
+    /// The source asked too often: how long to wait.
+    pub(super) fn may_ask(&self, source: Option<Source>) -> Result<(), Status> {
+        let Some(Source(source)) = source else { return Ok(()) };
+        self.asking.take(&limited_as(source), Instant::now()).map_err(status::too_often)
     }
 
     fn may_try(&self, source: Option<IpAddr>, address: &str) -> Result<(), Status> {

@@ -4,7 +4,6 @@
 use crate::grpc::status;
 use kaliun_domain::device::Summary;
 use kaliun_store::{AppStore, DeviceFilter, OrganizationScope};
-use kaliun_types::id::OrganizationId;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,7 +21,8 @@ pub(super) struct Summaries {
     known: Arc<Mutex<HashMap<Key, Known>>>,
 }
 
-type Key = (OrganizationId, String);
+/// Counts are shared by those whose right reaches equally far.
+type Key = (OrganizationScope, String);
 
 #[derive(Clone, Copy)]
 struct Known {
@@ -50,7 +50,7 @@ impl Summaries {
         filter: &DeviceFilter,
         wanted_at: Instant,
     ) -> Result<Counted, Status> {
-        let key = (scope.organization(), format!("{filter:?}"));
+        let key = (scope.clone(), format!("{filter:?}"));
         if let Some(known) = self.known(&key) {
             if known.read_at >= wanted_at {
                 return Ok(Counted { summary: known.summary, due_at: None });

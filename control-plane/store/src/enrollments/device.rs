@@ -1,6 +1,7 @@
 //! The device that an enrolment leads to: whether there is one with a key, how it is made, and how it gets its certificate again.
 
 use super::{Enrolled, NewDevice};
+use crate::audit::{Actor, AuditEntry, audit_of_organization_in_txn};
 use crate::certificates::{CertificateCause, CertificateGrant, certificate_insert_in_txn};
 use crate::error::StoreError;
 use crate::join_tokens::labels_to_json;
@@ -73,7 +74,7 @@ pub(crate) async fn reissue(
     device: DeviceId,
     organization: OrganizationId,
     certificate: CertificateGrant,
-    actor: &str,
+    actor: &Actor,
 ) -> Result<(), StoreError> {
     txn.execute(
         "UPDATE device SET certificate_expires_at = GREATEST(certificate_expires_at, $2), certificate_authority = $3 WHERE id = $1",
@@ -84,23 +85,17 @@ pub(crate) async fn reissue(
     txn.execute(
         "INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
          VALUES ($1, $2, $3, 'The box proved its key and got a certificate again.', $4, now())",
-        &[&organization, &device, &ReasonCode::DeviceReissued.code(), &actor],
+        &[&organization, &device, &ReasonCode::DeviceReissued.code(), &actor.name],
     )
     .await?;
-    txn.execute(
-        "INSERT INTO audit (organization_id, actor, action, target, request_id)
-         VALUES ($1, $2, 'device.reissue', $3, 'enrollment')",
-        &[&organization, &actor, &format!("device/{device}")],
-    )
-    .await?;
-    Ok(())
+    let entry = AuditEntry::plain("device.reissue", format!("device/{device}"));
+    audit_of_organization_in_txn(txn, organization, actor, entry).await
 }
 
 /// How a box came in, for the audit.
 pub(crate) struct EnrolledBy<'a> {
     /// Who let it in, and by which request.
-    pub(crate) actor: &'a str,
-    pub(crate) request_id: &'a str,
+    pub(crate) actor: &'a Actor,
     /// `code` where somebody claimed it, `approval` where an operator said yes, `token` where the token was enough.
     pub(crate) way: &'static str,
     /// What it waited as. Wrong check characters are audited under the same.
@@ -150,28 +145,21 @@ pub(crate) async fn device_insert(
     txn.execute(
         "INSERT INTO event (organization_id, device_id, code, message, actor, happened_at)
          VALUES ($1, $2, $3, 'The box was enrolled.', $4, now())",
-        &[&organization, &device, &ReasonCode::DeviceEnrolled.code(), &by.actor],
+        &[&organization, &device, &ReasonCode::DeviceEnrolled.code(), &by.actor.name],
     )
     .await?;
-    txn.execute(
-        "INSERT INTO audit (organization_id, actor, action, target, after, request_id)
-         VALUES ($1, $2, 'device.enroll', $3, $4, $5)",
-        &[
-            &organization,
-            &by.actor,
-            &format!("device/{device}"),
-            &serde_json::json!({
-                "name": name,
-                "labels": labels_to_json(labels),
-                "installation": installation.map(|id| id.to_string()),
-                "key_fingerprint": fingerprint(new.parts.key_hash),
-                "way": by.way,
-                "enrollment": by.enrollment.map(|id| format!("enrollment/{id}")),
-            }),
-            &by.request_id,
-        ],
-    )
-    .await?;
+    let entry = AuditEntry {
+        after: Some(serde_json::json!({
+            "name": name,
+            "labels": labels_to_json(labels),
+            "installation": installation.map(|id| id.to_string()),
+            "key_fingerprint": fingerprint(new.parts.key_hash),
+            "way": by.way,
+            "enrollment": by.enrollment.map(|id| format!("enrollment/{id}")),
+        })),
+        ..AuditEntry::plain("device.enroll", format!("device/{device}"))
+    };
+    audit_of_organization_in_txn(txn, organization, by.actor, entry).await?;
     Ok(Enrolled { device, name, organization, is_new: true })
 }
 

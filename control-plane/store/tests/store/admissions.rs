@@ -102,10 +102,22 @@ async fn boxes_that_wait_are_seen_by_the_token_s_organization_alone() -> Result<
     let seen = "SELECT count(*) FROM enrollment";
     assert_eq!(fixture.admin.query_one(seen, &[]).await?.get::<_, i64>(0), 0, "without an organization");
     let other = fixture.second.organization().to_string();
-    fixture.admin.execute("SELECT set_config('kaliun.organization_id', $1, true)", &[&other]).await?;
+    fixture
+        .admin
+        .execute(
+            "SELECT set_config('kaliun.organization_id', $1, true), set_config('kaliun.reach', '*', true)",
+            &[&other],
+        )
+        .await?;
     assert_eq!(fixture.admin.query_one(seen, &[]).await?.get::<_, i64>(0), 0, "as another organization");
     let own = fixture.first.organization().to_string();
-    fixture.admin.execute("SELECT set_config('kaliun.organization_id', $1, true)", &[&own]).await?;
+    fixture
+        .admin
+        .execute(
+            "SELECT set_config('kaliun.organization_id', $1, true), set_config('kaliun.reach', '*', true)",
+            &[&own],
+        )
+        .await?;
     let ids = fixture.admin.query("SELECT id FROM enrollment", &[]).await?;
     assert_eq!(ids.iter().map(|row| row.get::<_, EnrollmentId>(0)).collect::<Vec<_>>(), [waiting.id]);
     fixture.admin.batch_execute("ROLLBACK").await?;

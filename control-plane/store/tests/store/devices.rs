@@ -53,14 +53,15 @@ async fn a_revoked_device_stands_last_and_is_counted_apart() -> Result<()> {
         fixture.enroll(&fixture.first, key, name).await?;
     }
     assert!(store.device_revoke(&fixture.first, &actor(), stolen).await?);
+    let first = &fixture.first;
     let by_health = |filter: DeviceFilter, after| async move {
-        let page = store.device_list_page(&fixture.first, &filter, DeviceOrder::Health, after, 2).await?;
+        let page = store.device_list_page(first, &filter, DeviceOrder::Health, after, 2).await?;
         let names: Vec<_> = page.iter().map(|(device, _)| device.name.clone()).collect();
         anyhow::Ok((names, page.into_iter().last().map(|(_, position)| position)))
     };
-    let (first, after) = by_health(DeviceFilter::default(), None).await?;
-    let (second, last) = by_health(DeviceFilter::default(), after.as_ref()).await?;
-    assert_eq!((first, second), (vec!["cellar".to_owned(), "garage".to_owned()], vec!["attic".to_owned()]));
+    let (page, after) = by_health(DeviceFilter::default(), None).await?;
+    let (next, last) = by_health(DeviceFilter::default(), after.as_ref()).await?;
+    assert_eq!((page, next), (vec!["cellar".to_owned(), "garage".to_owned()], vec!["attic".to_owned()]));
     assert_eq!(by_health(DeviceFilter::default(), last.as_ref()).await?.0, [""; 0]);
 
     let summary = store.device_summary(&fixture.first, &DeviceFilter::default()).await?;

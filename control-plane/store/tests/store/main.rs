@@ -7,6 +7,8 @@ mod doors;
 mod enrollment_refusals;
 mod events;
 mod keys;
+mod mailed_secrets;
+mod mails;
 mod page_token_key;
 mod partitions;
 mod schema;

@@ -138,7 +138,13 @@ async fn the_application_sees_nothing_without_an_organization() -> Result<()> {
         assert_eq!(seen, 0, "{table}");
     }
     let other = fixture.second.organization().to_string();
-    fixture.admin.execute("SELECT set_config('kaliun.organization_id', $1, true)", &[&other]).await?;
+    fixture
+        .admin
+        .execute(
+            "SELECT set_config('kaliun.organization_id', $1, true), set_config('kaliun.reach', '*', true)",
+            &[&other],
+        )
+        .await?;
     let names: Vec<String> =
         fixture.admin.query("SELECT name FROM device", &[]).await?.iter().map(|row| row.get(0)).collect();
     assert_eq!(names, ["attic"]);

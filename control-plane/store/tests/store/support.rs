@@ -2,8 +2,10 @@
 
 use anyhow::{Context, Result};
 use kaliun_cluster::testing::TestDatabase;
+use kaliun_domain::authorization::Grants;
 use kaliun_domain::enrollment::CERTIFICATE_LIFETIME;
 use kaliun_domain::name_pattern::NameParts;
+use kaliun_domain::role::Role;
 use kaliun_store::{
     Actor, ByToken, CertificateGrant, DatabaseAccess, DatabaseUrl, Enrolled, FirstStart, NewClaim, NewDevice,
     NewJoinToken, OrganizationScope, Store, SystemStore,
@@ -26,7 +28,7 @@ pub(crate) struct Fixture {
 }
 
 pub(crate) fn actor() -> Actor {
-    Actor { name: "test".to_owned(), request_id: "test".to_owned() }
+    Actor::control_plane("test", "test")
 }
 
 /// A 32-byte hash made of one byte.
@@ -149,5 +151,6 @@ async fn second_organization(admin: &Client) -> Result<()> {
 
 async fn scope(store: &Store, token: u8) -> Result<OrganizationScope> {
     let signed_in = store.gate.api_token_authenticate(&hash(token)).await?;
-    Ok(signed_in.context("the token is known")?.scope)
+    let place = signed_in.and_then(|signed_in| signed_in.place).context("the token is known")?;
+    Ok(place.grant(Grants::of(Role::Viewer)).context("it has a role")?.scope)
 }

@@ -28,7 +28,12 @@ impl Inside<'_> {
     async fn begin(&self) -> Result<()> {
         self.admin.batch_execute("BEGIN; SET LOCAL ROLE kaliun_app").await?;
         let organization = self.organization.to_string();
-        self.admin.execute("SELECT set_config('kaliun.organization_id', $1, true)", &[&organization]).await?;
+        self.admin
+            .execute(
+                "SELECT set_config('kaliun.organization_id', $1, true), set_config('kaliun.reach', '*', true)",
+                &[&organization],
+            )
+            .await?;
         Ok(())
     }
 

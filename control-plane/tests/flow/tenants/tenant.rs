@@ -290,7 +290,7 @@ impl Asking<'_> {
 
     async fn api_token(&self, title: &str) -> Result<String> {
         let role = fleet::Role::Viewer.into();
-        let request = fleet::CreateApiTokenRequest { name: title.to_owned(), role, lifetime_seconds: 0 };
+        let request = fleet::CreateApiTokenRequest { name: title.to_owned(), role, ..Default::default() };
         let mut client = fleet::api_token_service_client::ApiTokenServiceClient::new(self.channel.clone());
         let made = client.create_api_token(self.request(request)).await?.into_inner();
         Ok(made.api_token.context("an API token")?.id)

@@ -44,7 +44,7 @@ impl Caller<'_> {
     /// As for join tokens.
     pub(super) async fn create_api_token(&self, handles: &Handles) -> Answer {
         let (name, role) = (handles.api_token_title.clone(), fleet::Role::Viewer.into());
-        let request = fleet::CreateApiTokenRequest { name, role, lifetime_seconds: 0 };
+        let request = fleet::CreateApiTokenRequest { name, role, ..Default::default() };
         let mut outcome = self.api_tokens().create_api_token(self.request(request)).await;
         if let Some(token) = outcome.as_mut().ok().and_then(|answer| answer.get_mut().api_token.as_mut()) {
             token.name.clear();
