@@ -176,7 +176,7 @@ impl AccountService for Accounts {
         self.needs_mail()?;
         self.guard.may_ask(source_of(&request))?;
         let email = fields::email("email", &request.get_ref().email)?;
-        self.store.password_reset_request(email).await.map_err(status::store)?;
+        self.store.password_reset_request(email.as_str()).await.map_err(status::store)?;
         Ok(Response::new(proto::RequestPasswordResetResponse {}))
     }
 

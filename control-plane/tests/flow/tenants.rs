@@ -56,7 +56,7 @@ async fn find_nothing(fixture: &Fixture, caller: &Caller<'_>, owner: &Tenant) ->
             Some(Rule::Inside(grants)) => grants.role.is_none_or(|least| caller.role < least),
             Some(Rule::Platform(least)) => caller.role < least,
             // A token is nobody's.
-            Some(Rule::Person) => true,
+            Some(Rule::Person) => !caller.is_person,
             Some(Rule::AnyPeer | Rule::Device | Rule::Anyone | Rule::SignedIn) | None => false,
         };
         for (foreign, absent) in foreign.into_iter().zip(absent) {
@@ -129,11 +129,24 @@ async fn no_lesser_role_finds_anything_of_another_tenant() -> Result<()> {
 }
 
 #[tokio::test]
+async fn no_person_finds_anything_of_another_tenant() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let first = Tenant::first(&fixture, "northwind").await?;
+    let second = Tenant::second(&fixture, "southwind").await?;
+    let waiting = claim_code(&fixture, "waiting").await?;
+    for role in Role::ALL {
+        let caller = Caller::person(&fixture, &second, role, &waiting).await?;
+        find_nothing(&fixture, &caller, &first).await?;
+    }
+    fixture.stop().await
+}
+
+#[tokio::test]
 async fn a_place_in_another_s_list_is_refused() -> Result<()> {
     let fixture = Fixture::start().await?;
     let first = Tenant::first(&fixture, "northwind").await?;
     let second = Tenant::second(&fixture, "southwind").await?;
-    let caller = Caller::new(&fixture, &second, Role::Admin, "").await?;
+    let caller = Caller::person(&fixture, &second, Role::Admin, "").await?;
     let mut lists = 0;
     for path in public_paths()? {
         if !path.contains("/List") && !path.ends_with("/Watch") {

@@ -3,6 +3,7 @@
 //! Pure: no IO, no clock, no async. Builds for wasm.
 
 pub mod claim_check;
+pub mod email;
 pub mod health;
 pub mod id;
 pub mod join_token;

@@ -72,7 +72,7 @@ impl Accounts {
         let email = fields::email("new_email", &request.new_email)?;
         self.prove(source, somebody, "password", &request.password).await?;
         let expires_at = clock::now() + SecretPurpose::ChangeAddress.lifetime();
-        let asked = self.store.address_change_request(&somebody.person().scope(), email, expires_at).await;
+        let asked = self.store.address_change_request(&somebody.person().scope(), email.as_str(), expires_at).await;
         asked.map_err(status::store)
     }
 

@@ -41,8 +41,8 @@ impl Accounts {
     ) -> Result<(proto::Identity, String), Status> {
         let password = fields::given_password("password", &request.password)?.to_owned();
         let email = fields::email("email", &request.email)?;
-        let attempt = self.guard.begin(opening.source, email).await?;
-        let login = self.store.account_login(email).await.map_err(status::store)?;
+        let attempt = self.guard.begin(opening.source, email.as_str()).await?;
+        let login = self.store.account_login(email.as_str()).await.map_err(status::store)?;
         let (account, hash) = login.map_or((None, None), |login| (Some(login.account), login.password_hash));
         let fits = fits(password, hash).await?;
         let Some(account) = account.filter(|_| fits) else {

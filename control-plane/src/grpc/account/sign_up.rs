@@ -27,7 +27,7 @@ impl Accounts {
         self.guard.may_ask(source)?;
         let email = fields::email("email", &request.email)?;
         let name = fields::name("name", &request.name)?;
-        fields::new_password("password", &request.password, &[email, name])?;
+        fields::new_password("password", &request.password, &[email.as_str(), name])?;
         if self.sign_up == SignUpPolicy::Invited {
             self.check_invitation(&request.invitation_secret).await?;
         }
@@ -41,7 +41,7 @@ impl Accounts {
         };
         let source_address = source_text(source);
         let new = NewSignUp {
-            email,
+            email: email.as_str(),
             name,
             password_hash: &password_hash,
             source_address: &source_address,

@@ -1,5 +1,6 @@
 //! Every call that people can make, with handles in every place where one fits.
 
+mod accounts;
 mod authorities;
 mod certificates;
 mod claims;
@@ -28,6 +29,8 @@ use tonic::transport::Channel;
 pub(crate) struct Caller<'a> {
     pub(crate) tenant: &'a Tenant,
     pub(crate) role: Role,
+    /// Whether it is a person, and not a token.
+    pub(crate) is_person: bool,
     token: String,
     channel: Channel,
     public: SocketAddr,
@@ -43,7 +46,13 @@ impl<'a> Caller<'a> {
         let token = tenant.token_of(fixture, role).await?;
         let check = if waiting.is_empty() { String::new() } else { check(fixture, waiting).await? };
         let (channel, waiting) = (fixture.public().await?, waiting.to_owned());
-        Ok(Self { tenant, role, token, channel, public, waiting, check })
+        Ok(Self { tenant, role, is_person: false, token, channel, public, waiting, check })
+    }
+
+    /// Calls as a person with a role in a tenant, as `fleetctl login` signs in.
+    pub(crate) async fn person(fixture: &Fixture, tenant: &'a Tenant, role: Role, waiting: &str) -> Result<Self> {
+        let token = tenant.person_of(fixture, role).await?;
+        Ok(Self { token, is_person: true, ..Self::new(fixture, tenant, role, waiting).await? })
     }
 
     fn request<T>(&self, message: T) -> Request<T> {
@@ -59,6 +68,27 @@ impl<'a> Caller<'a> {
             "AccountService/SignIn" => vec![self.sign_in(handles).await?],
             "AccountService/SignOut" => vec![self.sign_out().await],
             "AccountService/WhoAmI" => vec![self.who_am_i().await],
+            "AccountService/SignUp" => vec![self.sign_up(handles).await],
+            "AccountService/ConfirmSignUp" => vec![self.confirm_sign_up().await],
+            "AccountService/RequestPasswordReset" => vec![self.request_password_reset(handles).await],
+            "AccountService/ResetPassword" => vec![self.reset_password().await],
+            "AccountService/ChangePassword" => vec![self.change_password().await],
+            "AccountService/RequestAddressChange" => vec![self.request_address_change(handles).await],
+            "AccountService/ConfirmAddressChange" => vec![self.confirm_address_change().await],
+            "AccountService/UpdateAccount" => vec![self.update_account().await],
+            "AccountService/ListSessions" => self.list_sessions(handles).await,
+            "AccountService/RevokeSession" => vec![self.revoke_session(handles).await],
+            "AccountService/RevokeOtherSessions" => vec![self.revoke_other_sessions().await],
+            "AccountService/ExportAccount" => vec![self.export_account().await],
+            "AccountService/DeleteAccount" => vec![self.delete_account(handles).await],
+            "LoginService/StartLogin" => vec![self.start_login().await],
+            "LoginService/PollLogin" => vec![self.poll_login().await],
+            "LoginService/RefreshLogin" => vec![self.refresh_login().await],
+            "LoginService/LookUpLogin" => vec![self.look_up_login(handles).await],
+            "LoginService/DecideLogin" => vec![self.decide_login(handles).await],
+            "SignUpService/ListSignUps" => self.list_sign_ups().await,
+            "SignUpService/ApproveSignUp" => vec![self.approve_sign_up(handles).await],
+            "SignUpService/DenySignUp" => vec![self.deny_sign_up(handles).await],
             "DeviceService/GetDevice" => self.get_device(handles).await,
             "DeviceService/ListDevices" => self.list_devices(handles).await,
             "DeviceService/SummarizeDevices" => self.summarize_devices(handles).await,

@@ -15,6 +15,10 @@ pub(crate) struct Handles {
     pub(crate) join_token_title: String,
     pub(crate) api_token_id: String,
     pub(crate) api_token_title: String,
+    pub(crate) account_id: String,
+    pub(crate) session_id: String,
+    /// Of a machine that somebody said yes to.
+    pub(crate) user_code: String,
     pub(crate) email: String,
     /// A claim code that was used.
     pub(crate) claim_code: String,
@@ -29,6 +33,7 @@ pub(crate) struct Handles {
 pub(crate) struct Pages {
     /// In the order of `DeviceOrder`, beginning with the first that is specified.
     pub(crate) devices: Vec<String>,
+    pub(crate) sessions: String,
     pub(crate) join_tokens: String,
     pub(crate) api_tokens: String,
     pub(crate) installations: String,
@@ -56,12 +61,16 @@ impl Handles {
             join_token_title: "nobody join".to_owned(),
             api_token_id: id(),
             api_token_title: "nobody api".to_owned(),
+            account_id: id(),
+            session_id: id(),
+            user_code: "ZZZZDDDD".to_owned(),
             email: "nobody@example.org".to_owned(),
             claim_code: "AC34-67DX".to_owned(),
             enrollment_id: id(),
             other_enrollment_id: id(),
             pages: Pages {
                 devices: vec![page(), page(), page(), page()],
+                sessions: page(),
                 join_tokens: page(),
                 api_tokens: page(),
                 installations: page(),
@@ -86,6 +95,9 @@ impl Handles {
             ("join token title", &self.join_token_title),
             ("api token id", &self.api_token_id),
             ("api token title", &self.api_token_title),
+            ("account id", &self.account_id),
+            ("session id", &self.session_id),
+            ("user code", &self.user_code),
             ("email", &self.email),
             ("claim code", &self.claim_code),
             ("enrollment id", &self.enrollment_id),

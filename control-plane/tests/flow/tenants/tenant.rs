@@ -26,6 +26,8 @@ pub(crate) struct Tenant {
     pub(crate) word: &'static str,
     /// Of an admin.
     pub(crate) token: String,
+    /// Of the person whose account the handles name, an admin.
+    own_token: String,
     pub(crate) organization: Uuid,
     pub(crate) handles: Handles,
     /// A device beside the one of the handles.
@@ -91,7 +93,7 @@ impl Tenant {
             .await?
             .get(0);
         let email = format!("{word}@example.org");
-        account_insert(admin, organization, &email).await?;
+        let account = account_insert(admin, organization, &email, Role::Admin).await?;
         let signed_in = sign_in(fixture.server.addresses().public, &email, PASSWORD).await?;
         ensure!(signed_in.code == Some(0), "{signed_in:?}");
 
@@ -123,7 +125,13 @@ impl Tenant {
         refused_insert(admin, organization, word).await?;
         let returned_device_id = returned_insert(admin, organization, word).await?;
 
-        let pages = asking.pages(&known.device_id).await?;
+        let (own_token, session_id) = session_insert(admin, account, word).await?;
+        session_insert(admin, account, word).await?;
+        let user_code =
+            login_insert(admin, account, word, if word == "northwind" { "BBBBDDDD" } else { "CCCCDDDD" }).await?;
+
+        let mut pages = asking.pages(&known.device_id).await?;
+        pages.sessions = sessions_page(&asking.channel, &own_token).await?;
         let handles = Handles {
             device_id: known.device_id.clone(),
             device_name: format!("{word}-cellar"),
@@ -135,13 +143,16 @@ impl Tenant {
             join_token_title: format!("{word} join"),
             api_token_id,
             api_token_title: format!("{word} api"),
+            account_id: account.to_string(),
+            session_id,
+            user_code,
             email,
             claim_code: code,
             enrollment_id,
             other_enrollment_id,
             pages,
         };
-        Ok(Self { word, token, organization, handles, other_device_id, known })
+        Ok(Self { word, token, own_token, organization, handles, other_device_id, known })
     }
 
     /// A request with this tenant's token.
@@ -166,6 +177,16 @@ impl Tenant {
         Ok(token)
     }
 
+    /// An access token of a person with a role in this tenant. An admin is the one whose account the handles name.
+    pub(crate) async fn person_of(&self, fixture: &Fixture, role: Role) -> Result<String> {
+        if role == Role::Admin {
+            return Ok(self.own_token.clone());
+        }
+        let (admin, email) = (fixture.admin().await?, format!("{}-{}@example.org", self.word, role.word()));
+        let account = account_insert(&admin, self.organization, &email, role).await?;
+        Ok(session_insert(&admin, account, self.word).await?.0)
+    }
+
     /// Fails when a text holds anything of this tenant.
     pub(crate) fn assert_absent(&self, text: &str, what: &str) {
         let Handles { device_id, returned_device_id, installation_id, join_token_id, api_token_id, claim_code, .. } =
@@ -186,24 +207,51 @@ impl Tenant {
     }
 }
 
-async fn account_insert(admin: &Client, organization: Uuid, email: &str) -> Result<()> {
+async fn account_insert(admin: &Client, organization: Uuid, email: &str, role: Role) -> Result<Uuid> {
     let hash = argon2::Argon2::default()
         .hash_password_with_salt(PASSWORD.as_bytes(), &[7; 16])
         .map_err(|error| anyhow::anyhow!("{error}"))?;
     let account = Uuid::now_v7();
     admin
         .execute(
-            "INSERT INTO account (id, email, password_hash) VALUES ($1, $2, $3)",
+            "INSERT INTO account (id, email, password_hash, confirmed_at) VALUES ($1, $2, $3, now())",
             &[&account, &email, &hash.to_string()],
         )
         .await?;
     admin
         .execute(
-            "INSERT INTO membership (organization_id, account_id, role) VALUES ($1, $2, 4)",
-            &[&organization, &account],
+            "INSERT INTO membership (organization_id, account_id, role) VALUES ($1, $2, $3)",
+            &[&organization, &account, &role.number()],
         )
         .await?;
-    Ok(())
+    Ok(account)
+}
+
+/// A session of somebody, as `fleetctl login` makes one. Answers the access token, and the session's id.
+pub(crate) async fn session_insert(admin: &Client, account: Uuid, word: &str) -> Result<(String, String)> {
+    let token = format!("kas1.{word}-{}", Uuid::now_v7());
+    let row = admin
+        .query_one(
+            "INSERT INTO account_session
+                 (id, account_id, kind, secret_hash, client, source_address, expires_at, access_expires_at, refresh_hash)
+             VALUES ($1, $2, 2, sha256($3), $4, '192.0.2.7', now() + interval '1 hour', now() + interval '1 hour', sha256($5))
+             RETURNING id::text",
+            &[&Uuid::now_v7(), &account, &token.as_bytes(), &format!("{word} machine"), &format!("r{token}").as_bytes()],
+        )
+        .await?;
+    Ok((token, row.get(0)))
+}
+
+/// A machine that somebody said yes to, and that has not asked since. Answers its code.
+async fn login_insert(admin: &Client, account: Uuid, word: &str, user_code: &str) -> Result<String> {
+    admin
+        .execute(
+            "INSERT INTO login (id, device_code_hash, user_code, client, source_address, state, account_id, expires_at)
+             VALUES ($1, sha256($2), $3, $4, '192.0.2.7', 2, $5, now() + interval '1 hour')",
+            &[&Uuid::now_v7(), &word.as_bytes(), &user_code, &format!("{word} machine"), &account],
+        )
+        .await?;
+    Ok(user_code.to_owned())
 }
 
 /// What is counted of boxes that came with a token of this tenant and were refused.
@@ -250,6 +298,13 @@ async fn report(known: &TestBox, word: &str) -> Result<()> {
     while !matches!(session.next().await?, ServerWord::Certificate(_)) {}
     session.send(DeviceWord::SampleBatch(samples(1, 3))).await?;
     session.acknowledged(3).await
+}
+
+/// Where the second page of a person's sessions begins.
+async fn sessions_page(channel: &Channel, own_token: &str) -> Result<String> {
+    let mut accounts = fleet::account_service_client::AccountServiceClient::new(channel.clone());
+    let request = fleet::ListSessionsRequest { page_size: 1, ..Default::default() };
+    Ok(accounts.list_sessions(with_token_of(own_token, request)).await?.into_inner().next_page_token)
 }
 
 /// Asks as a tenant that is not complete yet.
