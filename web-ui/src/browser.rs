@@ -114,9 +114,13 @@ pub(crate) fn store_in_tab(key: &str, value: Option<&str>) {
     };
 }
 
-/// What is typed into or chosen in the field with this id. Asked of the field itself, for password managers fill in without a word.
+/// What is typed into the field with this id, or chosen among those with this name. Asked of the field itself, for password managers
+/// fill in without a word.
 pub(crate) fn field_value(id: &str) -> String {
-    let element = document().and_then(|document| document.get_element_by_id(id));
+    let element = document().and_then(|document| {
+        let chosen = || document.query_selector(&format!("input[name=\"{id}\"]:checked")).ok().flatten();
+        document.get_element_by_id(id).or_else(chosen)
+    });
     let value = element.and_then(|element| Reflect::get(&element, &"value".into()).ok());
     value.and_then(|value| value.as_string()).unwrap_or_default()
 }

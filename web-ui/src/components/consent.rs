@@ -7,17 +7,24 @@ use crate::components::time::{Ago, Until};
 use crate::consents::OpenConsents;
 use crate::model::access::owns;
 use crate::model::consent::{holding, is_open, question};
+use crate::model::route::Route;
+use crate::navigation::Navigation;
 use crate::session::Session;
 use kaliun_proto::fleet::v1::{Consent, ConsentState};
 use leptos::prelude::*;
 
-/// Says on every page of an owner that a request waits. Takes no room while none does.
+/// Says on every page of an owner that a request waits, but for the one that decides it. Takes no room while none does.
 #[component]
 pub(crate) fn ConsentBanner() -> impl IntoView {
     let open = expect_context::<OpenConsents>();
     let clock = expect_context::<Clock>();
     let identity = expect_context::<Session>().identity();
+    let route = expect_context::<Navigation>().route();
     let first = memo(move || {
+        // There it is to be seen anyway.
+        if route.get() == Route::Consents {
+            return None;
+        }
         let now_ms = clock.server.get();
         let identity = identity.get();
         open.list().with(|list| {

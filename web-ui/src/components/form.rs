@@ -123,6 +123,11 @@ impl Form {
         self.problem_of(name)
     }
 
+    /// What is wrong with none of the fields.
+    pub(crate) fn general(self) -> Memo<Option<String>> {
+        self.problem_of("")
+    }
+
     fn problem_of(self, field: &'static str) -> Memo<Option<String>> {
         memo(move || {
             self.problem.with(|problem| {
@@ -152,7 +157,7 @@ pub(crate) fn FormView(
             });
         }
     };
-    let general = form.problem_of("");
+    let general = form.general();
     let on_input = move |_text| {
         if form.problem.with_untracked(Option::is_some) {
             form.problem.set(None);
@@ -238,5 +243,35 @@ pub(crate) fn Choice(
             </div>
             <p id=problem_id class="field-problem" role="alert">{problem}</p>
         </div>
+    }
+}
+
+/// A choice among a few, each with what it means: value, word and sentence. The first is chosen.
+#[component]
+pub(crate) fn Options(
+    form: Form,
+    name: &'static str,
+    label: &'static str,
+    options: Vec<(&'static str, String, &'static str)>,
+) -> impl IntoView {
+    let id = form.id(name);
+    let problem = form.field(name);
+    let mut is_first = true;
+    let options = options.into_iter().map(|(value, word, sentence)| {
+        let is_chosen = std::mem::take(&mut is_first);
+        view! {
+            <label class="option">
+                <input type="radio" name=id.clone() value=value checked=is_chosen/>
+                <span><b>{word}</b><span class="field-help">{sentence}</span></span>
+            </label>
+        }
+    });
+    let options = options.views();
+    view! {
+        <fieldset class="options">
+            <legend>{label}</legend>
+            {options}
+            <p class="field-problem" role="alert">{problem}</p>
+        </fieldset>
     }
 }

@@ -46,9 +46,9 @@ pub const fn home_role_word(role: HomeRole) -> &'static str {
 #[must_use]
 pub const fn home_role_sentence(role: HomeRole) -> &'static str {
     match role {
-        HomeRole::Owner => "It is theirs: its boxes, its people, and who may look in.",
-        HomeRole::Installer => "Sets it up: adds boxes and gives them names.",
-        HomeRole::Member => "Lives there: sees the home and changes nothing.",
+        HomeRole::Owner => "Decides about its boxes, its people, and who of support may look in.",
+        HomeRole::Installer => "Sets the home up: adds boxes and gives them names.",
+        HomeRole::Member => "Sees the home and changes nothing.",
         HomeRole::Unspecified => "",
     }
 }

@@ -61,7 +61,7 @@ pub(crate) fn ConfirmPage() -> impl IntoView {
 #[component]
 pub(crate) fn IncompleteLink() -> impl IntoView {
     view! {
-        <Lone title="This link is not whole." text="The part behind “#” is missing. Open it from the mail once more, or copy all of it; after this page was loaded anew, too.">
+        <Lone title="This link is not whole." text="The part behind “#” is missing; it is also gone when this page was loaded anew. Open the link from the mail once more, or copy all of it.">
             <p class="lone-links"><a href="/">"Go to the start"</a></p>
         </Lone>
     }

@@ -70,6 +70,7 @@ pub(crate) fn HomePage(id: String) -> impl IntoView {
 fn Known(id: String, home: Memo<Option<Installation>>, name: Memo<String>) -> impl IntoView {
     let identity = expect_context::<Session>().identity().get_untracked();
     let (changes, changes_people) = (changes_home(&identity, &id), changes_home_people(&identity, &id));
+    let is_mine = owns(&identity, &id);
     let sees_people = changes_people || operates(&identity) || home_role(&identity, &id) != HomeRole::Unspecified;
     let (settings_id, people_id, invitations_id) = (id.clone(), id.clone(), id.clone());
     view! {
@@ -77,14 +78,14 @@ fn Known(id: String, home: Memo<Option<Installation>>, name: Memo<String>) -> im
         <div class="columns">
             <div class="column">
                 {asks_owners(&identity).then(|| view! { <AskAccess installation_id=id.clone()/> })}
-                {owns(&identity, &id).then(|| view! {
-                    <OpenConsentCards installation_id=id.clone()/>
-                    <section class="card"><h2>"Support access"</h2><p class="quiet">"Nobody of support sees into the home without your yes."</p><a class="button card-part" href="/consents">"Show who asked"</a></section>
-                })}
+                {is_mine.then(|| view! { <OpenConsentCards installation_id=id.clone()/> })}
                 {sees_people.then(|| view! { <People id=people_id may_change=changes_people/> })}
                 {changes_people.then(|| view! { <Invitations home=invitations_id/> })}
             </div>
             <div class="column">
+                {is_mine.then(|| view! {
+                    <section class="card"><h2>"Support access"</h2><p class="quiet">"Nobody of support sees into the home without your yes."</p><a class="button card-part" href="/consents">"Show who asked"</a></section>
+                })}
                 {changes.then(|| view! { <Settings id=settings_id home may_delete=operates(&identity)/> })}
             </div>
         </div>

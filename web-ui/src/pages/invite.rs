@@ -2,12 +2,11 @@
 
 use crate::api::invitation;
 use crate::components::entry_list::{Actions, Entries, EntryList};
-use crate::components::form::{Choice, Field, Form, FormView};
+use crate::components::form::{Field, Form, FormView, Options};
 use crate::components::home_field::{HomeField, Homes};
 use crate::components::moving::{piece, pressed};
 use crate::components::question::Asker;
 use crate::components::shown_once::ShownOnce;
-use crate::model::access::administers;
 use crate::model::entry::person::of_invitation;
 use crate::model::field::email_problem;
 use crate::model::role::{
@@ -66,7 +65,6 @@ pub(super) fn Invitations(#[prop(default = String::new())] home: String) -> impl
 #[component]
 fn InviteForm(home: String, entries: Entries) -> impl IntoView {
     let session = expect_context::<Session>();
-    let is_admin = session.identity().with_untracked(administers);
     let homes = home.is_empty().then(|| Homes::ask(session));
     let chosen = RwSignal::new(home);
     let made = RwSignal::new(None::<(String, String)>);
@@ -97,18 +95,12 @@ fn InviteForm(home: String, entries: Entries) -> impl IntoView {
             Ok(())
         });
     });
-    let roles = move || -> Vec<(String, String)> {
+    let roles = move || -> Vec<(&'static str, String, &'static str)> {
         if chosen.with(String::is_empty) {
-            let line =
-                |role| (role_word(role).to_owned(), format!("{}. {}", capital(role_word(role)), role_sentence(role)));
-            ROLES.into_iter().rev().filter(|_| is_admin).map(line).collect()
+            let line = |role| (role_word(role), capital(role_word(role)), role_sentence(role));
+            ROLES.into_iter().rev().map(line).collect()
         } else {
-            let line = |role| {
-                (
-                    home_role_word(role).to_owned(),
-                    format!("{}. {}", capital(home_role_word(role)), home_role_sentence(role)),
-                )
-            };
+            let line = |role| (home_role_word(role), capital(home_role_word(role)), home_role_sentence(role));
             HOME_ROLES.into_iter().rev().map(line).collect()
         }
     };
@@ -117,7 +109,7 @@ fn InviteForm(home: String, entries: Entries) -> impl IntoView {
         <FormView form submit="Invite">
             <Field form name="email" label="Email" kind="email"/>
             {homes.map(|homes| view! { <HomeField id="invite-home".to_owned() homes chosen label="To" none="The whole organization"/> })}
-            {piece(move || view! { <Choice form name="role" label="As" options=roles()/> })}
+            {piece(move || view! { <Options form name="role" label="As" options=roles()/> })}
         </FormView>
         {piece(move || made.get().map(|(email, link)| view! {
             <ShownOnce

@@ -123,7 +123,6 @@ fn Decide(asks: LookUpLoginResponse, code: String, decided: RwSignal<Option<bool
             Ok(())
         });
     };
-    form.on_submit(move || decide(true));
     view! {
         <header class="answer">
             <h1 class="answer-line">"Did you start this sign-in?"</h1>
@@ -142,10 +141,14 @@ fn Decide(asks: LookUpLoginResponse, code: String, decided: RwSignal<Option<bool
             view! { <Notice tone=Tone::Bad title="The code has run out." text="Run fleetctl login again; it shows another one."/> }.into_any()
         } else {
             view! {
-                <FormView form submit="Let it in" class="card form">
+                <section class="card">
                     <p class="quiet">"It stays signed in until you sign it out: with fleetctl logout there, or under “Sessions” of your account."</p>
-                    <button class="button danger" type="button" disabled=flag(move || form.is_busy().get()) on:click=pressed(move || decide(false))>"Turn it away"</button>
-                </FormView>
+                    <p class="field-problem form-problem" role="alert">{form.general()}</p>
+                    <div class="actions card-part">
+                        <button class="button primary" type="button" disabled=flag(move || form.is_busy().get()) on:click=pressed(move || decide(true))>"Let it in"</button>
+                        <button class="button danger" type="button" disabled=flag(move || form.is_busy().get()) on:click=pressed(move || decide(false))>"Turn it away"</button>
+                    </div>
+                </section>
             }.into_any()
         })}
     }

@@ -57,10 +57,10 @@ pub(crate) fn SignUpsPage() -> impl IntoView {
         })
     });
     view! {
-        <header class="answer">
+        <div class="narrow"><header class="answer">
             <h1 class="answer-line" aria-live="polite">{title}</h1>
             <p class="answer-detail">"Where mail is sent, people confirm their address themselves. Without it, your yes stands for that: say it only to whom you know."</p>
         </header>
-        <section class="card"><EntryList entries label="People who wait" empty="When somebody asks for an account, they stand here." actions/></section>
+        <section class="card"><EntryList entries label="People who wait" empty="When somebody asks for an account, they stand here." actions/></section></div>
     }
 }
