@@ -79,7 +79,13 @@ impl Session {
 
     /// Somebody signed in here. The other tabs are told.
     pub(crate) fn begin(self, identity: Identity) {
-        self.enter(identity);
+        let chosen = organization::current();
+        if chosen.is_empty() || chosen == identity.organization_id {
+            self.enter(identity);
+        } else {
+            // A sign-in knows nothing of the organization that was chosen in this browser.
+            self.ask();
+        }
         self.tell(News::SignedIn);
     }
 
@@ -96,10 +102,12 @@ impl Session {
         }
     }
 
-    /// Ends the session when a failure says that it is over.
+    /// Ends the session when a failure says that it is over, and asks anew when the person is in the organization no more.
     pub(crate) fn notice(self, failure: &Failure) {
         if *failure == Failure::SignedOut {
             self.end();
+        } else if failure.is_about_organization() {
+            self.ask();
         }
     }
 

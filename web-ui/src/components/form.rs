@@ -4,8 +4,9 @@
 //! download nothing but its markup.
 
 use crate::browser::{field_value, focus, select_field, set_field_value};
+use crate::components::commanded::Commanded;
 use crate::components::icon::{Icon, IconView};
-use crate::components::moving::{Views, background, entered, flag, memo, submitted, words};
+use crate::components::moving::{Views, background, entered, flag, memo, piece, submitted, words};
 use crate::model::failure::Failure;
 use crate::model::field::about;
 use crate::session::Session;
@@ -137,6 +138,14 @@ impl Form {
     }
 }
 
+/// What is wrong, read out when it comes.
+#[component]
+pub(crate) fn Problem(text: Memo<Option<String>>, #[prop(optional)] id: Option<String>) -> impl IntoView {
+    view! {
+        <p id=id class="field-problem form-problem" role="alert">{piece(move || text.get().map(|text| view! { <Commanded text/> }))}</p>
+    }
+}
+
 /// The form's element: fields, what is wrong with none of them, and the button.
 #[component]
 pub(crate) fn FormView(
@@ -167,7 +176,7 @@ pub(crate) fn FormView(
     view! {
         <form class=class on:submit=submitted(on_submit) on:input=entered(on_input) novalidate=true>
             {children()}
-            <p class="field-problem form-problem" role="alert">{general}</p>
+            <Problem text=general/>
             <div class="form-end">
                 <button class=format!("button {tone} {width}") type="submit" disabled=flag(move || form.is_busy.get())>{submit}</button>
                 <span class="form-done" role="status">{form.done}</span>
@@ -210,7 +219,7 @@ pub(crate) fn Field(
                 aria-invalid=words(move || problem.with(|problem| problem.is_some().to_string()))
                 value=value
             />
-            <p id=problem_id class="field-problem" role="alert">{problem}</p>
+            <Problem id=problem_id text=problem/>
         </div>
     }
 }
@@ -241,7 +250,7 @@ pub(crate) fn Choice(
                 </select>
                 <IconView icon=Icon::Down/>
             </div>
-            <p id=problem_id class="field-problem" role="alert">{problem}</p>
+            <Problem id=problem_id text=problem/>
         </div>
     }
 }
@@ -271,7 +280,7 @@ pub(crate) fn Options(
         <fieldset class="options">
             <legend>{label}</legend>
             {options}
-            <p class="field-problem" role="alert">{problem}</p>
+            <Problem text=problem/>
         </fieldset>
     }
 }

@@ -1,29 +1,23 @@
 //! What is wrong with what was typed, said at its field.
 
 use super::failure::Failure;
+use super::role::capital;
+use kaliun_types::email::EmailAddress;
 
 /// Fewest bytes of a password.
 pub const PASSWORD_MIN: usize = 12;
 /// Most bytes of a password.
 const PASSWORD_MAX: usize = 1_024;
-/// Most bytes of an email address.
-const EMAIL_MAX: usize = 254;
 /// Most characters of what people, organizations and homes are called.
 const NAME_MAX: usize = 80;
 
 /// What is wrong with an address, as a sentence; nothing when it may be one. Whether it is one shows when a mail arrives.
 #[must_use]
 pub fn email_problem(text: &str) -> Option<String> {
-    let text = text.trim();
-    let is_one = text.split_once('@').is_some_and(|(name, host)| {
-        !name.is_empty() && !host.is_empty() && !host.contains('@') && !text.contains(char::is_whitespace)
-    });
-    match text.len() {
-        0 => Some("Enter your email address.".to_owned()),
-        EMAIL_MAX.. if text.len() > EMAIL_MAX => Some(format!("An address has at most {EMAIL_MAX} characters.")),
-        _ if !is_one => Some("An address looks like anna@example.org; check this one.".to_owned()),
-        _ => None,
+    if text.trim().is_empty() {
+        return Some("Enter an email address.".to_owned());
     }
+    EmailAddress::parse(text).err().map(|invalid| format!("{}.", capital(&invalid.to_string())))
 }
 
 /// What is wrong with a new password, as a sentence; nothing when it may be one. The server also knows those that are tried first.
@@ -60,19 +54,29 @@ pub fn name_problem(text: &str, whose: &str) -> Option<String> {
 }
 
 /// Which of these fields a failure is about, and the sentence for it; the field is empty when it is about none of them. The server puts a
-/// field's name and a colon before what it says of it.
+/// field's name and a colon before what it says of it; what it says of the secret of a link is about the whole form.
 #[must_use]
 pub fn about(failure: &Failure, fields: &[&'static str]) -> (&'static str, String) {
-    let (Failure::Refused(sentence) | Failure::NotNow(sentence) | Failure::Denied(sentence)) = failure else {
+    let (Failure::Refused(sentence)
+    | Failure::NotNow(sentence)
+    | Failure::Denied(sentence)
+    | Failure::NotFound(sentence)) = failure
+    else {
         return ("", failure.advice());
     };
     let Some((named, said)) = sentence.split_once(": ") else { return ("", failure.advice()) };
-    let field = fields.iter().find(|field| named.eq_ignore_ascii_case(field));
-    let mut said = said.chars();
-    match (field, said.next()) {
-        (Some(field), Some(first)) => (field, first.to_uppercase().chain(said).collect()),
-        (Some(_) | None, _) => ("", failure.advice()),
+    let is_secret = named.eq_ignore_ascii_case("secret");
+    match fields.iter().find(|field| named.eq_ignore_ascii_case(field)) {
+        Some(field) => (field, with_subject("It", said)),
+        None if is_secret => ("", with_subject("This link", said)),
+        None => ("", failure.advice()),
     }
+}
+
+/// A sentence of what the server says of a field, which may be a predicate alone: "must have 1 to 80 characters".
+fn with_subject(subject: &str, said: &str) -> String {
+    let is_predicate = ["is ", "must ", "has ", "was ", "cannot "].iter().any(|verb| said.starts_with(verb));
+    if is_predicate { format!("{subject} {said}") } else { capital(said) }
 }
 
 #[cfg(test)]
@@ -81,21 +85,11 @@ mod tests {
 
     #[test]
     fn addresses_that_cannot_be_are_noticed() {
-        let check = |text: &str, expected: Option<&str>| {
-            let told = email_problem(text);
-            assert!(
-                told.is_some() == expected.is_some() && told.unwrap_or_default().contains(expected.unwrap_or_default()),
-                "{text:?}"
-            );
-        };
-        check("anna@example.org", None);
-        check(" anna@localhost ", None);
-        check("", Some("Enter your email"));
-        check("anna", Some("looks like"));
-        check("anna@", Some("looks like"));
-        check("anna@b@c", Some("looks like"));
-        check("anna b@c", Some("looks like"));
-        check(&format!("{}@example.org", "a".repeat(260)), Some("at most 254"));
+        let told = |text: &str| email_problem(text).unwrap_or_default();
+        assert_eq!([told("anna@example.org"), told(" anna@localhost ")], ["", ""]);
+        assert_eq!(told(""), "Enter an email address.");
+        assert_eq!(told("anna"), "An email address has one @, with something before and behind it.");
+        assert!(told("anna@exam ple.org").starts_with("An email address has a host name"));
     }
 
     #[test]
@@ -122,13 +116,16 @@ mod tests {
     #[test]
     fn a_refusal_stands_at_its_field() {
         let of = |code: i32, message: &str| about(&Failure::from_status(code, message), &["email", "new_password"]);
-        assert_eq!(
-            of(3, "new_password: is tried first; choose another"),
-            ("new_password", "Is tried first; choose another.".to_owned())
-        );
-        assert_eq!(of(3, "email: at most 254 bytes").0, "email");
-        assert_eq!(of(9, "email: is the account's already").0, "email");
-        assert_eq!(of(3, "name: too long"), ("", "Name: too long. Change what you entered and try again.".to_owned()));
-        assert_eq!(of(14, "email: x").0, "");
+        let check = |code, message, field: &str, sentence: &str| {
+            assert_eq!(of(code, message), (field, sentence.to_owned()), "{message}");
+        };
+        check(3, "new_password: is tried first; choose another", "new_password", "It is tried first; choose another.");
+        check(3, "email: must have at most 254 bytes", "email", "It must have at most 254 bytes.");
+        check(3, "email: an email address has one @", "email", "An email address has one @.");
+        check(9, "email: was changed a moment ago", "email", "It was changed a moment ago.");
+        check(5, "secret: this link was used; ask for another", "", "This link was used; ask for another.");
+        check(3, "secret: is not whole; copy all of it", "", "This link is not whole; copy all of it.");
+        check(3, "name: too long", "", "Name: too long. Change what you entered and try again.");
+        check(14, "email: x", "", "The server does not answer. Check your connection and try again.");
     }
 }

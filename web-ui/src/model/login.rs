@@ -1,7 +1,5 @@
 //! The code that `fleetctl login` shows.
 
-use super::failure::Failure;
-
 /// Letters of a code.
 const CODE_LETTERS: usize = 8;
 /// A code as a terminal shows it, to compare with.
@@ -35,23 +33,6 @@ pub fn problem(text: &str) -> Option<String> {
     (missing > 0).then(|| format!("A code has {CODE_LETTERS} letters, such as {EXAMPLE}; {missing} {verb} missing."))
 }
 
-/// Why nothing asks with a code, as a sentence for its field. A code that is not found is nearly always mistyped or has run out.
-#[must_use]
-pub fn look_up_problem(failure: &Failure) -> String {
-    match failure {
-        Failure::NotFound(_) => {
-            "Nothing waits with this code. Compare it with the terminal; if it has run out, run fleetctl login again."
-                .to_owned()
-        }
-        Failure::Refused(sentence) => format!("{sentence} Compare the code with the terminal."),
-        Failure::SignedOut
-        | Failure::NotNow(_)
-        | Failure::Denied(_)
-        | Failure::Unreachable
-        | Failure::Unexpected(_) => failure.advice(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,7 +52,5 @@ mod tests {
         says("", "8 are missing");
         says("bdwp-hqp", "1 is missing");
         says("BDWP-HQP1", "1 is none");
-        assert!(look_up_problem(&Failure::from_status(5, "no such login")).contains("fleetctl login again"));
-        assert!(look_up_problem(&Failure::from_status(8, "too many tries; wait 6 s and try again")).contains("wait"));
     }
 }

@@ -6,7 +6,6 @@ use crate::browser::set_title;
 use crate::components::form::{Form, FormView};
 use crate::components::lone::Lone;
 use crate::components::moving::piece;
-use crate::model::failure::Failure;
 use crate::navigation::Navigation;
 use crate::session::Session;
 use leptos::prelude::*;
@@ -22,18 +21,10 @@ pub(crate) fn ChangeAddressPage() -> impl IntoView {
     form.on_submit(move || {
         let secret = navigation.secret().get_untracked();
         form.send(async move {
-            match account::confirm_address_change(secret).await {
-                Ok(email) => {
-                    now.try_set(Some(email));
-                    session.ask();
-                    Ok(())
-                }
-                Err(Failure::NotFound(_)) => {
-                    form.say("", "This link is not good any more: it is used, or too old. Ask for the change once more on your account's page.".to_owned());
-                    Ok(())
-                }
-                Err(failure) => Err(failure),
-            }
+            let email = account::confirm_address_change(secret).await?;
+            now.try_set(Some(email));
+            session.ask();
+            Ok(())
         });
     });
     if navigation.secret().with_untracked(String::is_empty) {

@@ -4,7 +4,6 @@ use crate::api::account;
 use crate::browser::set_title;
 use crate::components::form::{Field, Form, FormView};
 use crate::components::lone::Lone;
-use crate::model::failure::Failure;
 use crate::model::field::password_problem;
 use crate::navigation::{History, Navigation};
 use crate::session::Session;
@@ -24,22 +23,10 @@ pub(crate) fn ConfirmPage() -> impl IntoView {
         }
         let secret = navigation.secret().get_untracked();
         form.send(async move {
-            match account::confirm_sign_up(secret, password).await {
-                Ok(identity) => {
-                    navigation.go("/", History::Replace);
-                    session.begin(identity);
-                    Ok(())
-                }
-                Err(Failure::SignedOut) => {
-                    form.say("password", "This is not the password that you chose. Type it once more.".to_owned());
-                    Ok(())
-                }
-                Err(Failure::NotFound(_)) => {
-                    form.say("", "This link is not good any more: it is used, or older than 24 hours. Sign in, or create the account once more.".to_owned());
-                    Ok(())
-                }
-                Err(failure) => Err(failure),
-            }
+            let identity = account::confirm_sign_up(secret, password).await?;
+            navigation.go("/", History::Replace);
+            session.begin(identity);
+            Ok(())
         });
     });
     let has_secret = navigation.secret().with_untracked(|secret| !secret.is_empty());

@@ -2,7 +2,7 @@
 
 use super::confirm::IncompleteLink;
 use crate::api::{account, invitation};
-use crate::browser::{leave_for, set_title, store_in_tab, stored_in_tab};
+use crate::browser::{leave_for, set_title, store, store_in_tab, stored, stored_in_tab};
 use crate::components::form::{Form, FormView};
 use crate::components::lone::Lone;
 use crate::components::moving::{background, effect, memo, piece, pressed};
@@ -17,7 +17,8 @@ use crate::session::Session;
 use kaliun_proto::fleet::v1::LookUpInvitationResponse;
 use leptos::prelude::*;
 
-/// Where the secret is kept while somebody signs in or asks for an account: in this tab alone.
+/// Where the secret is kept while somebody signs in: in this tab alone. While they wait for the mail that confirms their address, whose
+/// link opens another tab, in this browser.
 const SECRET: &str = "kaliun.invitation";
 /// Whom it is for.
 const EMAIL: &str = "kaliun.invitation.email";
@@ -31,14 +32,23 @@ pub(super) struct Invited {
 }
 
 impl Invited {
-    /// The one of this tab.
-    pub(super) fn of_tab() -> Self {
-        Self { secret: stored_in_tab(SECRET).unwrap_or_default(), email: stored_in_tab(EMAIL).unwrap_or_default() }
+    /// The one of this tab, or of the sign-up in this browser.
+    pub(super) fn known() -> Self {
+        let known = |key| stored_in_tab(key).or_else(|| stored(key)).unwrap_or_default();
+        Self { secret: known(SECRET), email: known(EMAIL) }
+    }
+
+    /// Keeps it until the address is confirmed.
+    pub(super) fn keep(&self) {
+        if !self.secret.is_empty() {
+            store(SECRET, Some(&self.secret));
+        }
     }
 
     fn forget() {
         store_in_tab(SECRET, None);
         store_in_tab(EMAIL, None);
+        store(SECRET, None);
     }
 }
 
@@ -51,7 +61,7 @@ pub(crate) fn InvitationPage() -> impl IntoView {
     let failure = RwSignal::new(None::<Failure>);
     let secret = memo(move || {
         let brought = navigation.secret().get();
-        if brought.is_empty() { Invited::of_tab().secret } else { brought }
+        if brought.is_empty() { Invited::known().secret } else { brought }
     });
     let look_up = move |secret: String| {
         failure.set(None);

@@ -3,12 +3,11 @@
 use crate::api::login;
 use crate::browser::set_title;
 use crate::clock::Clock;
-use crate::components::form::{Form, FormView};
+use crate::components::form::{Form, FormView, Problem};
 use crate::components::moving::{effect, entered, flag, memo, piece, pressed, words};
 use crate::components::notice::Notice;
 use crate::components::time::Until;
-use crate::model::failure::Failure;
-use crate::model::login::{grouped, look_up_problem, normalize, problem};
+use crate::model::login::{grouped, normalize, problem};
 use crate::model::mark::Tone;
 use crate::navigation::{History, Navigation};
 use crate::session::Session;
@@ -27,17 +26,8 @@ pub(crate) fn LoginDevicePage() -> impl IntoView {
     let typed = RwSignal::new(grouped(&code.get_untracked()));
     let look_up = move |code: String| {
         form.send(async move {
-            match login::look_up(code).await {
-                Ok(answer) => {
-                    found.try_set(Some(answer));
-                    Ok(())
-                }
-                Err(Failure::SignedOut) => Err(Failure::SignedOut),
-                Err(failure) => {
-                    form.say("code", look_up_problem(&failure));
-                    Ok(())
-                }
-            }
+            found.try_set(Some(login::look_up(code).await?));
+            Ok(())
         });
     };
     effect(move || {
@@ -51,7 +41,7 @@ pub(crate) fn LoginDevicePage() -> impl IntoView {
     });
     form.on_submit(move || {
         let entered = normalize(&typed.get_untracked());
-        if form.refuses("code", problem(&entered)) {
+        if form.refuses("user_code", problem(&entered)) {
             return;
         }
         if entered == code.get_untracked() {
@@ -81,12 +71,12 @@ pub(crate) fn LoginDevicePage() -> impl IntoView {
 /// The field for the code; it puts the hyphen where it belongs.
 #[component]
 fn CodeField(form: Form, typed: RwSignal<String>) -> impl IntoView {
-    let wrong = form.field("code");
+    let wrong = form.field("user_code");
     view! {
         <div class="field">
-            <label for="code">"Code"</label>
+            <label for="user_code">"Code"</label>
             <input
-                id="code"
+                id="user_code"
                 class="code-input"
                 autocomplete="one-time-code"
                 autocapitalize="characters"
@@ -94,12 +84,12 @@ fn CodeField(form: Form, typed: RwSignal<String>) -> impl IntoView {
                 maxlength="12"
                 placeholder="XXXX-XXXX"
                 autofocus=true
-                aria-describedby="code-problem"
+                aria-describedby="user_code-problem"
                 aria-invalid=words(move || wrong.with(|problem| problem.is_some().to_string()))
                 prop:value=words(move || typed.get())
                 on:input=entered(move |text| typed.set(grouped(&text)))
             />
-            <p id="code-problem" class="field-problem" role="alert">{wrong}</p>
+            <Problem id="user_code-problem".to_owned() text=wrong/>
         </div>
     }
 }
@@ -143,7 +133,7 @@ fn Decide(asks: LookUpLoginResponse, code: String, decided: RwSignal<Option<bool
             view! {
                 <section class="card">
                     <p class="quiet">"It stays signed in until you sign it out: with fleetctl logout there, or under “Sessions” of your account."</p>
-                    <p class="field-problem form-problem" role="alert">{form.general()}</p>
+                    <Problem text=form.general()/>
                     <div class="actions card-part">
                         <button class="button primary" type="button" disabled=flag(move || form.is_busy().get()) on:click=pressed(move || decide(true))>"Let it in"</button>
                         <button class="button danger" type="button" disabled=flag(move || form.is_busy().get()) on:click=pressed(move || decide(false))>"Turn it away"</button>

@@ -1,5 +1,6 @@
 //! Making an organization; also what somebody without one begins with.
 
+use super::invitation::Invited;
 use crate::api::organization::create;
 use crate::browser::{leave_for, set_title, time_zone};
 use crate::components::form::{Field, Form, FormView};
@@ -39,6 +40,9 @@ pub(crate) fn NewOrganizationPage() -> impl IntoView {
                     {if is_first { "Boxes, homes and people belong to an organization: a company, or your household. Were you invited to one? Then open the link of that mail instead." } else { "Boxes, homes and people belong to an organization: a company, or a household." }}
                 </p>
             </header>
+            {(is_first && !Invited::known().secret.is_empty()).then(|| view! {
+                <a class="button primary wide" href="/invitation">"Open your invitation"</a>
+            })}
             <FormView form submit="Make it" class="card form" is_wide=true>
                 <Field form name="name" label="Name of the organization" autocomplete="organization" help="Such as your company, or “The Gruber family”."/>
                 <Field form name="home_name" label="Name of its first home" help="Where the first box will be. “Home” when you leave it empty."/>

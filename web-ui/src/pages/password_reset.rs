@@ -6,7 +6,6 @@ use crate::browser::set_title;
 use crate::components::form::{Field, Form, FormView};
 use crate::components::lone::Lone;
 use crate::components::moving::piece;
-use crate::model::failure::Failure;
 use crate::model::field::{email_problem, new_password_problem};
 use crate::navigation::Navigation;
 use crate::session::Session;
@@ -69,22 +68,11 @@ pub(crate) fn ResetPage() -> impl IntoView {
         }
         let secret = navigation.secret().get_untracked();
         form.send(async move {
-            match account::reset_password(secret, password).await {
-                Ok(()) => {
-                    is_done.try_set(true);
-                    // All sessions of the account are over; whether one of them was this browser's, the server knows.
-                    session.ask();
-                    Ok(())
-                }
-                Err(Failure::NotFound(_)) => {
-                    form.say(
-                        "",
-                        "This link is not good any more: it is used, or too old. Ask for another mail.".to_owned(),
-                    );
-                    Ok(())
-                }
-                Err(failure) => Err(failure),
-            }
+            account::reset_password(secret, password).await?;
+            is_done.try_set(true);
+            // All sessions of the account are over; whether one of them was this browser's, the server knows.
+            session.ask();
+            Ok(())
         });
     });
     if navigation.secret().with_untracked(String::is_empty) {

@@ -27,9 +27,9 @@ pub(crate) fn SignUpPage() -> impl IntoView {
     set_title("Create an account");
     let navigation = expect_context::<Navigation>();
     let asked = expect_context::<Asked>();
-    let invited = Invited::of_tab();
+    let invited = Invited::known();
     let form = Form::new("");
-    let secret = invited.secret.clone();
+    let email = invited.email.clone();
     form.on_submit(move || {
         let (name, email, password) = (form.text("name"), form.text("email"), form.secret("password"));
         if form.refuses("name", name_problem(&name, "your name"))
@@ -38,7 +38,8 @@ pub(crate) fn SignUpPage() -> impl IntoView {
         {
             return;
         }
-        let request = SignUpRequest { email: email.clone(), name, password, invitation_secret: secret.clone() };
+        let request = SignUpRequest { email: email.clone(), name, password, invitation_secret: invited.secret.clone() };
+        invited.keep();
         form.send(async move {
             let next = account::sign_up(request).await?;
             asked.0.set(Some((email, next)));
@@ -50,7 +51,7 @@ pub(crate) fn SignUpPage() -> impl IntoView {
         <Lone title="Create an account">
             <FormView form submit="Create the account" is_wide=true>
                 <Field form name="name" label="Your name" autocomplete="name" help="What others of your organization or home see." autofocus=true/>
-                <Field form name="email" label="Email" kind="email" autocomplete="username" value=invited.email/>
+                <Field form name="email" label="Email" kind="email" autocomplete="username" value=email/>
                 <Field form name="password" label="Password" kind="password" autocomplete="new-password" help="At least 12 characters. A sentence is fine."/>
             </FormView>
             <p class="lone-links"><a href="/sign-in">"I have an account"</a></p>
