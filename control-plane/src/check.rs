@@ -3,6 +3,7 @@
 use crate::bootstrap;
 use crate::config::{Config, Database};
 use crate::listen::public;
+use crate::mail;
 use kaliun_store::DatabaseAccess;
 
 /// Looks at every file that the configuration names. Answers one line for each that does not serve, beginning with its key.
@@ -19,6 +20,11 @@ pub fn files(config: &Config) -> Vec<String> {
     }
     if let Database::Url { ca: Some(ca), .. } = &config.database
         && let Err(error) = DatabaseAccess::check_roots(ca)
+    {
+        problems.push(error.to_string());
+    }
+    if let Some(config) = &config.mail
+        && let Err(error) = mail::check(config)
     {
         problems.push(error.to_string());
     }

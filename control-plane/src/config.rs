@@ -3,6 +3,10 @@
 //! Every key stands once, in [`Layer`], and is file key, environment variable and flag alike: `public_listen` in the file is
 //! `KALIUN_PUBLIC_LISTEN` and `--public-listen`. Unknown keys are refused.
 
+mod smtp;
+
+pub use smtp::{MailConfig, MailServer, Security};
+
 use crate::grpc::account::SignUpPolicy;
 use clap::Args;
 use ipnet::IpNet;
@@ -84,6 +88,19 @@ pub struct Layer {
     /// Who may have an account: open (whoever asks) or invited (who was invited; default: open)
     #[arg(long, env = "KALIUN_SIGN_UP", value_name = "WHO", value_enum)]
     sign_up: Option<SignUpPolicy>,
+    /// Mail server that takes our mails, for example smtps://user@mail.example.org (port 465) or smtp://user@mail.example.org (port 587,
+    /// STARTTLS); without it no mail is sent
+    #[arg(long, env = "KALIUN_SMTP_URL", value_name = "URL")]
+    smtp_url: Option<String>,
+    /// File with the password of the user in that URL
+    #[arg(long, env = "KALIUN_SMTP_PASSWORD_FILE", value_name = "FILE")]
+    smtp_password_file: Option<PathBuf>,
+    /// Roots to check the mail server's certificate with, PEM (default: those of this machine)
+    #[arg(long, env = "KALIUN_SMTP_CA", value_name = "FILE")]
+    smtp_ca: Option<PathBuf>,
+    /// Whom mails come from, for example Kaliun Fleet <fleet@example.org>
+    #[arg(long, env = "KALIUN_MAIL_FROM", value_name = "ADDRESS")]
+    mail_from: Option<String>,
     /// Where to send traces by OTLP over gRPC, for example http://127.0.0.1:4317
     #[arg(long, env = "KALIUN_OTLP_ENDPOINT", value_name = "URL")]
     otlp_endpoint: Option<String>,
@@ -140,6 +157,8 @@ pub struct Config {
     pub first_api_token_file: Option<PathBuf>,
     /// Who may have an account.
     pub sign_up: SignUpPolicy,
+    /// How mails are sent; none: they are not.
+    pub mail: Option<MailConfig>,
     /// Where traces go.
     pub otlp_endpoint: Option<String>,
     /// Whether log lines are JSON.
@@ -237,6 +256,10 @@ impl Layer {
             first_admin_password_file: self.first_admin_password_file.or(below.first_admin_password_file),
             first_api_token_file: self.first_api_token_file.or(below.first_api_token_file),
             sign_up: self.sign_up.or(below.sign_up),
+            smtp_url: self.smtp_url.or(below.smtp_url),
+            smtp_password_file: self.smtp_password_file.or(below.smtp_password_file),
+            smtp_ca: self.smtp_ca.or(below.smtp_ca),
+            mail_from: self.mail_from.or(below.mail_from),
             otlp_endpoint: self.otlp_endpoint.or(below.otlp_endpoint),
             log_json: self.log_json.or(below.log_json),
             log: self.log.or(below.log),
@@ -291,6 +314,15 @@ impl Config {
         let device_balancers = problems.networks("device_balancers", layer.device_balancers.unwrap_or_default());
         let public_proxies = problems.networks("public_proxies", layer.public_proxies.unwrap_or_default());
         let database = problems.database(layer.database_url, layer.database_direct_url, layer.database_ca);
+        let mail = smtp::mail(
+            &mut problems,
+            smtp::Keys {
+                url: layer.smtp_url,
+                password_file: layer.smtp_password_file,
+                ca: layer.smtp_ca,
+                from: layer.mail_from,
+            },
+        );
         let heartbeat_interval_ms = layer.heartbeat_interval_ms.unwrap_or(30_000);
         problems.range("heartbeat_interval_ms", heartbeat_interval_ms, 1_000, 300_000);
         let sample_interval_ms = layer.sample_interval_ms.unwrap_or(15_000);
@@ -327,6 +359,7 @@ impl Config {
             first_admin_password_file: layer.first_admin_password_file,
             first_api_token_file: layer.first_api_token_file,
             sign_up: layer.sign_up.unwrap_or(SignUpPolicy::Open),
+            mail,
             otlp_endpoint: layer.otlp_endpoint,
             log_json: layer.log_json.unwrap_or(false),
             log,
@@ -371,6 +404,12 @@ impl Problems {
 
     fn missing<T>(&mut self, key: &str, problem: &str) -> Option<T> {
         self.add(key, &format!("is missing: {problem}"));
+        None
+    }
+
+    /// Notes what is wrong with a part that is needed for the whole.
+    fn missing_part<T>(&mut self, key: &str, problem: &str) -> Option<T> {
+        self.add(key, problem);
         None
     }
 
@@ -456,6 +495,7 @@ mod tests {
         check_problem("state_dir = '/a'\nlog = 'kaliun=loudest'", "log");
         check_problem("state_dir = '/a'\notlp_endpoint = 'collector'", "otlp_endpoint");
         check_problem("state_dir = '/a'\npublic_proxies = ['home']", "public_proxies");
+        check_problem("state_dir = '/a'\nsmtp_url = 'smtps://mail.example.org'", "mail_from");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod fuzzing;
 mod grpc;
 mod limiter;
 mod listen;
+pub mod mail;
 mod metrics;
 mod reconcile;
 pub mod restored;

@@ -3,12 +3,14 @@
 use clap::{Parser, Subcommand};
 use kaliun_control_plane::ca::{self, CaCommand, CaError};
 use kaliun_control_plane::check;
+use kaliun_control_plane::clock;
 use kaliun_control_plane::config::{Config, Layer};
+use kaliun_control_plane::mail;
 use kaliun_control_plane::restored::{Restored, restored};
 use kaliun_control_plane::server::Server;
 use kaliun_control_plane::telemetry;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -48,6 +50,16 @@ enum Command {
     /// Looks after the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Shows what mails look like, and whether the mail server takes them
+    Mail {
+        #[command(subcommand)]
+        command: MailCommand,
+        /// Configuration file, TOML
+        #[arg(long, env = "KALIUN_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        layer: Box<Layer>,
+    },
     /// Looks after the authorities' keys, at the machine itself
     Ca {
         #[command(subcommand)]
@@ -57,6 +69,25 @@ enum Command {
         config: Option<PathBuf>,
         #[command(flatten)]
         layer: Box<Layer>,
+    },
+}
+
+#[derive(Subcommand)]
+enum MailCommand {
+    /// Writes each kind of mail with made-up names as .html, .txt and .eml. Needs no configuration
+    Preview {
+        /// Only this kind, for example reset_password
+        #[arg(long, value_name = "KIND")]
+        kind: Option<String>,
+        /// Where to
+        #[arg(long, value_name = "DIR", default_value = "mail-preview")]
+        out: PathBuf,
+    },
+    /// Sends one mail through the configured server, and says what the server said
+    Test {
+        /// To whom
+        #[arg(long, value_name = "ADDRESS")]
+        to: String,
     },
 }
 
@@ -86,11 +117,55 @@ fn main() -> ExitCode {
             Ok(config) => check(&config),
             Err(error) => bad_config(&error),
         },
+        Command::Mail { command: MailCommand::Preview { kind, out }, .. } => preview(kind.as_deref(), &out),
+        Command::Mail { command: MailCommand::Test { to }, config, layer } => {
+            match Config::load(*layer, config.as_deref()) {
+                Ok(config) => send_test(&config, &to),
+                Err(error) => bad_config(&error),
+            }
+        }
         Command::Ca { command: CaCommand::SignBundle(arguments), .. } => said(ca::sign_bundle(arguments)),
         Command::Ca { command, config, layer } => match Config::load(*layer, config.as_deref()) {
             Ok(config) => look_after_keys(command, &config),
             Err(error) => bad_config(&error),
         },
+    }
+}
+
+/// Writes what mails look like.
+fn preview(kind: Option<&str>, out: &Path) -> ExitCode {
+    match mail::preview::preview(kind, out, clock::now()) {
+        Ok(files) => {
+            say(&format!("{} files are in {}.", files.len(), out.display()));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Sends one mail, and says what became of it.
+fn send_test(config: &Config, to: &str) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let listen = format!("http://{}", config.public_listen);
+    let home = config.public_url.as_deref().unwrap_or(&listen);
+    match runtime.block_on(mail::send_test(config.mail.as_ref(), home, to, clock::now())) {
+        Ok(said) => {
+            say(&format!("The mail server took the mail: {said}\nSee whether it arrives at {to}."));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
     }
 }
 

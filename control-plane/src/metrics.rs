@@ -1,11 +1,15 @@
 //! What the control plane measures of itself, as OpenMetrics text. Labels are bounded: no device ids.
 
+mod mails;
+
 use kaliun_types::reason::ReasonCode;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+
+pub(crate) use mails::MailMetrics;
 
 /// One counter for each reason code.
 pub(crate) type ByReason = Family<[(&'static str, &'static str); 1], Counter>;
@@ -41,6 +45,8 @@ pub(crate) struct Metrics {
     pub(crate) certificates_expired: Gauge,
     /// When the journal of ended devices was up to date last: seconds since the Unix epoch, 0 for never.
     pub(crate) ended_devices_journal: Gauge,
+    /// Of mails.
+    pub(crate) mails: MailMetrics,
 }
 
 impl Metrics {
@@ -61,6 +67,7 @@ impl Metrics {
             certificates_expiring: Gauge::default(),
             certificates_expired: Gauge::default(),
             ended_devices_journal: Gauge::default(),
+            mails: MailMetrics::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("sessions", "Device sessions held now", metrics.sessions.clone());
@@ -80,6 +87,7 @@ impl Metrics {
             "When the journal of ended devices beside the database was up to date here; 0 for never",
             metrics.ended_devices_journal.clone(),
         );
+        metrics.mails.register(registry);
         metrics.register_certificates();
         metrics
     }

@@ -2,6 +2,7 @@
 //! once.
 
 mod certificates;
+mod mails;
 mod rotation;
 
 use crate::authority::Authority;
@@ -58,6 +59,8 @@ const CERTIFICATE_PERIOD: Duration = Duration::from_secs(60);
 /// Whether a rotation that goes by itself can go on is looked at this often. Its phases last a minute at least; while it waits, each look
 /// counts the devices, some 50 ms for 100,000.
 const ROTATION_PERIOD: Duration = Duration::from_secs(5);
+/// The outbox of mails is looked after this often.
+const MAILS_PERIOD: Duration = Duration::from_secs(10);
 
 /// Runs something now and then every period, until the process stops.
 fn every<F>(tasks: &Tasks, name: &'static str, period: Duration, mut activate: impl FnMut() -> F + Send + 'static)
@@ -213,6 +216,15 @@ pub(crate) fn forget_of_accounts(tasks: &Tasks, store: &SystemStore) {
             store.sign_up_delete_expired(ACCOUNTS_BATCH).await?;
             store.login_delete_expired(ACCOUNTS_BATCH).await.map(|_count| ())
         }
+    });
+}
+
+/// Looks after the outbox of mails. Sending is another task's work.
+pub(crate) fn keep_mails(tasks: &Tasks, store: &SystemStore, metrics: &Arc<Metrics>) {
+    let kept = (store.clone(), Arc::clone(metrics));
+    every(tasks, "mail-retention", MAILS_PERIOD, move || {
+        let (store, metrics) = kept.clone();
+        async move { mails::look(&store, &metrics, clock::now()).await }
     });
 }
 

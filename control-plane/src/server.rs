@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::listen::accept::bind;
 use crate::listen::public::{self, PublicTlsError};
+use crate::mail::MailServerError;
 use crate::tasks::Tasks;
 use assembly::Assembled;
 pub(crate) use database::Database;
@@ -48,6 +49,9 @@ pub enum ServerError {
     /// The public listener's certificate.
     #[error(transparent)]
     PublicTls(#[from] PublicTlsError),
+    /// A file for mails.
+    #[error(transparent)]
+    Mail(#[from] MailServerError),
     /// The first start.
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),

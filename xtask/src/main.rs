@@ -26,6 +26,8 @@ enum Task {
     Down(up::Place),
     /// Says how the fleet is doing; the same as `up status`.
     Status(up::Place),
+    /// Shows the mails that the fleet of `up` sent.
+    Mails(up::mails::Arguments),
     /// Proves everything: formatting, lints, documentation, tests, the web build, and end to end in a browser.
     Test(test::Arguments),
     /// Builds the web UI.
@@ -45,6 +47,7 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
         Task::Up(arguments) => return up::run(arguments),
         Task::Down(place) => return up::down(&place),
         Task::Status(place) => return up::status(&place),
+        Task::Mails(arguments) => up::mails::run(&arguments)?,
         Task::Test(arguments) => test::run(&arguments)?,
         Task::Web { release } => {
             let mode = if release { web::Mode::Release } else { web::Mode::Development };

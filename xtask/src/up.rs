@@ -6,6 +6,7 @@ mod fleet;
 mod folder;
 mod keep;
 mod leftovers;
+pub(crate) mod mails;
 mod parts;
 mod process;
 mod report;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const TOOLS: [&str; 6] = ["xtask", "kaliun-e2e", "kaliun-bench", "kaliun-fuzz", "kaliun-web-bundle", "kaliun-dev-ca"];
 
 /// Each crate and those it uses; docs/ARCHITECTURE.md says what each is.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("kaliun-types", &[]),
     ("kaliun-proto", &[]),
     ("kaliun-domain", &["kaliun-types"]),
@@ -18,11 +18,15 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("kaliun-edge-sim", &["kaliun-types", "kaliun-edge"]),
     ("kaliun-fleetctl", &["kaliun-types", "kaliun-proto"]),
     ("kaliun-web-ui", &["kaliun-types", "kaliun-proto"]),
+    ("kaliun-mail-sink", &[]),
 ];
 
-/// What tests use beyond that: a database, and the crate itself with its test features.
-const TEST_ARROWS: [(&str, &[&str]); 2] =
-    [("kaliun-cluster", &["kaliun-cluster"]), ("kaliun-store", &["kaliun-cluster"])];
+/// What tests use beyond that: a database, a mail server, and the crate itself with its test features.
+const TEST_ARROWS: [(&str, &[&str]); 3] = [
+    ("kaliun-cluster", &["kaliun-cluster"]),
+    ("kaliun-store", &["kaliun-cluster"]),
+    ("kaliun-control-plane", &["kaliun-mail-sink"]),
+];
 
 /// Crates from outside that only some of ours may use.
 const RESERVED: [(&str, &[&str]); 5] = [

@@ -20,6 +20,7 @@ use crate::limiter::Limiter;
 use crate::listen::device::{DeviceListener, DeviceTls};
 use crate::listen::internal::{self, Probes};
 use crate::listen::public::PublicListener;
+use crate::mail;
 use crate::metrics::Metrics;
 use crate::reconcile;
 use crate::rights::Rights;
@@ -96,6 +97,8 @@ pub(super) async fn assemble(
 
     let origins = origins(config, addresses.public);
     let public_url = origins.first().cloned().unwrap_or_default();
+    let _outlet = mail::Sender::start(tasks, config.mail.as_ref(), &store.system, &public_url, &metrics)?;
+    reconcile::keep_mails(tasks, &store.system, &metrics);
     let (waiting, decided) = Waiting::new();
     let rights = Rights::new(tasks.clone(), store.system.clone());
     let refusals = Refusals::new(!config.device_sources_hidden);
@@ -143,7 +146,7 @@ pub(super) async fn assemble(
         sources_are_known,
         address: public_url,
         sign_up: config.sign_up,
-        can_mail: false,
+        can_mail: config.mail.is_some(),
     });
     let public = PublicListener {
         tls: public_tls,

@@ -32,6 +32,16 @@ async fn a_check_finds_what_a_start_would() -> Result<()> {
         ("public_tls_cert = '/none/cert'\npublic_tls_key = '/none/key'".to_owned(), "public_tls_cert"),
         ("database_url = 'postgresql://h/d'\ndatabase_ca = '/none/ca'".to_owned(), "database_ca"),
         ("first_api_token_file = '/none/token'".to_owned(), "first_api_token_file"),
+        ("smtp_url = 'smtps://mail.example.org'".to_owned(), "mail_from"),
+        (
+            "smtp_url = 'smtps://mail.example.org'\nmail_from = 'a@example.org'\nsmtp_ca = '/none/ca'".to_owned(),
+            "smtp_ca: /none/ca cannot be read",
+        ),
+        (
+            "smtp_url = 'smtps://a@mail.example.org'\nmail_from = 'a@example.org'\nsmtp_password_file = '/none/p'"
+                .to_owned(),
+            "smtp_password_file: /none/p cannot be read",
+        ),
         (format!("first_admin_password_file = {short:?}"), "first_admin_password_file"),
     ] {
         let (code, said) = check(folder.path(), &toml).await?;

@@ -18,6 +18,7 @@ mod garbage;
 mod history;
 mod keys_at_rest;
 mod lifecycle;
+mod mails;
 mod posture;
 mod recovery;
 mod refusals;

@@ -65,7 +65,7 @@ fn mark(session: &Session) -> Option<u64> {
 }
 
 /// What the server measures of itself.
-async fn metric(fixture: &Fixture, name: &str) -> Result<u64> {
+pub(crate) async fn metric(fixture: &Fixture, name: &str) -> Result<u64> {
     let mut stream = TcpStream::connect(fixture.server.addresses().internal).await?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await?;
     let mut text = String::new();

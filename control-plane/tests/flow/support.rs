@@ -6,6 +6,7 @@ mod boxes;
 pub(crate) mod ca;
 pub(crate) mod claims;
 mod dialing;
+pub(crate) mod mail_server;
 
 pub(crate) use boxes::*;
 pub(crate) use dialing::*;
@@ -217,6 +218,7 @@ pub(crate) fn config_for(database: &TestDatabase, state_dir: PathBuf, token_file
         first_admin_password_file: None,
         first_api_token_file: Some(token_file),
         sign_up: SignUpPolicy::Open,
+        mail: None,
         otlp_endpoint: None,
         log_json: false,
         log: "info".to_owned(),

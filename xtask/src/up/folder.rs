@@ -7,11 +7,13 @@
 //! | `secrets/` | what the first administrator and token are made of, and the join token of the boxes |
 //! | `tls/` | development authority and certificate, when the dashboard is not on loopback |
 //! | `control-plane/`, `edge/`, `sim/` | the state folders of the parts |
+//! | `mails/` | the newest mails that the control plane sent, as files |
 //! | `logs/` | what the parts say, at most twice 8 MiB each |
 //! | `bin/` | links to the programs |
 //! | `run/` | who runs, and how it is doing |
 
 use anyhow::Context as _;
+use kaliun_mail_sink::mailbox::Mailbox;
 use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -35,7 +37,7 @@ impl StateFolder {
 
     /// Makes what is missing of it, for nobody but its owner to read.
     pub(crate) fn make(&self) -> anyhow::Result<()> {
-        let parts = ["", "secrets", "tls", "control-plane", "edge", "sim", "logs", "bin", "run"];
+        let parts = ["", "secrets", "tls", "control-plane", "edge", "sim", "mails", "logs", "bin", "run"];
         for folder in parts.map(|name| self.root.join(name)) {
             if folder.is_dir() {
                 continue;
@@ -60,6 +62,11 @@ impl StateFolder {
     /// The path of something in it.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
+    }
+
+    /// The mails that the control plane sent.
+    pub(crate) fn mailbox(&self) -> Mailbox {
+        Mailbox::new(self.root.join("mails"))
     }
 
     pub(crate) fn program(&self, name: &str) -> PathBuf {

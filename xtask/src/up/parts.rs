@@ -13,6 +13,9 @@ use std::process::{Command, Stdio};
 /// Largest log of a part, in bytes; one older file of the same size is kept.
 const MAX_LOG: u64 = 8 << 20;
 
+/// Whom the fleet's mails come from.
+const MAIL_FROM: &str = "Kaliun Fleet <fleet@fleet.localhost>";
+
 /// One program of the fleet.
 #[derive(Debug, Clone)]
 pub(crate) struct Part {
@@ -37,6 +40,8 @@ impl Part {
         option("--public-listen", settings.public.to_string().into());
         option("--public-url", settings.public_url().into());
         option("--internal-listen", settings.internal.to_string().into());
+        option("--smtp-url", format!("smtp://{}", settings.mail).into());
+        option("--mail-from", MAIL_FROM.into());
         option("--first-admin-email", ADMIN_EMAIL.into());
         option("--first-admin-password-file", password_file(folder).into());
         option("--first-api-token-file", api_token_file(folder).into());

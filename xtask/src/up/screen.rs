@@ -136,9 +136,11 @@ pub(crate) fn show_fleet(folder: &StateFolder, settings: &Settings, how: &str) -
 
   fleetctl    export PATH={bin}:\"$PATH\"; set -a; . {env}; set +a
               fleetctl get devices
+  Mails       cargo xtask mails    (nothing leaves this machine; they are in {})
   Logs        {}",
         settings.public_url(),
         secrets.admin_password,
+        folder.mailbox().folder().display(),
         folder.path("logs").display(),
     ));
     if settings.has_tls() {
@@ -156,6 +158,7 @@ pub(crate) async fn show_status(folder: &StateFolder, settings: &Settings) -> an
     };
     say(&format!("{:?}: {boxes}", report.phase));
     say(&format!("dashboard  {}", settings.public_url()));
+    say(&format!("mails      {}", folder.mailbox().folder().display()));
     say(&format!("state      {}", folder.root().display()));
     for name in parts::NAMES.iter().rev() {
         let Some(part) = report.parts.get(*name) else { continue };

@@ -9,6 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 /// Simulated boxes when nothing else is said.
 const DEVICES: u32 = 5;
 
+/// The usual port of mail servers that deliver nothing.
+const MAIL_PORT: u16 = 1025;
+
 /// Addresses and counts of one fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Settings {
@@ -18,8 +21,15 @@ pub(crate) struct Settings {
     pub(crate) device: SocketAddr,
     /// Probes and metrics, on loopback.
     pub(crate) internal: SocketAddr,
+    /// Where the control plane hands mails over, on loopback. A fleet that was made before there were mails has the usual place.
+    #[serde(default = "usual_mail")]
+    pub(crate) mail: SocketAddr,
     /// Simulated boxes.
     pub(crate) devices: u32,
+}
+
+fn usual_mail() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, MAIL_PORT))
 }
 
 /// What was asked for on the command line.
@@ -59,8 +69,9 @@ impl Settings {
         let public = settle("the dashboard", asked.public, kept.map(|kept| kept.public), 8080)?;
         let device = settle("the boxes' listener", asked.device, kept.map(|kept| kept.device), 8443)?;
         let internal = settle("the internal listener", None, kept.map(|kept| kept.internal), 8081)?;
+        let mail = settle("the mail sink", None, kept.map(|kept| kept.mail), MAIL_PORT)?;
         let devices = asked.devices.or(kept.map(|kept| kept.devices)).unwrap_or(DEVICES);
-        Ok((Self { public, device, internal, devices }, notes))
+        Ok((Self { public, device, internal, mail, devices }, notes))
     }
 
     /// Keeps them for the next start.

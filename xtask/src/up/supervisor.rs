@@ -9,11 +9,13 @@ use crate::up::process::Identity;
 use crate::up::report::{Phase, Reporter};
 use crate::up::settings::Settings;
 use anyhow::{Context as _, bail};
+use kaliun_mail_sink::sink;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -84,6 +86,7 @@ async fn supervise(folder: &StateFolder, keeper: Keeper) -> anyhow::Result<()> {
 /// Starts everything, in an order in which each part finds what it needs.
 async fn start(parts: &mut Parts, settings: &Settings) -> anyhow::Result<()> {
     let (folder, reporter) = (parts.folder.clone(), parts.reporter.clone());
+    parts.keep_mails(settings).await?;
     reporter.phase(Phase::Starting, "starting the control plane");
     let control_plane = Part::control_plane(&folder, settings);
     parts.keep(control_plane.clone());
@@ -127,6 +130,31 @@ impl Parts {
     fn keep(&mut self, part: Part) {
         let stop = CancellationToken::new();
         let task = keep(part, self.folder.clone(), self.reporter.clone(), stop.clone());
+        self.spawn(stop, task);
+    }
+
+    /// Takes the mails that the control plane sends, in this process.
+    async fn keep_mails(&mut self, settings: &Settings) -> anyhow::Result<()> {
+        let listener = TcpListener::bind(settings.mail).await;
+        let listener = listener.with_context(|| format!("the mail sink cannot use {}", settings.mail))?;
+        let mailbox = self.folder.mailbox();
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let task = async move {
+            tokio::select! {
+                ended = sink::serve(listener, mailbox) => {
+                    if let Err(error) = ended {
+                        crate::talk::progress(&format!("the mail sink ended: {error}"));
+                    }
+                }
+                () = stopped.cancelled() => {}
+            }
+        };
+        self.spawn(stop, task);
+        Ok(())
+    }
+
+    fn spawn(&mut self, stop: CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
         #[expect(clippy::disallowed_methods, reason = "the one place that spawns; `stop` awaits every task")]
         let task = tokio::spawn(task);
         self.running.push((stop, task));
