@@ -6,6 +6,7 @@ use crate::components::notice::FailureNotice;
 use crate::components::time::Until;
 use crate::model::entry::Entry;
 use crate::model::failure::Failure;
+use crate::model::field::about;
 use crate::session::Session;
 use leptos::prelude::*;
 use std::pin::Pin;
@@ -92,7 +93,7 @@ impl Entries {
                 Ok(sentence) => self.say(sentence),
                 Err(failure) => {
                     self.session.notice(&failure);
-                    self.problem.try_set(Some(failure.advice()));
+                    self.problem.try_set(Some(about(&failure, &["role"]).1));
                 }
             }
             if self.is_asking.try_get_untracked().is_some() {
