@@ -13,6 +13,7 @@ mod sign_up;
 use super::auth::{FromOurPages, Somebody, Source, Whoever};
 use super::page::PageSeal;
 use super::status;
+use crate::mail::Outlet;
 use crate::rights::Rights;
 pub(crate) use cookie::{SESSION_LIFETIME, SessionCookie};
 use guard::Guard;
@@ -34,8 +35,8 @@ pub(crate) struct Accounts {
     address: String,
     /// Who may sign up.
     sign_up: SignUpPolicy,
-    /// Whether this server can send mail.
-    can_mail: bool,
+    /// Where mails go; whether there is such a place.
+    outlet: Outlet,
 }
 
 /// Who may have an account.
@@ -57,13 +58,13 @@ pub(crate) struct AccountParts {
     pub(crate) sources_are_known: bool,
     pub(crate) address: String,
     pub(crate) sign_up: SignUpPolicy,
-    pub(crate) can_mail: bool,
+    pub(crate) outlet: Outlet,
 }
 
 impl Accounts {
     pub(crate) fn new(parts: AccountParts) -> Self {
-        let AccountParts { store, seal, rights, cookie, sources_are_known, address, sign_up, can_mail } = parts;
-        Self { store, seal, rights, cookie, guard: Guard::new(sources_are_known), address, sign_up, can_mail }
+        let AccountParts { store, seal, rights, cookie, sources_are_known, address, sign_up, outlet } = parts;
+        Self { store, seal, rights, cookie, guard: Guard::new(sources_are_known), address, sign_up, outlet }
     }
 
     /// Refuses what would set a cookie for a page that is not ours.
@@ -78,7 +79,7 @@ impl Accounts {
     }
 
     fn needs_mail(&self) -> Result<(), Status> {
-        if self.can_mail {
+        if self.outlet.is_configured() {
             return Ok(());
         }
         Err(Status::failed_precondition(
@@ -177,6 +178,7 @@ impl AccountService for Accounts {
         self.guard.may_ask(source_of(&request))?;
         let email = fields::email("email", &request.get_ref().email)?;
         self.store.password_reset_request(email.as_str()).await.map_err(status::store)?;
+        self.outlet.wake();
         Ok(Response::new(proto::RequestPasswordResetResponse {}))
     }
 

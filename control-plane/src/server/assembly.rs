@@ -97,7 +97,7 @@ pub(super) async fn assemble(
 
     let origins = origins(config, addresses.public);
     let public_url = origins.first().cloned().unwrap_or_default();
-    let _outlet = mail::Sender::start(tasks, config.mail.as_ref(), &store.system, &public_url, &metrics)?;
+    let outlet = mail::Sender::start(tasks, config.mail.as_ref(), &store.system, &public_url, &metrics)?;
     reconcile::keep_mails(tasks, &store.system, &metrics);
     let (waiting, decided) = Waiting::new();
     let rights = Rights::new(tasks.clone(), store.system.clone());
@@ -146,7 +146,7 @@ pub(super) async fn assemble(
         sources_are_known,
         address: public_url,
         sign_up: config.sign_up,
-        can_mail: config.mail.is_some(),
+        outlet,
     });
     let public = PublicListener {
         tls: public_tls,

@@ -11,7 +11,7 @@ CREATE TABLE sign_up (
 );
 CREATE INDEX sign_up_email ON sign_up (lower(email));
 CREATE INDEX sign_up_expiry ON sign_up (expires_at);
-GRANT SELECT, INSERT, DELETE ON sign_up TO kaliun_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON sign_up TO kaliun_system;
 
 -- An address that somebody wants instead of theirs.
 CREATE TABLE address_change (

@@ -1,5 +1,6 @@
 //! The real server in this process, on a real Postgres, spoken to over real sockets.
 
+mod accounts;
 mod admissions;
 mod authorization;
 mod balancers;
@@ -18,6 +19,7 @@ mod garbage;
 mod history;
 mod keys_at_rest;
 mod lifecycle;
+mod logins;
 mod mails;
 mod posture;
 mod recovery;

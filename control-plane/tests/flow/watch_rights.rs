@@ -22,7 +22,7 @@ async fn rename(fixture: &Fixture, device: &TestBox, version: u64, name: &str) -
 }
 
 /// Reads to the end, which must come in time, say that the right is over, and have nothing of a device before it.
-async fn check_ended(mut stream: Streaming<fleet::WatchResponse>, code: Code) -> Result<()> {
+pub(crate) async fn check_ended(mut stream: Streaming<fleet::WatchResponse>, code: Code) -> Result<()> {
     let ended = async {
         loop {
             match stream.message().await {

@@ -35,6 +35,7 @@ impl Accounts {
             hashed(request.new_password).await?
         };
         let account = self.store.password_reset(&mailed, &password_hash, request_id).await.map_err(status::store)?;
+        self.outlet.wake();
         self.rights.changed(account.ok_or_else(link_is_over)?).await;
         Ok(())
     }
@@ -53,9 +54,12 @@ impl Accounts {
             let _turn = self.guard.turn(source).await?;
             hashed(request.new_password).await?
         };
-        let changed =
-            self.store.password_change(&person.scope(), &somebody.actor(), &password_hash, self.can_mail).await;
+        let changed = self
+            .store
+            .password_change(&person.scope(), &somebody.actor(), &password_hash, self.outlet.is_configured())
+            .await;
         changed.map_err(status::store)?;
+        self.outlet.wake();
         self.rights.changed(person.account).await;
         Ok(())
     }
@@ -73,7 +77,9 @@ impl Accounts {
         self.prove(source, somebody, "password", &request.password).await?;
         let expires_at = clock::now() + SecretPurpose::ChangeAddress.lifetime();
         let asked = self.store.address_change_request(&somebody.person().scope(), email.as_str(), expires_at).await;
-        asked.map_err(status::store)
+        asked.map_err(status::store)?;
+        self.outlet.wake();
+        Ok(())
     }
 
     /// Gives an account the address that a mail with this secret went to.
@@ -81,6 +87,7 @@ impl Accounts {
         let mailed = fields::secret("secret", secret)?;
         match self.store.address_change_confirm(&mailed, request_id).await.map_err(status::store)? {
             AddressChanged::Yes { account, email } => {
+                self.outlet.wake();
                 self.rights.changed(account).await;
                 Ok(email)
             }
@@ -116,9 +123,10 @@ impl Accounts {
             return Err(status::invalid("email", "must be the address of this account, as a sign that it is meant"));
         }
         self.prove(source, somebody, "password", &request.password).await?;
-        let deleted = self.store.account_delete(&person.scope(), &somebody.actor(), self.can_mail).await;
+        let deleted = self.store.account_delete(&person.scope(), &somebody.actor(), self.outlet.is_configured()).await;
         match deleted.map_err(status::store)? {
             AccountDeleted::Yes => {
+                self.outlet.wake();
                 self.rights.changed(person.account).await;
                 Ok(())
             }

@@ -35,7 +35,7 @@ impl Accounts {
             let _turn = self.guard.turn(source).await?;
             hashed(request.password).await?
         };
-        let (by, next, lifetime) = match self.can_mail {
+        let (by, next, lifetime) = match self.outlet.is_configured() {
             true => (ConfirmedBy::Mail, proto::SignUpStep::Mail, SecretPurpose::ConfirmAddress.lifetime()),
             false => (ConfirmedBy::Admin, proto::SignUpStep::Admin, BY_ADMIN_LIFETIME),
         };
@@ -48,6 +48,7 @@ impl Accounts {
             expires_at: clock::now() + lifetime,
         };
         self.store.sign_up_insert(&new, by).await.map_err(status::store)?;
+        self.outlet.wake();
         Ok(next)
     }
 
