@@ -53,7 +53,10 @@ pub(crate) fn HomeField(
             <div class="select">
                 <select id=id aria-describedby=problem_id.clone() prop:value=words(move || chosen.get()) on:change=entered(move |home| chosen.set(home))>
                     <option value="">{none}</option>
-                    {piece(move || homes.list.get().into_iter().map(|home| view! { <option value=home.id>{home.name}</option> }).views())}
+                    {piece(move || homes.list.get().into_iter().map(|home| {
+                        let is_chosen = chosen.with_untracked(|chosen| *chosen == home.id);
+                        view! { <option value=home.id selected=is_chosen>{home.name}</option> }
+                    }).views())}
                 </select>
                 <IconView icon=Icon::Down/>
             </div>

@@ -32,7 +32,7 @@ pub(crate) fn ChangeAddressPage() -> impl IntoView {
     }
     piece(move || match now.get() {
         Some(email) => view! {
-            <Lone title="Your address is changed." text=format!("Sign in with {email} from now on. Your old address was told.")>
+            <Lone title="Your address is changed." text=format!("Sign in with {email} from now on. Your old address was told.") is_answer=true>
                 <a class="button primary wide" href="/account">"Go to your account"</a>
             </Lone>
         }

@@ -34,7 +34,7 @@ pub(crate) fn ConfirmPage() -> impl IntoView {
         return view! { <IncompleteLink/> }.into_any();
     }
     view! {
-        <Lone title="Finish signing up" text="Your address is right. Type the password that you chose, and the account is yours.">
+        <Lone title="Finish signing up" text="Type the password that you chose, and the account is yours.">
             <FormView form submit="Finish" is_wide=true>
                 <Field form name="password" label="Password" kind="password" autocomplete="current-password" autofocus=true/>
             </FormView>

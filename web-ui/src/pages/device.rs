@@ -7,6 +7,7 @@ mod identity;
 
 use crate::api;
 use crate::browser::set_title;
+use crate::components::ask_access::AskAccess;
 use crate::components::commanded::Commanded;
 use crate::components::gauge::GaugeView;
 use crate::components::icon::{Icon, IconView};
@@ -16,6 +17,7 @@ use crate::components::notice::FailureNotice;
 use crate::components::state_mark::StateMark;
 use crate::components::time::{Ago, Lasting};
 use crate::live::Live;
+use crate::model::access::{Start, asks_owners, start};
 use crate::model::answer::{Answer, of_device};
 use crate::model::device::{is_online, mark, reasons, sampled_at_ms};
 use crate::model::failure::Failure;
@@ -75,6 +77,11 @@ fn OneDevice(id: String) -> impl IntoView {
         });
     }
     let is_known = memo(move || device.with(Option::is_some));
+    let back = match session.identity().with_untracked(start) {
+        Start::Fleet | Start::Nowhere => "All boxes",
+        Start::Home(_) => "Home",
+        Start::Homes => "All homes",
+    };
     let name =
         memo(move || device.with(|device| device.as_ref().map(|device| device.name.clone()).unwrap_or_default()));
     effect(move || {
@@ -83,7 +90,7 @@ fn OneDevice(id: String) -> impl IntoView {
         }
     });
     view! {
-        <nav class="crumbs" aria-label="Back"><a href="/"><IconView icon=Icon::Back/>"All boxes"</a></nav>
+        <nav class="crumbs" aria-label="Back"><a href="/"><IconView icon=Icon::Back/>{back}</a></nav>
         {piece(move || match (is_known.get(), failure.get()) {
             (true, _) => view! { <Known device id=id.clone()/> }.into_any(),
             (false, Some(Failure::NotFound(_) | Failure::Refused(_))) => view! { <Gone/> }.into_any(),
@@ -110,6 +117,11 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
     let sampled_at = memo(move || device.with(|device| device.as_deref().map_or(0, sampled_at_ms)));
     let place = memo(move || {
         device.with(|device| device.as_deref().map(|device| device.installation_name.clone()).unwrap_or_default())
+    });
+    let needs_yes = expect_context::<Session>().may(asks_owners);
+    let home_to_ask = memo(move || {
+        let home = device.with(|device| device.as_deref().map(|device| device.installation_id.clone()));
+        home.filter(|home| needs_yes.get() && !home.is_empty())
     });
     let online = memo(move || device.with(|device| device.as_deref().is_some_and(is_online)));
     let lights = [0, 1, 2].map(|index| {
@@ -188,6 +200,7 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
         <div class="columns">
             <FactList device/>
             <div class="column">
+                {piece(move || home_to_ask.get().map(|installation_id| view! { <AskAccess installation_id/> }))}
                 <Identity device id=id.clone()/>
                 <Events device id/>
             </div>

@@ -9,7 +9,7 @@ use crate::browser::{leave_for, set_title};
 use crate::components::form::{Field, Form, FormView};
 use crate::components::moving::words;
 use crate::components::question::Asker;
-use crate::model::access::administers;
+use crate::model::access::{administers, operates};
 use crate::model::field::name_problem;
 use crate::model::role::{role_sentence, role_word};
 use crate::organization as chosen;
@@ -24,7 +24,8 @@ use people::People;
 pub(crate) fn OrganizationPage() -> impl IntoView {
     set_title("Organization");
     let identity = expect_context::<Session>().identity();
-    let (role, is_admin) = identity.with_untracked(|identity| (identity.role(), administers(identity)));
+    let (role, is_admin, is_operator) =
+        identity.with_untracked(|identity| (identity.role(), administers(identity), operates(identity)));
     let detail = match role {
         Role::Unspecified => "You have to do with single homes of it.".to_owned(),
         Role::Viewer | Role::Support | Role::Operator | Role::Admin => {
@@ -39,12 +40,12 @@ pub(crate) fn OrganizationPage() -> impl IntoView {
         {if is_admin {
             view! {
                 <div class="columns">
-                    <div class="column"><People/><Invitations/></div>
+                    <div class="column"><People may_change=true/><Invitations/></div>
                     <div class="column"><ApiTokens/><Name/><Leave/></div>
                 </div>
             }.into_any()
         } else {
-            view! { <div class="narrow"><Leave/></div> }.into_any()
+            view! { <div class="narrow">{is_operator.then(|| view! { <People may_change=false/> })}<Leave/></div> }.into_any()
         }}
     }
 }

@@ -40,10 +40,9 @@ pub(crate) fn ForgotPage() -> impl IntoView {
         }
         .into_any(),
         Some(email) => view! {
-            <Lone title="Look into your mail" text=format!("If {email} has an account, a mail with a link is on its way.")>
+            <Lone title="Look into your mail" text=format!("If {email} has an account, a mail with a link is on its way.") is_answer=true>
                 <ul class="advice">
                     <li>"Nothing after some minutes? Look into the folder for unwanted mail, and see whether the address is right."</li>
-                    <li>"A server that cannot send mail cannot help here: ask an admin of this server."</li>
                 </ul>
                 <p class="lone-links"><a href="/sign-in">"Back to the sign-in"</a></p>
             </Lone>
@@ -81,7 +80,7 @@ pub(crate) fn ResetPage() -> impl IntoView {
     piece(move || {
         if is_done.get() {
             return view! {
-                <Lone title="Your password is set." text="Everywhere you were signed in you are signed out now.">
+                <Lone title="Your password is set." text="Everywhere you were signed in you are signed out now." is_answer=true>
                     <a class="button primary wide" href="/sign-in">"Sign in"</a>
                 </Lone>
             }

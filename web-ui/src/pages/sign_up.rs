@@ -79,7 +79,7 @@ pub(crate) fn SignUpSentPage() -> impl IntoView {
         None => "Open the link of the mail within 24 hours to finish; it asks for your password once more.".to_owned(),
     };
     view! {
-        <Lone title text=what>
+        <Lone title text=what is_answer=true>
             {(!needs_admin).then(|| view! {
                 <ul class="advice">
                     <li>"Nothing after some minutes? Look into the folder for unwanted mail."</li>

@@ -8,6 +8,7 @@ use crate::components::home_field::{HomeField, Homes};
 use crate::components::moving::{Views, background, entered, flag, memo, piece, pressed, submitted, words};
 use crate::components::notice::Notice;
 use crate::components::time::Until;
+use crate::model::access::{Start, start};
 use crate::model::claim::{about_check, check_problem, grouped, has_ended, normalize_check, own_words};
 use crate::model::failure::Failure;
 use crate::model::mark::Tone;
@@ -68,7 +69,11 @@ pub(crate) fn Decide(
 fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expired: Memo<bool>) -> impl IntoView {
     let session = expect_context::<Session>();
     let name = RwSignal::new(suggested);
-    let home = RwSignal::new(String::new());
+    // Who has to do with one home alone brings boxes in for that.
+    let home = RwSignal::new(match session.identity().with_untracked(start) {
+        Start::Home(id) => id,
+        Start::Fleet | Start::Homes | Start::Nowhere => String::new(),
+    });
     let homes = Homes::ask(session);
     let is_busy = RwSignal::new(false);
     let problem = RwSignal::new(None::<String>);

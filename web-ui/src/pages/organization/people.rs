@@ -11,9 +11,9 @@ use crate::session::Session;
 use leptos::prelude::*;
 use std::sync::Arc;
 
-/// The list, with a role to choose and a way out for each.
+/// The list; for who may change it with a role to choose and a way out for each.
 #[component]
-pub(super) fn People() -> impl IntoView {
+pub(super) fn People(may_change: bool) -> impl IntoView {
     let session = expect_context::<Session>();
     let identity = session.identity();
     let asker = expect_context::<Asker>();
@@ -27,6 +27,9 @@ pub(super) fn People() -> impl IntoView {
     let words = ROLES.map(|role| role_word(role).to_owned());
     let actions: Actions = Arc::new(move |entry| {
         let (id, title, is_own) = (entry.id.clone(), entry.title.clone(), entry.is_own);
+        if !may_change {
+            return view! { <span class="quiet">{entry.value.clone()}</span> }.into_any();
+        }
         let change = {
             let (id, title) = (id.clone(), title.clone());
             move |word: String| {
