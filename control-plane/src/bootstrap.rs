@@ -70,10 +70,15 @@ pub async fn bootstrap(config: &Config, store: &SystemStore) -> Result<Option<St
         admin_email: &config.first_admin_email,
         admin_password_hash: &hash,
         api_token: token_hash.as_ref().map(|hash| (&hash[..], clock::now() + TOKEN_LIFETIME)),
-        settings_document: &SettingsDocument { sample_interval_ms: config.sample_interval_ms }.encode_to_vec(),
+        settings_document: &first_settings(config),
     };
     let made_here = store.organization_bootstrap(first).await?;
     Ok(made.filter(|_| made_here))
+}
+
+/// What boxes of a new organization shall report, until somebody says otherwise: an encoded `SettingsDocument`.
+pub(crate) fn first_settings(config: &Config) -> Vec<u8> {
+    SettingsDocument { sample_interval_ms: config.sample_interval_ms }.encode_to_vec()
 }
 
 /// What the operator chose for the first start.

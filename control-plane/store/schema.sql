@@ -579,6 +579,7 @@ CREATE TABLE public.organization (
     name text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     runs_platform boolean DEFAULT false NOT NULL,
+    made_by uuid,
     CONSTRAINT organization_name_check CHECK ((name <> ''::text))
 );
 
@@ -849,6 +850,8 @@ CREATE INDEX audit_organization ON public.audit USING btree (organization_id, id
 
 CREATE INDEX consent_account ON public.consent USING btree (account_id) WHERE (granted_at IS NOT NULL);
 
+CREATE INDEX consent_asker ON public.consent USING btree (account_id, id DESC);
+
 CREATE INDEX consent_installation ON public.consent USING btree (installation_id, id DESC);
 
 CREATE INDEX consent_organization ON public.consent USING btree (organization_id, id DESC);
@@ -877,6 +880,8 @@ CREATE INDEX device_identity_parked ON public.device_identity USING btree (organ
 
 CREATE INDEX device_identity_refused ON public.device_identity USING btree (organization_id, refused_at) WHERE (refused_at IS NOT NULL);
 
+CREATE INDEX device_installation ON public.device USING btree (installation_id, id) WHERE (installation_id IS NOT NULL);
+
 CREATE UNIQUE INDEX device_key ON public.device USING btree (key_hash) WHERE (deleted_at IS NULL);
 
 CREATE INDEX device_key_ever ON public.device USING btree (key_hash);
@@ -903,6 +908,8 @@ CREATE INDEX home_membership_account ON public.home_membership USING btree (acco
 
 CREATE INDEX invitation_email ON public.invitation USING btree (lower(email));
 
+CREATE INDEX invitation_installation ON public.invitation USING btree (installation_id) WHERE (installation_id IS NOT NULL);
+
 CREATE UNIQUE INDEX invitation_once ON public.invitation USING btree (organization_id, lower(email), COALESCE(installation_id, '00000000-0000-0000-0000-000000000000'::uuid));
 
 CREATE INDEX invitation_organization ON public.invitation USING btree (organization_id, id DESC);
@@ -926,6 +933,8 @@ CREATE INDEX mailed_secret_expiry ON public.mailed_secret USING btree (expires_a
 CREATE INDEX mailed_secret_subject ON public.mailed_secret USING btree (subject, purpose) WHERE (used_at IS NULL);
 
 CREATE INDEX membership_account ON public.membership USING btree (account_id);
+
+CREATE INDEX organization_made_by ON public.organization USING btree (made_by, created_at) WHERE (made_by IS NOT NULL);
 
 CREATE UNIQUE INDEX organization_runs_platform ON public.organization USING btree (runs_platform) WHERE runs_platform;
 
@@ -1037,6 +1046,9 @@ ALTER TABLE ONLY public.membership
 
 ALTER TABLE ONLY public.membership
     ADD CONSTRAINT membership_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.organization
+    ADD CONSTRAINT organization_made_by_fkey FOREIGN KEY (made_by) REFERENCES public.account(id) ON DELETE SET NULL;
 
 ALTER TABLE ONLY public.report_settings
     ADD CONSTRAINT report_settings_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);

@@ -32,13 +32,21 @@ pub struct Grants {
     pub home: Option<HomeRole>,
     /// The role support, with the consent of the home's owner.
     pub by_consent: bool,
+    /// Only a person may, whatever a token may besides: it is about what somebody is, or says for themselves.
+    pub by_person: bool,
 }
 
 impl Grants {
     /// At least this role in the whole organization.
     #[must_use]
     pub const fn of(role: Role) -> Self {
-        Self { role: Some(role), home: None, by_consent: false }
+        Self { role: Some(role), home: None, by_consent: false, by_person: false }
+    }
+
+    /// At least this role in the home that it is about, and no role in the organization does.
+    #[must_use]
+    pub const fn in_home(home: HomeRole) -> Self {
+        Self { role: None, home: Some(home), by_consent: false, by_person: false }
     }
 
     /// Or at least this role in the home that it is about.
@@ -51,6 +59,12 @@ impl Grants {
     #[must_use]
     pub const fn or_by_consent(self) -> Self {
         Self { by_consent: true, ..self }
+    }
+
+    /// And only as a person.
+    #[must_use]
+    pub const fn as_person(self) -> Self {
+        Self { by_person: true, ..self }
     }
 }
 
@@ -83,6 +97,16 @@ const OPERATES: Rule = Rule::Inside(Grants::of(Role::Operator));
 const RUNS: Rule = Rule::Inside(Grants::of(Role::Admin));
 /// Says who is in it: an admin of the organization, or an owner of the home.
 const LETS_IN: Rule = Rule::Inside(Grants::of(Role::Admin).or_in_home(HomeRole::Owner));
+/// Is in it, as a person.
+const LEAVES: Rule = Rule::Inside(Grants::of(Role::Viewer).or_in_home(HomeRole::Member).as_person());
+/// Asks to be let into a home that the role alone does not open.
+const ASKS_IN: Rule = Rule::Inside(Grants::of(Role::Support).as_person());
+/// Sees who asked to be let in: the handler shows each role its own.
+const SEES_CONSENTS: Rule = Rule::Inside(Grants::of(Role::Support).or_in_home(HomeRole::Member));
+/// Lets support in: nobody does so for an owner.
+const CONSENTS: Rule = Rule::Inside(Grants::in_home(HomeRole::Owner).as_person());
+/// Ends what an owner allowed: an owner of that home, or whoever it was allowed.
+const ENDS_CONSENT: Rule = Rule::Inside(Grants::of(Role::Support).or_in_home(HomeRole::Owner).as_person());
 
 /// The table.
 pub const TABLE: &[Row] = &[
@@ -118,7 +142,7 @@ pub const TABLE: &[Row] = &[
     row("/kaliun.fleet.v1.OrganizationService/ListMyOrganizations", Rule::Person),
     row("/kaliun.fleet.v1.OrganizationService/CreateOrganization", Rule::Person),
     row("/kaliun.fleet.v1.OrganizationService/UpdateOrganization", RUNS),
-    row("/kaliun.fleet.v1.OrganizationService/LeaveOrganization", SEES),
+    row("/kaliun.fleet.v1.OrganizationService/LeaveOrganization", LEAVES),
     row("/kaliun.fleet.v1.OrganizationService/ListMembers", OPERATES),
     row("/kaliun.fleet.v1.OrganizationService/UpdateMember", RUNS),
     row("/kaliun.fleet.v1.OrganizationService/RemoveMember", RUNS),
@@ -136,6 +160,10 @@ pub const TABLE: &[Row] = &[
     ),
     row("/kaliun.fleet.v1.InstallationService/UpdateHomePerson", LETS_IN),
     row("/kaliun.fleet.v1.InstallationService/RemoveHomePerson", LETS_IN),
+    row("/kaliun.fleet.v1.ConsentService/RequestConsent", ASKS_IN),
+    row("/kaliun.fleet.v1.ConsentService/ListConsents", SEES_CONSENTS),
+    row("/kaliun.fleet.v1.ConsentService/DecideConsent", CONSENTS),
+    row("/kaliun.fleet.v1.ConsentService/EndConsent", ENDS_CONSENT),
     row("/kaliun.fleet.v1.DeviceService/GetDevice", SEES),
     row("/kaliun.fleet.v1.DeviceService/ListDevices", SEES),
     row("/kaliun.fleet.v1.DeviceService/SummarizeDevices", SEES),

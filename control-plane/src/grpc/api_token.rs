@@ -1,6 +1,7 @@
 //! Tokens that automation signs in with.
 
 use super::auth::{API_TOKEN_PREFIX, Caller};
+use super::convert::role::{role_from_proto, role_to_proto};
 use super::join_token::{lifetime, title};
 use super::page::{self, PageSeal};
 use super::status;
@@ -8,7 +9,6 @@ use crate::clock;
 use crate::digest::{random, sha256};
 use crate::rights::Rights;
 use data_encoding::BASE64URL_NOPAD;
-use kaliun_domain::role::Role;
 use kaliun_domain::token::ApiToken;
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::api_token_service_server::ApiTokenService;
@@ -29,28 +29,6 @@ const HOMES_MAX: usize = 100;
 
 /// How long a token works when the caller does not say: 90 days.
 const LIFETIME_DEFAULT_SECONDS: u64 = 90 * 24 * 3600;
-
-/// A role on its way out.
-pub(crate) fn role_to_proto(role: Role) -> proto::Role {
-    match role {
-        Role::Viewer => proto::Role::Viewer,
-        Role::Support => proto::Role::Support,
-        Role::Operator => proto::Role::Operator,
-        Role::Admin => proto::Role::Admin,
-    }
-}
-
-fn role_from_proto(number: i32) -> Result<Role, Status> {
-    match proto::Role::try_from(number) {
-        Ok(proto::Role::Viewer) => Ok(Role::Viewer),
-        Ok(proto::Role::Support) => Ok(Role::Support),
-        Ok(proto::Role::Operator) => Ok(Role::Operator),
-        Ok(proto::Role::Admin) => Ok(Role::Admin),
-        Ok(proto::Role::Unspecified) | Err(_) => {
-            Err(status::invalid("role", "must be viewer, support, operator or admin"))
-        }
-    }
-}
 
 /// The homes that a token is to be bound to, each once.
 fn homes(ids: &[String]) -> Result<Vec<InstallationId>, Status> {

@@ -247,7 +247,11 @@ fn inside(whoever: &Whoever, grants: Grants) -> Result<Caller, Status> {
         ));
     };
     let granted = place.grant(grants).ok_or_else(|| Status::permission_denied(not_granted(grants)))?;
-    Ok(Caller::new(whoever.clone(), place, granted, grants))
+    let caller = Caller::new(whoever.clone(), place, granted, grants);
+    if grants.by_person {
+        caller.as_person()?;
+    }
+    Ok(caller)
 }
 
 /// What would be needed, in words.

@@ -114,6 +114,9 @@ pub(super) async fn assemble(
         clock: &clock,
         journal: &journal,
         replica_name: &config.replica_name,
+        public_url: &public_url,
+        outlet: &outlet,
+        settings_document: bootstrap::first_settings(config),
     };
 
     let tls = DeviceTls::new(authority.clone(), config.device_names())
@@ -144,9 +147,9 @@ pub(super) async fn assemble(
         rights: rights.clone(),
         cookie,
         sources_are_known,
-        address: public_url,
+        address: public_url.clone(),
         sign_up: config.sign_up,
-        outlet,
+        outlet: outlet.clone(),
     });
     let public = PublicListener {
         tls: public_tls,
@@ -225,6 +228,12 @@ struct Parts<'a> {
     clock: &'a Clock,
     journal: &'a Arc<JournalKeeping>,
     replica_name: &'a str,
+    /// Where the web pages of this server are.
+    public_url: &'a str,
+    /// Whether this server can send mail.
+    outlet: &'a mail::Outlet,
+    /// What boxes of a new organization shall report.
+    settings_document: Vec<u8>,
 }
 
 fn device_routes(
@@ -283,6 +292,27 @@ fn public_routes(
         .add_service(fleet::sign_up_service_server::SignUpServiceServer::new(grpc::sign_up::SignUps {
             store: system.clone(),
             seal: parts.seal.clone(),
+        }))
+        .add_service(fleet::organization_service_server::OrganizationServiceServer::new(
+            grpc::organization::Organizations {
+                store: system.clone(),
+                seal: parts.seal.clone(),
+                rights: rights.clone(),
+                settings_document: parts.settings_document.clone(),
+            },
+        ))
+        .add_service(fleet::invitation_service_server::InvitationServiceServer::new(grpc::invitation::Invitations {
+            store: system.clone(),
+            seal: parts.seal.clone(),
+            rights: rights.clone(),
+            outlet: parts.outlet.clone(),
+            public_url: parts.public_url.to_owned(),
+        }))
+        .add_service(fleet::consent_service_server::ConsentServiceServer::new(grpc::consent::Consents {
+            store: system.clone(),
+            seal: parts.seal.clone(),
+            rights: rights.clone(),
+            outlet: parts.outlet.clone(),
         }))
         .add_service(fleet::device_service_server::DeviceServiceServer::new(grpc::device::Devices {
             store: app.clone(),
@@ -346,7 +376,13 @@ fn public_routes(
             seal: parts.seal.clone(),
         }))
         .add_service(fleet::installation_service_server::InstallationServiceServer::new(
-            grpc::installation::Installations { store: app.clone(), seal: parts.seal.clone() },
+            grpc::installation::Installations {
+                store: app.clone(),
+                system: system.clone(),
+                seal: parts.seal.clone(),
+                changes: changes.clone(),
+                rights: rights.clone(),
+            },
         ))
         .add_service(fleet::history_service_server::HistoryServiceServer::new(grpc::history::History {
             store: app.clone(),

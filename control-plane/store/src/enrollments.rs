@@ -144,7 +144,7 @@ pub(crate) async fn approve_in_txn(
         let known = txn
             .row_opt(
                 "SELECT 1 AS one FROM installation
-                 WHERE id = $1 AND organization_id = $2 AND ($3::uuid[] IS NULL OR id = ANY($3))",
+                 WHERE id = $1 AND organization_id = $2 AND ($3::uuid[] IS NULL OR id = ANY($3)) FOR KEY SHARE",
                 &[&installation, &scope.organization(), &scope.homes()],
             )
             .await?;

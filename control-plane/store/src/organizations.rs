@@ -1,8 +1,10 @@
-//! The first organization, made when the control plane starts for the first time.
+//! Organizations: the first one, made when the control plane starts for the first time, and what they are called.
 
-use crate::audit::{Actor, AuditEntry, audit_of_organization_in_txn};
+use crate::audit::{Actor, AuditEntry, audit_insert_in_txn, audit_of_organization_in_txn};
 use crate::error::StoreError;
+use crate::holds::organization_hold_in_txn;
 use crate::pool::{SystemStore, Txn, column};
+use crate::scope::OrganizationScope;
 use kaliun_domain::role::Role;
 use kaliun_types::id::{AccountId, ApiTokenId, InstallationId, OrganizationId};
 use std::time::SystemTime;
@@ -92,6 +94,34 @@ impl SystemStore {
         audit_of_organization_in_txn(&txn, organization, &actor, entry).await?;
         txn.commit().await?;
         Ok(true)
+    }
+
+    /// Gives an organization another name.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn organization_rename(
+        &self,
+        scope: &OrganizationScope,
+        actor: &Actor,
+        name: &str,
+    ) -> Result<(), StoreError> {
+        const OPERATION: &str = "organization_rename";
+        let mut connection = self.connection(OPERATION).await?;
+        let txn = Txn::begin_system_for(&mut connection, scope, OPERATION).await?;
+        let organization = scope.organization();
+        let before = organization_hold_in_txn(&txn, organization).await?;
+        let changed = txn.execute("UPDATE organization SET name = $2 WHERE id = $1", &[&organization, &name]).await?;
+        if changed != 1 {
+            return Err(StoreError::Stale { what: "the organization" });
+        }
+        let entry = AuditEntry {
+            before: Some(serde_json::json!({ "name": before })),
+            after: Some(serde_json::json!({ "name": name })),
+            ..AuditEntry::plain("organization.update", format!("organization/{organization}"))
+        };
+        audit_insert_in_txn(&txn, scope, actor, entry).await?;
+        txn.commit().await
     }
 
     /// How often this database came back from a backup.

@@ -1,19 +1,9 @@
 //! A caller's identity on its way out.
 
 use crate::clock;
-use crate::grpc::api_token::role_to_proto;
-use kaliun_domain::role::HomeRole;
+use crate::grpc::convert::role::{home_role_to_proto, role_to_proto};
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_store::{Principal, SignedIn};
-
-/// A home role on its way out.
-pub(crate) fn home_role_to_proto(role: HomeRole) -> proto::HomeRole {
-    match role {
-        HomeRole::Member => proto::HomeRole::Member,
-        HomeRole::Installer => proto::HomeRole::Installer,
-        HomeRole::Owner => proto::HomeRole::Owner,
-    }
-}
 
 /// Who somebody is, and in what.
 pub(super) fn identity(signed_in: &SignedIn) -> proto::Identity {

@@ -102,6 +102,21 @@ impl Caller {
         Holder::of(&self.whoever.signed_in.principal)
     }
 
+    /// The person; none for a token.
+    pub(crate) fn person(&self) -> Option<&Person> {
+        match &self.whoever.signed_in.principal {
+            Principal::Person(person) => Some(person),
+            Principal::ApiToken { .. } => None,
+        }
+    }
+
+    /// The person, for what no token may do. The check before the handler lets none through.
+    pub(crate) fn as_person(&self) -> Result<&Person, Status> {
+        self.person().ok_or_else(|| {
+            Status::permission_denied("this call is about what a person is, and an API token is nobody's; sign in with `fleetctl login`")
+        })
+    }
+
     /// Who it is, for the audit, and by which consents they act.
     pub(crate) fn actor(&self) -> Actor {
         Actor { consents: self.granted.consents.clone(), ..self.whoever.actor() }

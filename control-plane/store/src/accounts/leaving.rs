@@ -133,7 +133,9 @@ impl SystemStore {
             "DELETE FROM account_session WHERE account_id = $1",
             "DELETE FROM membership WHERE account_id = $1",
             "DELETE FROM home_membership WHERE account_id = $1",
-            "UPDATE consent SET ends_at = LEAST(ends_at, now()), asked_by = '', asked_by_name = '' WHERE account_id = $1",
+            // An end that is not there stays so: LEAST would make it now.
+            "UPDATE consent SET ends_at = CASE WHEN ends_at > now() THEN now() ELSE ends_at END, answer_until = LEAST(answer_until, now()),
+                 asked_by = '', asked_by_name = '' WHERE account_id = $1",
             "DELETE FROM account WHERE id = $1",
         ] {
             txn.execute(statement, &[&account]).await?;
