@@ -158,7 +158,7 @@ mod tests {
         };
         check(&[asked.clone(), held.clone()], &owner, "One request waits for your yes or no.");
         check(&[asked.clone(), held.clone()], &Identity::default(), "Support may look into one home.");
-        check(&[asked.clone()], &Identity::default(), "One request waits for an owner.");
+        check(std::slice::from_ref(&asked), &Identity::default(), "One request waits for an owner.");
         check(&[asked.clone(), asked.clone()], &Identity::default(), "2 requests wait for owners.");
         check(&[], &owner, "Nobody of support may look in.");
         assert_eq!(headline(&[asked], &owner, 1_000), "Nobody of support may look in.", "it has run out");

@@ -51,7 +51,7 @@ mod tests {
 
     fn device(verdict: HealthVerdict) -> Device {
         let reasons = vec![Reason { code: "disk.nearly_full".to_owned(), ..Reason::default() }];
-        let health = Health { verdict: verdict.into(), reasons, ..Health::default() };
+        let health = Health { verdict: verdict.into(), reasons };
         Device { name: "attic".to_owned(), health: Some(health), ..Device::default() }
     }
 
