@@ -98,7 +98,7 @@ fn waiting(asked: Consent) -> AnyView {
         <article class="card consent" data-consent=asked.id.clone()>
             <h2>{sentence}</h2>
             <p class="consent-reason">"“"{asked.reason.clone()}"”"</p>
-            <p class="quiet">{asked.asked_by.clone()}" · asked "<Ago at_ms=asked.asked_at_ms/>" · can be answered until "<Until at_ms=asked.until_ms/></p>
+            <p class="quiet">{asked.asked_by.clone()}" · asked "<Ago at_ms=asked.asked_at_ms/>" · runs out "<Until at_ms=asked.until_ms/></p>
             {decision}
         </article>
     }

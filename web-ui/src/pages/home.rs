@@ -45,14 +45,17 @@ pub(crate) fn HomePage(id: String) -> impl IntoView {
         });
     };
     ask();
-    let home = memo(move || known.with(|known| known.as_ref().and_then(|known| known.first().cloned())));
-    let name = memo(move || home.with(|home| home.as_ref().map(|home| home.name.clone()).unwrap_or_default()));
+    let name = memo(move || {
+        known.with(|known| known.iter().flatten().map(|home| home.name.clone()).next().unwrap_or_default())
+    });
+    let is_answered = memo(move || known.with(Option::is_some));
+    let is_there = memo(move || known.with(|known| known.as_ref().is_some_and(|known| !known.is_empty())));
     effect(move || name.with(|name| set_title(if name.is_empty() { "Home" } else { name })));
     let is_start = session.identity().with_untracked(|identity| matches!(start(identity), Start::Home(_)));
     view! {
         {(!is_start).then(|| view! { <nav class="crumbs" aria-label="Back"><a href="/homes"><IconView icon=Icon::Back/>"All homes"</a></nav> })}
-        {piece(move || match (home.with(Option::is_some), known.with(Option::is_some), failure.get()) {
-            (true, ..) => view! { <Known id=id.get_value() home name/> }.into_any(),
+        {piece(move || match (is_there.get(), is_answered.get(), failure.get()) {
+            (true, ..) => view! { <Known id=id.get_value() known name/> }.into_any(),
             (false, true, _) => view! { <Gone/> }.into_any(),
             (false, false, Some(failure)) => view! {
                 <header class="answer"><h1 class="answer-line">"The home could not be loaded."</h1></header>
@@ -67,7 +70,7 @@ pub(crate) fn HomePage(id: String) -> impl IntoView {
 }
 
 #[component]
-fn Known(id: String, home: Memo<Option<Installation>>, name: Memo<String>) -> impl IntoView {
+fn Known(id: String, known: RwSignal<Option<Vec<Installation>>>, name: Memo<String>) -> impl IntoView {
     let identity = expect_context::<Session>().identity().get_untracked();
     let (changes, changes_people) = (changes_home(&identity, &id), changes_home_people(&identity, &id));
     let is_mine = owns(&identity, &id);
@@ -86,7 +89,7 @@ fn Known(id: String, home: Memo<Option<Installation>>, name: Memo<String>) -> im
                 {is_mine.then(|| view! {
                     <section class="card"><h2>"Support access"</h2><p class="quiet">"Nobody of support sees into the home without your yes."</p><a class="button card-part" href="/consents">"Show who asked"</a></section>
                 })}
-                {changes.then(|| view! { <Settings id=settings_id home may_delete=operates(&identity)/> })}
+                {changes.then(|| view! { <Settings id=settings_id known may_delete=operates(&identity)/> })}
             </div>
         </div>
     }

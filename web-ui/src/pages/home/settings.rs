@@ -11,12 +11,12 @@ use leptos::prelude::*;
 
 /// The form, and for who runs the fleet the way to delete the home.
 #[component]
-pub(super) fn Settings(id: String, home: Memo<Option<Installation>>, may_delete: bool) -> impl IntoView {
+pub(super) fn Settings(id: String, known: RwSignal<Option<Vec<Installation>>>, may_delete: bool) -> impl IntoView {
     let asker = expect_context::<Asker>();
     let navigation = expect_context::<Navigation>();
     let form = Form::new("home-");
     let deletion = Form::new("delete-");
-    let present = home.get_untracked().unwrap_or_default();
+    let present = known.with_untracked(|known| known.iter().flatten().next().cloned()).unwrap_or_default();
     let name = present.name.clone();
     let home_id = id.clone();
     form.on_submit(move || {
@@ -25,7 +25,8 @@ pub(super) fn Settings(id: String, home: Memo<Option<Installation>>, may_delete:
             return;
         }
         form.send(async move {
-            installation::update(id, name, zone).await?;
+            let home = installation::update(id, name, zone).await?;
+            known.try_set(Some(vec![home]));
             form.is_done("Saved.");
             Ok(())
         });
