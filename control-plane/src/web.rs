@@ -12,6 +12,9 @@ struct Files;
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+/// A year of TLS only (RFC 6797).
+pub(crate) const STRICT_TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 /// Answers a request for a page or a file. `secure` says that it came over TLS.
 pub(crate) fn serve(method: &Method, path: &str, headers: &HeaderMap, secure: bool) -> Response<Body> {
     let mut response = find(method, path, headers);
@@ -60,7 +63,7 @@ fn protect(headers: &mut HeaderMap, secure: bool) {
     headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
     headers.insert("permissions-policy", HeaderValue::from_static("camera=(), microphone=(), geolocation=()"));
     if secure {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT_SECURITY);
     }
 }
 

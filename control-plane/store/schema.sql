@@ -1,6 +1,14 @@
 -- What the migrations make of an empty database, as pg_dump of Postgres 15 tells it. Nobody runs this file: a test
 -- compares it with the migrations. After a new one: KALIUN_WRITE_SCHEMA=1 cargo nextest run -p kaliun-store schema_file
 
+CREATE FUNCTION public.current_account() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (NULLIF(current_setting('kaliun.account_id'::text, true), ''::text))::uuid;
+
+ALTER FUNCTION public.current_account() OWNER TO kaliun_owner;
+
+COMMENT ON FUNCTION public.current_account() IS 'The person of this transaction; null when it acts for nobody in particular.';
+
 CREATE FUNCTION public.current_organization() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (NULLIF(current_setting('kaliun.organization_id'::text, true), ''::text))::uuid;
@@ -172,6 +180,8 @@ CREATE TABLE public.address_change (
     asked_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone NOT NULL
 );
+
+ALTER TABLE ONLY public.address_change FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.address_change OWNER TO kaliun_owner;
 
@@ -1066,6 +1076,8 @@ ALTER TABLE public.account ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.account_session ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.address_change ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.api_token ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.audit ENABLE ROW LEVEL SECURITY;
@@ -1150,15 +1162,25 @@ CREATE POLICY organization ON public.returned_device TO kaliun_app USING (((orga
 
 CREATE POLICY organization ON public.sample_head TO kaliun_app USING (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id)))) WITH CHECK (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id))));
 
+CREATE POLICY own ON public.audit AS RESTRICTIVE FOR SELECT TO kaliun_system USING (((public.current_account() IS NULL) OR (actor_id = public.current_account())));
+
+CREATE POLICY own ON public.consent AS RESTRICTIVE TO kaliun_system USING (((public.current_account() IS NULL) OR (account_id = public.current_account())));
+
+CREATE POLICY own ON public.home_membership AS RESTRICTIVE TO kaliun_system USING (((public.current_account() IS NULL) OR (account_id = public.current_account())));
+
+CREATE POLICY own ON public.membership AS RESTRICTIVE TO kaliun_system USING (((public.current_account() IS NULL) OR (account_id = public.current_account())));
+
 ALTER TABLE public.report_settings ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.returned_device ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.sample_head ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY system ON public.account TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.account TO kaliun_system USING (((public.current_account() IS NULL) OR (id = public.current_account()))) WITH CHECK (((public.current_account() IS NULL) OR (id = public.current_account())));
 
-CREATE POLICY system ON public.account_session TO kaliun_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.account_session TO kaliun_system USING (((public.current_account() IS NULL) OR (account_id = public.current_account()))) WITH CHECK (((public.current_account() IS NULL) OR (account_id = public.current_account())));
+
+CREATE POLICY system ON public.address_change TO kaliun_system USING (((public.current_account() IS NULL) OR (account_id = public.current_account()))) WITH CHECK (((public.current_account() IS NULL) OR (account_id = public.current_account())));
 
 CREATE POLICY system ON public.api_token TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
 
@@ -1355,7 +1377,7 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.rotation TO kaliun_system;
 GRANT SELECT ON TABLE public.sample_head TO kaliun_app;
 GRANT SELECT,INSERT ON TABLE public.sample_head TO kaliun_system;
 
-GRANT SELECT,INSERT,DELETE ON TABLE public.sign_up TO kaliun_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sign_up TO kaliun_system;
 
 GRANT SELECT,INSERT ON TABLE public.trust_bundle TO kaliun_system;
 

@@ -32,7 +32,11 @@ impl Seat {
     pub fn may_be_given_by(self, giver: &Standing, reach: &Reach) -> Result<(), NotTheirs> {
         match (self, reach) {
             (Self::Organization(role), Reach::Organization) => {
-                if giver.role.is_some_and(|own| own >= role) { Ok(()) } else { Err(NotTheirs::AboveTheirOwn) }
+                if giver.role.is_some_and(|own| own >= role) {
+                    Ok(())
+                } else {
+                    Err(NotTheirs::AboveTheirOwn)
+                }
             }
             (Self::Organization(_), Reach::Homes(_)) => Err(NotTheirs::NotTheOrganizations),
             (Self::Home(..), Reach::Organization) => Ok(()),
@@ -71,7 +75,8 @@ mod tests {
         check(&operator, &whole, Seat::Organization(Role::Operator), Ok(()));
         check(&operator, &whole, Seat::Organization(Role::Admin), Err(NotTheirs::AboveTheirOwn));
 
-        let owner = Standing { homes: vec![(home(1), HomeRole::Owner), (home(2), HomeRole::Installer)], ..Standing::default() };
+        let owner =
+            Standing { homes: vec![(home(1), HomeRole::Owner), (home(2), HomeRole::Installer)], ..Standing::default() };
         let owned = Reach::Homes(vec![home(1)]);
         check(&owner, &owned, Seat::Home(home(1), HomeRole::Owner), Ok(()));
         check(&owner, &owned, Seat::Home(home(2), HomeRole::Member), Err(NotTheirs::NoSuchHome));

@@ -20,7 +20,7 @@ pub(crate) use caller::{Caller, Right, Somebody, Whoever};
 use credential::wanted_organization;
 pub(crate) use credential::{Credential, credential};
 use futures_util::future::Either;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use kaliun_domain::authorization::{Grants, Rule, rule};
 use kaliun_store::{Principal, SignedIn, SystemStore};
 use kaliun_types::id::OrganizationId;
@@ -129,7 +129,7 @@ impl PublicGate {
 
 /// The check on the public listener, before every gRPC handler.
 pub(crate) async fn public_gate(State(gate): State<Arc<PublicGate>>, mut request: Request, next: Next) -> Response {
-    let request_id = data_encoding::HEXLOWER.encode(&random::<8>());
+    let request_id = request_id();
     let path = request.uri().path().to_owned();
     // One span a call, by the name of the method; a stream's ends with its answer's head, not with the stream.
     let span = tracing::info_span!("rpc", otel.name = span_name(&path), otel.kind = "server", request.id = request_id);
@@ -149,10 +149,20 @@ pub(crate) async fn public_gate(State(gate): State<Arc<PublicGate>>, mut request
         }
     };
     let mut response = answered.instrument(span).await;
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
+    with_request_id(response.headers_mut(), &request_id);
     response
+}
+
+/// A new id for a request.
+pub(crate) fn request_id() -> String {
+    data_encoding::HEXLOWER.encode(&random::<8>())
+}
+
+/// Says the id of a request in its answer, so that an error can be found in the log.
+pub(crate) fn with_request_id(headers: &mut HeaderMap, request_id: &str) {
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        headers.insert(REQUEST_ID, value);
+    }
 }
 
 /// The name of a call's span: `rpc.` with service and method. A path that is not in the table names nothing.
@@ -282,13 +292,17 @@ pub(crate) async fn device_gate(request: Request, next: Next) -> Response {
         | (None, _)
         | (_, None) => Some(Status::unimplemented("there is no such service on this address")),
     };
-    match refused {
+    let request_id = request_id();
+    let mut response = match refused {
         None => {
-            let span = tracing::info_span!("rpc", otel.name = span_name(request.uri().path()), otel.kind = "server");
+            let name = span_name(request.uri().path());
+            let span = tracing::info_span!("rpc", otel.name = name, otel.kind = "server", request.id = request_id);
             next.run(request).instrument(span).await
         }
         Some(status) => status.into_http::<Body>(),
-    }
+    };
+    with_request_id(response.headers_mut(), &request_id);
+    response
 }
 
 #[cfg(test)]

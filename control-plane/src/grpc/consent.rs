@@ -21,8 +21,8 @@ pub(crate) struct Consents {
     pub(crate) store: SystemStore,
     pub(crate) seal: PageSeal,
     pub(crate) rights: Rights,
-    /// Whether this server can send mail. Otherwise people see it on the home's page alone.
-    pub(crate) outlet: Outlet,
+    /// Without mail people see it on the home's page alone.
+    pub(crate) mail: Outlet,
 }
 
 /// What somebody sees of consents: operators all, support their own, people of homes those of their homes.
@@ -74,14 +74,14 @@ impl ConsentService for Consents {
             home: message.installation_id.parse().map_err(|error| status::invalid("installation_id", error))?,
             reason: reason(&message.reason)?,
             duration: duration(message.duration_seconds)?,
-            by_mail: self.outlet.is_configured(),
+            by_mail: self.mail.is_configured(),
         };
         if caller.place().standing.role.is_some_and(|role| role > Role::Support) {
             return Err(Status::failed_precondition("your role reaches this home without a consent; nothing is to be asked"));
         }
         match self.store.consent_request(caller.scope(), &caller.actor(), &new).await.map_err(status::store)? {
             ConsentRequested::Yes(row) => {
-                self.outlet.wake();
+                self.mail.wake();
                 Ok(Response::new(proto::RequestConsentResponse { consent: Some(consent_to_proto(row)) }))
             }
             ConsentRequested::NoSuchHome => Err(status::not_found("home")),
@@ -121,10 +121,10 @@ impl ConsentService for Consents {
         let (caller, message) = (Caller::of(&request)?, request.get_ref());
         let id = message.id.parse().map_err(|error| status::invalid("id", error))?;
         let (scope, actor) = (caller.scope(), caller.actor());
-        let decided = self.store.consent_decide(scope, &actor, id, message.approve, self.outlet.is_configured()).await;
+        let decided = self.store.consent_decide(scope, &actor, id, message.approve, self.mail.is_configured()).await;
         match decided.map_err(status::store)? {
             ConsentDecided::Yes(row) => {
-                self.outlet.wake();
+                self.mail.wake();
                 self.told(&row).await;
                 Ok(Response::new(proto::DecideConsentResponse { consent: Some(consent_to_proto(row)) }))
             }

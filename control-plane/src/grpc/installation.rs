@@ -33,8 +33,11 @@ impl InstallationService for Installations {
         let size = page::size(request.get_ref().page_size, page::DEFAULT)?;
         let list = self.seal.list(caller.scope(), "installations");
         let after = list.position(&request.get_ref().page_token)?;
-        let mut rows =
-            self.store.installation_list_page(caller.scope(), after.as_deref(), size + 1).await.map_err(status::store)?;
+        let mut rows = self
+            .store
+            .installation_list_page(caller.scope(), after.as_deref(), size + 1)
+            .await
+            .map_err(status::store)?;
         let next_page_token = page::cut(&mut rows, size, |row| list.token(&row.name));
         let installations = rows.into_iter().map(installation_to_proto).collect();
         Ok(Response::new(proto::ListInstallationsResponse { installations, next_page_token }))

@@ -5,9 +5,9 @@ use super::auth::{Caller, Somebody};
 use super::convert::people::{invitation_to_proto, organization_to_proto, seat_from_proto};
 use super::page::{self, PageSeal};
 use super::status;
-use crate::mail::Outlet;
 use crate::clock;
 use crate::digest::{random, sha256};
+use crate::mail::Outlet;
 use crate::rights::Rights;
 use data_encoding::BASE64URL_NOPAD;
 use kaliun_domain::invitation::NotTheirs;
@@ -22,8 +22,8 @@ pub(crate) struct Invitations {
     pub(crate) store: SystemStore,
     pub(crate) seal: PageSeal,
     pub(crate) rights: Rights,
-    /// Whether this server can send mail. Otherwise whoever invites hands the link over.
-    pub(crate) outlet: Outlet,
+    /// Without mail whoever invites hands the link over.
+    pub(crate) mail: Outlet,
     /// Where the web pages of this server are.
     pub(crate) public_url: String,
 }
@@ -52,14 +52,14 @@ impl InvitationService for Invitations {
         let email = fields::email("email", &message.email)?;
         let seat = seat_from_proto(message)?;
         seat.may_be_given_by(&caller.place().standing, caller.scope().reach()).map_err(not_theirs)?;
-        let secret = (!self.outlet.is_configured()).then(|| BASE64URL_NOPAD.encode(&random::<32>()));
+        let secret = (!self.mail.is_configured()).then(|| BASE64URL_NOPAD.encode(&random::<32>()));
         let hash = secret.as_ref().map(|secret| sha256(secret.as_bytes()));
         let handed_over = hash.as_ref().map_or(HandedOver::ByMail, |hash| HandedOver::ByHand(hash));
         let expires_at = clock::now() + SecretPurpose::Invitation.lifetime();
         let new = NewInvitation { email: &email, seat, expires_at, handed_over };
         match self.store.invitation_insert(caller.scope(), &caller.actor(), &new).await.map_err(status::store)? {
             Invited::Yes(row) => {
-                self.outlet.wake();
+                self.mail.wake();
                 let link = secret.map(|secret| format!("{}/invitation#{secret}", self.public_url)).unwrap_or_default();
                 let invitation = Some(invitation_to_proto(row));
                 Ok(Response::new(proto::CreateInvitationResponse { invitation, link }))

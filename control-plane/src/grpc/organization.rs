@@ -94,7 +94,9 @@ impl OrganizationService for Organizations {
             OrganizationMade::EnoughForToday => Err(Status::resource_exhausted(format!(
                 "you have made {ORGANIZATIONS_A_DAY} organizations within a day; make the next one tomorrow"
             ))),
-            OrganizationMade::NoSuchAccount => Err(Status::unauthenticated("the account is gone; sign in with another one")),
+            OrganizationMade::NoSuchAccount => {
+                Err(Status::unauthenticated("the account is gone; sign in with another one"))
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The listener for people and programs: gRPC, gRPC-Web and the web UI on one address.
 
-use crate::grpc::auth::{FromOurPages, PublicGate, Source, public_gate};
+use crate::grpc::auth::{FromOurPages, PublicGate, Source, public_gate, request_id, with_request_id};
 use crate::listen::accept::{InRoom, accept};
 use crate::listen::forwarded;
 use crate::listen::http::Broken;
@@ -87,6 +87,8 @@ pub(crate) struct PublicListener {
 /// What all connections share.
 struct Shared {
     acceptor: Option<TlsAcceptor>,
+    /// Whether people come over TLS: ours, or that of a proxy in front.
+    is_secure: bool,
     grpc: axum::Router,
     origins: Vec<String>,
     sources_are_known: bool,
@@ -102,7 +104,9 @@ impl PublicListener {
     pub(crate) fn start(self, listener: TcpListener) {
         let gate = axum::middleware::from_fn_with_state(self.gate, public_gate);
         let tasks = self.tasks.clone();
+        let is_secure = self.tls.is_some() || self.origins.iter().all(|origin| origin.starts_with("https://"));
         let shared = Arc::new(Shared {
+            is_secure,
             acceptor: self.tls.map(TlsAcceptor::from),
             grpc: self.services.layer(gate),
             origins: self.origins,
@@ -165,7 +169,9 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, source: SocketAddr) -> Re
 async fn dispatch(shared: &Shared, source: Option<Source>, mut request: Request<Incoming>) -> Response<Body> {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     if !content_type.starts_with("application/grpc") {
-        return web::serve(request.method(), request.uri().path(), request.headers(), shared.acceptor.is_some());
+        let mut response = web::serve(request.method(), request.uri().path(), request.headers(), shared.is_secure);
+        with_request_id(response.headers_mut(), &request_id());
+        return response;
     }
     if content_type.starts_with("application/grpc-web") && is_from_our_pages(request.headers(), &shared.origins) {
         request.extensions_mut().insert(FromOurPages);
@@ -175,7 +181,12 @@ async fn dispatch(shared: &Shared, source: Option<Source>, mut request: Request<
     }
     let service = GrpcWebLayer::new().layer(shared.grpc.clone());
     match service.oneshot(request).await {
-        Ok(response) => response.map(Body::new),
+        Ok(mut response) => {
+            if shared.is_secure {
+                response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, web::STRICT_TRANSPORT_SECURITY);
+            }
+            response.map(Body::new)
+        }
         Err(infallible) => match infallible {},
     }
 }

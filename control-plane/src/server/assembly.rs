@@ -20,7 +20,7 @@ use crate::limiter::Limiter;
 use crate::listen::device::{DeviceListener, DeviceTls};
 use crate::listen::internal::{self, Probes};
 use crate::listen::public::PublicListener;
-use crate::mail;
+use crate::mail::{self, Outlet};
 use crate::metrics::Metrics;
 use crate::reconcile;
 use crate::rights::Rights;
@@ -97,7 +97,7 @@ pub(super) async fn assemble(
 
     let origins = origins(config, addresses.public);
     let public_url = origins.first().cloned().unwrap_or_default();
-    let outlet = mail::Sender::start(tasks, config.mail.as_ref(), &store.system, &public_url, &metrics)?;
+    let mail = mail::Sender::start(tasks, config.mail.as_ref(), &store.system, &public_url, &metrics)?;
     reconcile::keep_mails(tasks, &store.system, &metrics);
     let (waiting, decided) = Waiting::new();
     let rights = Rights::new(tasks.clone(), store.system.clone());
@@ -115,7 +115,7 @@ pub(super) async fn assemble(
         journal: &journal,
         replica_name: &config.replica_name,
         public_url: &public_url,
-        outlet: &outlet,
+        mail: &mail,
         settings_document: bootstrap::first_settings(config),
     };
 
@@ -149,7 +149,7 @@ pub(super) async fn assemble(
         sources_are_known,
         address: public_url.clone(),
         sign_up: config.sign_up,
-        outlet: outlet.clone(),
+        outlet: mail.clone(),
     });
     let public = PublicListener {
         tls: public_tls,
@@ -230,8 +230,7 @@ struct Parts<'a> {
     replica_name: &'a str,
     /// Where the web pages of this server are.
     public_url: &'a str,
-    /// Whether this server can send mail.
-    outlet: &'a mail::Outlet,
+    mail: &'a Outlet,
     /// What boxes of a new organization shall report.
     settings_document: Vec<u8>,
 }
@@ -305,14 +304,14 @@ fn public_routes(
             store: system.clone(),
             seal: parts.seal.clone(),
             rights: rights.clone(),
-            outlet: parts.outlet.clone(),
+            mail: parts.mail.clone(),
             public_url: parts.public_url.to_owned(),
         }))
         .add_service(fleet::consent_service_server::ConsentServiceServer::new(grpc::consent::Consents {
             store: system.clone(),
             seal: parts.seal.clone(),
             rights: rights.clone(),
-            outlet: parts.outlet.clone(),
+            mail: parts.mail.clone(),
         }))
         .add_service(fleet::device_service_server::DeviceServiceServer::new(grpc::device::Devices {
             store: app.clone(),

@@ -191,7 +191,7 @@ impl SystemStore {
     ) -> Result<Vec<SessionRow>, StoreError> {
         const OPERATION: &str = "session_list_page";
         let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let txn = Txn::begin_person(&mut connection, scope, OPERATION).await?;
         let rows = txn
             .rows(
                 "SELECT id, kind, client, source_address, created_at, last_used_at, expires_at FROM account_session
@@ -211,7 +211,7 @@ impl SystemStore {
     pub async fn session_revoke(&self, scope: &AccountScope, id: SessionId) -> Result<bool, StoreError> {
         const OPERATION: &str = "session_revoke";
         let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let txn = Txn::begin_person(&mut connection, scope, OPERATION).await?;
         let ended = txn
             .execute(
                 "UPDATE account_session SET revoked_at = now()
@@ -230,7 +230,7 @@ impl SystemStore {
     pub async fn session_revoke_others(&self, scope: &AccountScope) -> Result<u64, StoreError> {
         const OPERATION: &str = "session_revoke_others";
         let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let txn = Txn::begin_person(&mut connection, scope, OPERATION).await?;
         let ended = sessions_end_in_txn(&txn, scope.account(), Some(scope.session())).await?;
         txn.commit().await?;
         Ok(ended)

@@ -95,7 +95,7 @@ impl SystemStore {
     pub async fn account_own_login(&self, scope: &AccountScope) -> Result<Option<AccountLogin>, StoreError> {
         const OPERATION: &str = "account_own_login";
         let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let txn = Txn::begin_person(&mut connection, scope, OPERATION).await?;
         let row = txn.row_opt("SELECT id, password_hash FROM account WHERE id = $1", &[&scope.account()]).await?;
         txn.commit().await?;
         row.as_ref().map(login_from_row).transpose()
@@ -161,7 +161,7 @@ impl SystemStore {
     ) -> Result<bool, StoreError> {
         const OPERATION: &str = "password_change";
         let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let txn = Txn::begin_person(&mut connection, scope, OPERATION).await?;
         let account = scope.account();
         let Some(email) = email_for_update(&txn, account).await? else { return Ok(false) };
         password_set(&txn, account, &email, password_hash, can_mail).await?;
@@ -261,7 +261,7 @@ impl SystemStore {
     pub async fn account_rename(&self, scope: &AccountScope, actor: &Actor, name: &str) -> Result<bool, StoreError> {
         const OPERATION: &str = "account_rename";
         let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let txn = Txn::begin_person(&mut connection, scope, OPERATION).await?;
         let account = scope.account();
         let old = txn.row_opt("SELECT name FROM account WHERE id = $1 FOR UPDATE", &[&account]).await?;
         let Some(old) = old else { return Ok(false) };

@@ -94,7 +94,8 @@ impl SystemStore {
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
         let most = i64::try_from(WAITING_MAX).unwrap_or(i64::MAX);
-        let row = txn.row_opt("SELECT count(*) AS waiting FROM (SELECT FROM login LIMIT $1) AS those", &[&most]).await?;
+        let row =
+            txn.row_opt("SELECT count(*) AS waiting FROM (SELECT FROM login LIMIT $1) AS those", &[&most]).await?;
         if row.is_some_and(|row| row.try_get::<_, i64>("waiting").is_ok_and(|waiting| waiting >= most)) {
             return Err(StoreError::TooMany { what: "machines that wait to be signed in", most: WAITING_MAX });
         }

@@ -73,7 +73,7 @@ impl SystemStore {
         const OPERATION: &str = "my_organization_list_page";
         let mut connection = self.connection(OPERATION).await?;
         // Across organizations: the account is what bounds it.
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let txn = Txn::begin_person(&mut connection, scope, OPERATION).await?;
         let (name, id) = after.unzip();
         let rows = txn
             .rows(

@@ -2,7 +2,7 @@
 
 use crate::connection::{PooledConnection, Silence};
 use crate::error::StoreError;
-use crate::scope::OrganizationScope;
+use crate::scope::{AccountScope, OrganizationScope};
 use crate::wakeups::WakeupSource;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Transaction};
 use std::sync::LazyLock;
@@ -190,6 +190,17 @@ impl<'a> Txn<'a> {
         operation: &'static str,
     ) -> Result<Self, StoreError> {
         Self::begin(connection, &format!("SET LOCAL ROLE kaliun_system; {}", binding(scope)), operation).await
+    }
+
+    /// Begins a transaction as `kaliun_system` for a person, about what is theirs: it sees nobody else's.
+    pub(crate) async fn begin_person(
+        connection: &'a mut PooledConnection,
+        scope: &AccountScope,
+        operation: &'static str,
+    ) -> Result<Self, StoreError> {
+        // As with organizations: a UUID is safe inside the quotes.
+        let bound = format!("SELECT set_config('kaliun.account_id', '{}', true)", scope.account());
+        Self::begin(connection, &format!("SET LOCAL ROLE kaliun_system; {bound}"), operation).await
     }
 
     /// Begins a transaction as `kaliun_system`.

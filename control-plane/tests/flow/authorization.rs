@@ -84,7 +84,7 @@ async fn the_table_holds_for_every_rpc_and_every_role() -> Result<()> {
         }
         for (role, token) in &tokens {
             let allowed = match rule {
-                Some(Rule::Inside(grants)) => grants.role.is_some_and(|needed| *role >= needed),
+                Some(Rule::Inside(grants)) => !grants.by_person && grants.role.is_some_and(|needed| *role >= needed),
                 Some(Rule::Platform(needed)) => *role >= needed,
                 Some(Rule::SignedIn) => true,
                 // A token is nobody's.

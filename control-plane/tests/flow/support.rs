@@ -5,6 +5,7 @@ mod backup;
 mod boxes;
 pub(crate) mod ca;
 pub(crate) mod claims;
+pub(crate) mod database_proxy;
 mod dialing;
 pub(crate) mod mail_server;
 
@@ -91,6 +92,15 @@ impl Fixture {
     pub(crate) async fn replica(&self) -> Result<Server> {
         let config = Config { replica_name: "other".to_owned(), ..self.config.clone() };
         Ok(Server::start_by(&config, self.clock.clone()).await?)
+    }
+
+    /// Stops the server and starts it again on a database that is reached in another way.
+    pub(crate) async fn restart_on(self, url: DatabaseUrl) -> Result<Self> {
+        let Self { server, database, config, folder, clock } = self;
+        server.stop().await;
+        let config = Config { database: Database::Url { url: url.clone(), direct_url: url, ca: None }, ..config };
+        let server = Server::start_by(&config, clock.clone()).await?;
+        Ok(Self { server, database, config, folder, clock })
     }
 
     /// Stops the server and starts it again.

@@ -4,19 +4,21 @@ mod answer;
 mod calls;
 mod handles;
 mod page;
+mod people;
 mod rows;
 mod second_wall;
 mod tenant;
+mod unchecked;
 
 use crate::authorization::paths;
 use crate::support::claims::check;
 use crate::support::{Fixture, PATIENCE, claim_code, samples};
 use answer::Answer;
 use anyhow::{Context, Result};
-use calls::Caller;
+use calls::{Caller, Standing};
 use handles::Handles;
 use kaliun_domain::authorization::{Rule, rule};
-use kaliun_domain::role::Role;
+use kaliun_domain::role::{HomeRole, Role};
 use kaliun_proto::fleet::v1 as fleet;
 use kaliun_proto::fleet::v1::device_service_client::DeviceServiceClient;
 use kaliun_proto::fleet::v1::subscription::What;
@@ -33,8 +35,8 @@ fn public_paths() -> Result<Vec<String>> {
     paths.sort_by_key(|path| {
         let verb = path.rsplit('/').next().unwrap_or_default();
         let looks = ["Get", "List", "Query", "Summarize", "Watch", "LookUp", "Who", "Sign"];
-        // What is deleted cannot even be revoked, and what is replaced serves nothing any more.
-        let ends = ["Decommission", "Replace", "Revoke", "Delete"].iter().position(|prefix| verb.starts_with(prefix));
+        // What is deleted cannot even be revoked, what is replaced serves nothing any more, and who signed out asks nothing any more.
+        let ends = ["Remove", "Decommission", "Replace", "Revoke", "Delete", "Leave", "SignOut"].iter().position(|prefix| verb.starts_with(prefix));
         let ends = ends.map_or(0, |place| place + 1);
         (ends, !looks.iter().any(|prefix| verb.starts_with(prefix)))
     });
@@ -52,15 +54,9 @@ async fn find_nothing(fixture: &Fixture, caller: &Caller<'_>, owner: &Tenant) ->
         let foreign = caller.call(&path, &owner.handles).await.with_context(|| path.clone())?;
         let absent = caller.call(&path, &nobody).await.with_context(|| path.clone())?;
         assert!(!foreign.is_empty() && foreign.len() == absent.len(), "{path}");
-        let is_above = match rule(&path) {
-            Some(Rule::Inside(grants)) => grants.role.is_none_or(|least| caller.role < least),
-            Some(Rule::Platform(least)) => caller.role < least,
-            // A token is nobody's.
-            Some(Rule::Person) => !caller.is_person,
-            Some(Rule::AnyPeer | Rule::Device | Rule::Anyone | Rule::SignedIn) | None => false,
-        };
+        let is_above = caller.may(rule(&path)) == Some(false);
         for (foreign, absent) in foreign.into_iter().zip(absent) {
-            let what = format!("{path}, {}, as {:?} of {}", foreign.question, caller.role, caller.tenant.word);
+            let what = format!("{path}, {}, as {:?} of {}", foreign.question, caller.standing, caller.tenant.word);
             let of_owner = foreign.essence.clone().map(|text| owner.handles.hidden_in(&text));
             let of_owner = of_owner.map_err(|(code, text)| (code, owner.handles.hidden_in(&text)));
             let of_nobody = absent.essence.clone().map(|text| nobody.hidden_in(&text));
@@ -142,6 +138,20 @@ async fn no_person_finds_anything_of_another_tenant() -> Result<()> {
 }
 
 #[tokio::test]
+async fn nobody_of_a_home_finds_anything_of_another_tenant() -> Result<()> {
+    let fixture = Fixture::start().await?;
+    let first = Tenant::first(&fixture, "northwind").await?;
+    let second = Tenant::second(&fixture, "southwind").await?;
+    let waiting = claim_code(&fixture, "waiting").await?;
+    let near = HomeRole::ALL.into_iter().map(Standing::InHome).chain([Standing::WithConsent]);
+    for standing in near {
+        let caller = Caller::near(&fixture, &second, standing, &waiting).await?;
+        find_nothing(&fixture, &caller, &first).await?;
+    }
+    fixture.stop().await
+}
+
+#[tokio::test]
 async fn a_place_in_another_s_list_is_refused() -> Result<()> {
     let fixture = Fixture::start().await?;
     let first = Tenant::first(&fixture, "northwind").await?;
@@ -161,8 +171,9 @@ async fn a_place_in_another_s_list_is_refused() -> Result<()> {
         }
     }
     assert_eq!(
-        lists, 13,
-        "four orders of devices, a watch, two kinds of tokens, waiting boxes, homes, certificates, findings, and two lists of events"
+        lists, 19,
+        "four orders of devices, a watch, two kinds of tokens, waiting boxes, homes, certificates, findings, two lists of events, sessions, \
+         organizations, members, people of a home, invitations and consents"
     );
     fixture.stop().await
 }

@@ -1,10 +1,11 @@
-//! `flood`: one source sends bogus enrolments without end; what do the honest boxes notice?
+//! `flood`: somebody sends bogus enrolments, or wrong passwords, without end; what do the honest boxes notice?
 //!
 //! The same honest boxes are measured without and with the flood by turns, in one run against one server: boxes that are online and have
 //! samples stored, boxes that connect, and new boxes that enrol. Whoever floods is a process of its own.
 
 mod honest;
 mod report;
+mod sign_ins;
 mod source;
 
 pub(crate) use source::{Arguments as SourceArguments, flood};
@@ -19,7 +20,7 @@ use crate::server::{self, ControlPlaneAddresses};
 use anyhow::{Context as _, ensure};
 use honest::{Honest, Observed};
 use report::Report;
-use source::Counts;
+use source::{Counts, Kind};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -36,9 +37,12 @@ pub(crate) struct Arguments {
     /// Devices online all the while
     #[arg(long, default_value_t = 1_000)]
     devices: usize,
-    /// Bogus enrolments a minute, all from one address
-    #[arg(long, default_value_t = 10_000)]
-    per_minute: u32,
+    /// What the server is flooded with
+    #[arg(long, value_enum, default_value_t = Kind::Enrollments)]
+    of: Kind,
+    /// Bogus enrolments or sign-ins a minute [default: 10000 enrolments, 3000 sign-ins]
+    #[arg(long)]
+    per_minute: Option<u32>,
     /// Turns, each without and then with the flood
     #[arg(long, default_value_t = 4)]
     rounds: u64,
@@ -59,10 +63,19 @@ pub(crate) struct Arguments {
     control_plane: Option<PathBuf>,
 }
 
+impl Arguments {
+    fn per_minute(&self) -> u32 {
+        self.per_minute.unwrap_or(match self.of {
+            Kind::Enrollments => 10_000,
+            Kind::SignIns => 3_000,
+        })
+    }
+}
+
 /// Measures and prints.
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     ensure!(
-        arguments.devices >= 1 && arguments.per_minute >= 1 && arguments.seconds >= 1 && arguments.rounds >= 1,
+        arguments.devices >= 1 && arguments.per_minute() >= 1 && arguments.seconds >= 1 && arguments.rounds >= 1,
         "each must be 1 or more"
     );
     let beside = std::env::current_exe()?.parent().context("this program has no folder")?.to_owned();
@@ -105,7 +118,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let parts = measured.await.with_context(|| format!("the server's log ends with\n{}", running.log_tail()))?;
     running.stop().await?;
     let (calm, flooded, counts) = parts;
-    let report = Report::new(arguments.devices, arguments.per_minute, calm, flooded, counts)?;
+    let report = Report::new(arguments.devices, (arguments.of, arguments.per_minute()), calm, flooded, counts)?;
     report.print(arguments.json)?;
     if arguments.check { report.check() } else { Ok(()) }
 }
@@ -117,17 +130,24 @@ async fn parts(
     honest: &mut Honest<'_>,
 ) -> anyhow::Result<(Observed, Observed, Counts)> {
     let each = Duration::from_secs(arguments.seconds);
+    let server = match arguments.of {
+        Kind::Enrollments => addresses.device,
+        Kind::SignIns => addresses.public,
+    };
     let (mut calm, mut flooded, mut counts) = (Observed::default(), Observed::default(), Counts::default());
     for round in 1..=arguments.rounds {
         say(&format!(
-            "round {round} of {}: without, then with {} bogus enrolments a minute",
-            arguments.rounds, arguments.per_minute
+            "round {round} of {}: without, then with {} bogus {} a minute",
+            arguments.rounds,
+            arguments.per_minute(),
+            arguments.of.word()
         ));
         calm.add(honest.observe(each).await?);
         let flooding = Command::new(std::env::current_exe()?)
             .arg("flood-source")
-            .args(["--server", &addresses.device.to_string()])
-            .args(["--per-minute", &arguments.per_minute.to_string()])
+            .args(["--of", arguments.of.argument()])
+            .args(["--server", &server.to_string()])
+            .args(["--per-minute", &arguments.per_minute().to_string()])
             .args(["--seconds", &(RAMP.as_secs() * 2 + arguments.seconds).to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

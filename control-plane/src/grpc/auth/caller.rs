@@ -113,7 +113,9 @@ impl Caller {
     /// The person, for what no token may do. The check before the handler lets none through.
     pub(crate) fn as_person(&self) -> Result<&Person, Status> {
         self.person().ok_or_else(|| {
-            Status::permission_denied("this call is about what a person is, and an API token is nobody's; sign in with `fleetctl login`")
+            Status::permission_denied(
+                "this call is about what a person is, and an API token is nobody's; sign in with `fleetctl login`",
+            )
         })
     }
 

@@ -43,9 +43,7 @@ pub(crate) fn home_role_from_proto(field: &str, number: i32) -> Result<HomeRole,
         Ok(proto::HomeRole::Member) => Ok(HomeRole::Member),
         Ok(proto::HomeRole::Installer) => Ok(HomeRole::Installer),
         Ok(proto::HomeRole::Owner) => Ok(HomeRole::Owner),
-        Ok(proto::HomeRole::Unspecified) | Err(_) => {
-            Err(status::invalid(field, "must be member, installer or owner"))
-        }
+        Ok(proto::HomeRole::Unspecified) | Err(_) => Err(status::invalid(field, "must be member, installer or owner")),
     }
 }
 

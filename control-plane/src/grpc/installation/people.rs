@@ -36,24 +36,18 @@ impl Installations {
     ) -> Result<(), Status> {
         let (home, account) = (home(&request.installation_id)?, account(&request.account_id)?);
         let role = home_role_from_proto("role", request.role)?;
-        let changed =
-            self.system.home_person_set_role(caller.scope(), &caller.actor(), (home, account), role).await;
+        let changed = self.system.home_person_set_role(caller.scope(), &caller.actor(), (home, account), role).await;
         self.told(account, changed.map_err(status::store)?).await
     }
 
-    pub(super) async fn remove(
-        &self,
-        caller: &Caller,
-        request: &proto::RemoveHomePersonRequest,
-    ) -> Result<(), Status> {
+    pub(super) async fn remove(&self, caller: &Caller, request: &proto::RemoveHomePersonRequest) -> Result<(), Status> {
         let (home, account) = (home(&request.installation_id)?, account(&request.account_id)?);
         // Only an admin reaches the whole organization here.
         let ownerless = match caller.scope().reach() {
             Reach::Organization => OwnerlessHome::Allowed,
             Reach::Homes(_) => OwnerlessHome::Refused,
         };
-        let removed =
-            self.system.home_person_remove(caller.scope(), &caller.actor(), (home, account), ownerless).await;
+        let removed = self.system.home_person_remove(caller.scope(), &caller.actor(), (home, account), ownerless).await;
         self.told(account, removed.map_err(status::store)?).await
     }
 

@@ -41,7 +41,7 @@ impl SystemStore {
     pub async fn account_export(&self, scope: &AccountScope) -> Result<Option<AccountExport>, StoreError> {
         const OPERATION: &str = "account_export";
         let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let txn = Txn::begin_person(&mut connection, scope, OPERATION).await?;
         let row = txn
             .row_opt(
                 "SELECT jsonb_build_object(

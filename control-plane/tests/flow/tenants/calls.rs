@@ -4,11 +4,13 @@ mod accounts;
 mod authorities;
 mod certificates;
 mod claims;
+mod consents;
 mod devices;
 mod enrollments;
 mod history;
 mod homes;
 mod lifecycle;
+mod organizations;
 mod people;
 mod posture;
 mod tokens;
@@ -20,15 +22,42 @@ use super::tenant::Tenant;
 use crate::support::claims::check;
 use crate::support::{Fixture, with_token_of};
 use anyhow::{Result, bail};
-use kaliun_domain::role::Role;
+use kaliun_domain::authorization::{Grants, Rule};
+use kaliun_domain::role::{HomeRole, Role};
 use std::net::SocketAddr;
 use tonic::Request;
 use tonic::transport::Channel;
 
+/// What nobody has.
+const NO_SECRET: &str = "there-is-no-such-secret-anywhere";
+
+/// What somebody is in their tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Something in the whole of it.
+    In(Role),
+    /// Something in a home.
+    InHome(HomeRole),
+    /// Of support, with leave of a home's owner.
+    WithConsent,
+}
+
+impl Standing {
+    /// Whether these grants let somebody in who is that.
+    fn fits(self, grants: Grants) -> bool {
+        let in_whole = |role| grants.role.is_some_and(|least| role >= least);
+        match self {
+            Self::In(role) => in_whole(role),
+            Self::InHome(role) => grants.home.is_some_and(|least| role >= least),
+            Self::WithConsent => in_whole(Role::Support) || grants.by_consent,
+        }
+    }
+}
+
 /// Somebody who calls, with a role in a tenant.
 pub(crate) struct Caller<'a> {
     pub(crate) tenant: &'a Tenant,
-    pub(crate) role: Role,
+    pub(crate) standing: Standing,
     /// Whether it is a person, and not a token.
     pub(crate) is_person: bool,
     token: String,
@@ -46,7 +75,8 @@ impl<'a> Caller<'a> {
         let token = tenant.token_of(fixture, role).await?;
         let check = if waiting.is_empty() { String::new() } else { check(fixture, waiting).await? };
         let (channel, waiting) = (fixture.public().await?, waiting.to_owned());
-        Ok(Self { tenant, role, is_person: false, token, channel, public, waiting, check })
+        let standing = Standing::In(role);
+        Ok(Self { tenant, standing, is_person: false, token, channel, public, waiting, check })
     }
 
     /// Calls as a person with a role in a tenant, as `fleetctl login` signs in.
@@ -55,8 +85,42 @@ impl<'a> Caller<'a> {
         Ok(Self { token, is_person: true, ..Self::new(fixture, tenant, role, waiting).await? })
     }
 
+    /// Calls as a person who is something in a home only, or of support with leave.
+    pub(crate) async fn near(fixture: &Fixture, tenant: &'a Tenant, standing: Standing, waiting: &str) -> Result<Self> {
+        let token = match standing {
+            Standing::In(role) => tenant.person_of(fixture, role).await?,
+            Standing::InHome(role) => tenant.resident_of(fixture, role).await?,
+            Standing::WithConsent => tenant.helper_of(fixture).await?,
+        };
+        Ok(Self { token, standing, is_person: true, ..Self::new(fixture, tenant, Role::Admin, waiting).await? })
+    }
+
+    /// Whether the table lets them call an RPC; none where it does not ask what they are.
+    pub(crate) fn may(&self, rule: Option<Rule>) -> Option<bool> {
+        match rule {
+            Some(Rule::Inside(grants)) => Some(self.standing.fits(grants) && (self.is_person || !grants.by_person)),
+            Some(Rule::Platform(least)) => Some(self.standing.fits(Grants::of(least))),
+            // A token is nobody's.
+            Some(Rule::Person) => Some(self.is_person),
+            Some(Rule::AnyPeer | Rule::Device | Rule::Anyone | Rule::SignedIn) | None => None,
+        }
+    }
+
     fn request<T>(&self, message: T) -> Request<T> {
         with_token_of(&self.token, message)
+    }
+
+    /// A call that says which organization it acts in.
+    fn request_in<T>(&self, handles: &Handles, message: T) -> Request<T> {
+        let mut request = self.request(message);
+        let id = handles.people.organization_id.parse().expect("an id is ASCII");
+        request.metadata_mut().insert("kaliun-organization", id);
+        request
+    }
+
+    /// What differs for the owner does so for the person whose account the handles name, and for no token.
+    fn of_a_person(&self, answer: Answer) -> Answer {
+        if self.is_person { answer } else { answer.same_for_the_owner() }
     }
 
     /// Makes the calls of an RPC with handles in them. An RPC that is not here fails the test: think of how a stranger would
@@ -89,6 +153,22 @@ impl<'a> Caller<'a> {
             "SignUpService/ListSignUps" => self.list_sign_ups().await,
             "SignUpService/ApproveSignUp" => vec![self.approve_sign_up(handles).await],
             "SignUpService/DenySignUp" => vec![self.deny_sign_up(handles).await],
+            "OrganizationService/ListMyOrganizations" => self.list_my_organizations(handles).await,
+            "OrganizationService/CreateOrganization" => vec![self.create_organization().await],
+            "OrganizationService/UpdateOrganization" => vec![self.update_organization(handles).await],
+            "OrganizationService/LeaveOrganization" => vec![self.leave_organization(handles).await],
+            "OrganizationService/ListMembers" => self.list_members(handles).await,
+            "OrganizationService/UpdateMember" => vec![self.update_member(handles).await],
+            "OrganizationService/RemoveMember" => vec![self.remove_member(handles).await],
+            "InvitationService/CreateInvitation" => self.create_invitation(handles).await,
+            "InvitationService/ListInvitations" => self.list_invitations(handles).await,
+            "InvitationService/RevokeInvitation" => vec![self.revoke_invitation(handles).await],
+            "InvitationService/LookUpInvitation" => vec![self.look_up_invitation().await],
+            "InvitationService/AcceptInvitation" => vec![self.accept_invitation().await],
+            "ConsentService/RequestConsent" => vec![self.request_consent(handles).await],
+            "ConsentService/ListConsents" => self.list_consents(handles).await,
+            "ConsentService/DecideConsent" => vec![self.decide_consent(handles).await],
+            "ConsentService/EndConsent" => vec![self.end_consent(handles).await],
             "DeviceService/GetDevice" => self.get_device(handles).await,
             "DeviceService/ListDevices" => self.list_devices(handles).await,
             "DeviceService/SummarizeDevices" => self.summarize_devices(handles).await,
@@ -116,6 +196,12 @@ impl<'a> Caller<'a> {
             "ApiTokenService/ListApiTokens" => self.list_api_tokens(handles).await,
             "ApiTokenService/RevokeApiToken" => vec![self.revoke_api_token(handles).await],
             "InstallationService/ListInstallations" => self.list_installations(handles).await,
+            "InstallationService/CreateInstallation" => vec![self.create_installation(handles).await],
+            "InstallationService/UpdateInstallation" => vec![self.update_installation(handles).await],
+            "InstallationService/DeleteInstallation" => vec![self.delete_installation(handles).await],
+            "InstallationService/ListHomePeople" => self.list_home_people(handles).await,
+            "InstallationService/UpdateHomePerson" => vec![self.update_home_person(handles).await],
+            "InstallationService/RemoveHomePerson" => vec![self.remove_home_person(handles).await],
             "AuthorityService/GetRotation" => vec![self.get_rotation().await],
             "AuthorityService/StartRotation" => vec![self.start_rotation().await],
             "AuthorityService/AdvanceRotation" => vec![self.advance_rotation().await],

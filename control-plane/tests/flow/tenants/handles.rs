@@ -1,5 +1,7 @@
 //! What a caller can name.
 
+use super::people::PeopleHandles;
+
 /// Ids, names, codes and places in lists. Those of another tenant must be worth no more than those of nobody.
 #[derive(Debug, Clone)]
 pub(crate) struct Handles {
@@ -11,6 +13,7 @@ pub(crate) struct Handles {
     /// Value of the label `site`.
     pub(crate) site: String,
     pub(crate) installation_id: String,
+    pub(crate) installation_name: String,
     pub(crate) join_token_id: String,
     pub(crate) join_token_title: String,
     pub(crate) api_token_id: String,
@@ -25,6 +28,7 @@ pub(crate) struct Handles {
     /// Boxes that wait for the tenant's operators.
     pub(crate) enrollment_id: String,
     pub(crate) other_enrollment_id: String,
+    pub(crate) people: PeopleHandles,
     pub(crate) pages: Pages,
 }
 
@@ -57,6 +61,7 @@ impl Handles {
             returned_device_id: id(),
             site: "nobody-site".to_owned(),
             installation_id: id(),
+            installation_name: "nobody second home".to_owned(),
             join_token_id: id(),
             join_token_title: "nobody join".to_owned(),
             api_token_id: id(),
@@ -68,6 +73,7 @@ impl Handles {
             claim_code: "AC34-67DX".to_owned(),
             enrollment_id: id(),
             other_enrollment_id: id(),
+            people: PeopleHandles::of_nobody(id, page),
             pages: Pages {
                 devices: vec![page(), page(), page(), page()],
                 sessions: page(),
@@ -91,6 +97,7 @@ impl Handles {
             ("returned device id", &self.returned_device_id),
             ("site", &self.site),
             ("installation id", &self.installation_id),
+            ("installation name", &self.installation_name),
             ("join token id", &self.join_token_id),
             ("join token title", &self.join_token_title),
             ("api token id", &self.api_token_id),
@@ -103,6 +110,6 @@ impl Handles {
             ("enrollment id", &self.enrollment_id),
             ("other enrollment id", &self.other_enrollment_id),
         ];
-        known.into_iter().fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("<{name}>")))
+        known.into_iter().chain(self.people.known()).fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("<{name}>")))
     }
 }

@@ -1,12 +1,13 @@
 //! A tenant with something of everything.
 
 use super::handles::{Handles, Pages};
+use super::people;
 use super::page::sign_in;
 use crate::support::claims::{check, leave_waiting};
 use crate::support::{Fixture, PATIENCE, SPOOL, Session, TOKEN, TestBox, claim_code, samples, with_token_of};
 use anyhow::{Context, Result, ensure};
 use argon2::password_hash::PasswordHasher;
-use kaliun_domain::role::Role;
+use kaliun_domain::role::{HomeRole, Role};
 use kaliun_proto::fleet::v1 as fleet;
 use kaliun_proto::link::v1::device_message::Message as DeviceWord;
 use kaliun_proto::link::v1::server_message::Message as ServerWord;
@@ -71,7 +72,7 @@ impl Tenant {
             .await?;
         admin
             .execute(
-                "INSERT INTO report_settings (organization_id, document) SELECT $1, document FROM report_settings",
+                "INSERT INTO report_settings (organization_id, document) SELECT $1, document FROM report_settings LIMIT 1",
                 &[&organization],
             )
             .await?;
@@ -132,13 +133,17 @@ impl Tenant {
 
         let mut pages = asking.pages(&known.device_id).await?;
         pages.sessions = sessions_page(&asking.channel, &own_token).await?;
+        let home = installation.to_string();
+        let people = people::fill(admin, &asking.channel, word, (organization, &home), &own_token).await?;
         let handles = Handles {
             device_id: known.device_id.clone(),
             device_name: format!("{word}-cellar"),
             device_version: 1,
             returned_device_id,
             site,
-            installation_id: installation.to_string(),
+            installation_id: home,
+            installation_name: format!("{word} second home"),
+            people,
             join_token_id,
             join_token_title: format!("{word} join"),
             api_token_id,
@@ -187,6 +192,18 @@ impl Tenant {
         Ok(session_insert(&admin, account, self.word).await?.0)
     }
 
+    /// An access token of a person with a role in the home of the handles, and nothing else.
+    pub(crate) async fn resident_of(&self, fixture: &Fixture, role: HomeRole) -> Result<String> {
+        let place = (self.organization, self.handles.installation_id.as_str());
+        people::resident_signed_in(&fixture.admin().await?, place, self.word, role).await
+    }
+
+    /// An access token of somebody of support whom the owner of that home lets in.
+    pub(crate) async fn helper_of(&self, fixture: &Fixture) -> Result<String> {
+        let place = (self.organization, self.handles.installation_id.as_str());
+        people::helper_signed_in(&fixture.admin().await?, place, self.word).await
+    }
+
     /// Fails when a text holds anything of this tenant.
     pub(crate) fn assert_absent(&self, text: &str, what: &str) {
         let Handles { device_id, returned_device_id, installation_id, join_token_id, api_token_id, claim_code, .. } =
@@ -201,13 +218,15 @@ impl Tenant {
             join_token_id,
             api_token_id,
         ];
-        for own in known.into_iter().map(String::as_str).chain([self.word, claim_code.as_str()]) {
+        let people = self.handles.people.known().map(|(_, id)| id.as_str());
+        for own in known.into_iter().map(String::as_str).chain(people).chain([self.word, claim_code.as_str()]) {
             assert!(!text.contains(own), "{what} shows {own}: {text}");
         }
     }
 }
 
-async fn account_insert(admin: &Client, organization: Uuid, email: &str, role: Role) -> Result<Uuid> {
+/// An account of somebody who belongs to nothing.
+pub(crate) async fn bare_account_insert(admin: &Client, email: &str) -> Result<Uuid> {
     let hash = argon2::Argon2::default()
         .hash_password_with_salt(PASSWORD.as_bytes(), &[7; 16])
         .map_err(|error| anyhow::anyhow!("{error}"))?;
@@ -218,6 +237,12 @@ async fn account_insert(admin: &Client, organization: Uuid, email: &str, role: R
             &[&account, &email, &hash.to_string()],
         )
         .await?;
+    Ok(account)
+}
+
+/// An account of somebody with a role in an organization.
+pub(crate) async fn account_insert(admin: &Client, organization: Uuid, email: &str, role: Role) -> Result<Uuid> {
+    let account = bare_account_insert(admin, email).await?;
     admin
         .execute(
             "INSERT INTO membership (organization_id, account_id, role) VALUES ($1, $2, $3)",

@@ -1,7 +1,7 @@
 //! The figures, for people and for programs.
 
 use super::honest::Observed;
-use super::source::Counts;
+use super::source::{Counts, Kind};
 use crate::latency::Latency;
 use anyhow::ensure;
 use serde::Serialize;
@@ -25,8 +25,9 @@ struct Compared {
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     devices: usize,
+    of: Kind,
     asked_per_minute: u32,
-    /// Bogus enrolments a minute that were really begun.
+    /// Those a minute that were really begun.
     per_minute: f64,
     report: Compared,
     connect: Compared,
@@ -48,7 +49,7 @@ impl Compared {
 impl Report {
     pub(super) fn new(
         devices: usize,
-        asked_per_minute: u32,
+        (of, asked_per_minute): (Kind, u32),
         calm: Observed,
         flooded: Observed,
         flood: Counts,
@@ -59,6 +60,7 @@ impl Report {
         let (sent, over_ms) = (u32::try_from(flood.sent)?, u32::try_from(flood.over_ms)?);
         Ok(Self {
             devices,
+            of,
             asked_per_minute,
             per_minute: f64::from(sent) / f64::from(over_ms) * 60_000.0,
             report: Compared::of(calm.report, flooded.report)?,
@@ -117,8 +119,14 @@ impl Report {
         }
         let flood = &self.flood;
         lines.push(format!(
-            "{} devices online; {:.0} bogus enrolments a minute from one address: {} answered, {} put off, {} closed, {} held back",
-            self.devices, self.per_minute, flood.answered, flood.put_off, flood.closed, flood.held_back
+            "{} devices online; {:.0} bogus {} a minute: {} answered, {} put off, {} closed, {} held back",
+            self.devices,
+            self.per_minute,
+            self.of.word(),
+            flood.answered,
+            flood.put_off,
+            flood.closed,
+            flood.held_back
         ));
         lines.push(format!(
             "honest boxes that failed: {} without the flood, {} with it",
@@ -143,7 +151,7 @@ mod tests {
         let flood = Counts { sent: 5_000, over_ms: 30_000, put_off: 4_000, ..Counts::default() };
         let mut flooded = observed(30);
         flooded.failed.push("Connect: refused".to_owned());
-        let report = Report::new(1_000, 10_000, observed(20), flooded, flood).unwrap();
+        let report = Report::new(1_000, (Kind::Enrollments, 10_000), observed(20), flooded, flood).unwrap();
         assert_eq!((report.per_minute, report.connect.p50_ratio, report.failed_flooded), (10_000.0, 1.5, 1));
         let table = report.table();
         assert!(table.contains("1.50") && table.contains("10000 bogus enrolments a minute"), "{table}");
@@ -152,7 +160,7 @@ mod tests {
     #[test]
     fn a_quarter_longer_is_borne_and_no_failure_is() {
         let flood = || Counts { sent: 5_000, over_ms: 30_000, ..Counts::default() };
-        let report = |flooded| Report::new(1_000, 10_000, observed(20), flooded, flood()).unwrap();
+        let report = |flooded| Report::new(1_000, (Kind::SignIns, 10_000), observed(20), flooded, flood()).unwrap();
         assert!(report(observed(25)).check().is_ok());
         let slower = Observed { connect: vec![Duration::from_millis(26); 3], ..observed(20) };
         assert_eq!(

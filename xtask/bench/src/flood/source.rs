@@ -3,6 +3,7 @@
 //! A third are no signing requests at all, a third prove a key and bring a join token that nobody made, and a third prove a key, wait under
 //! a claim code and go away. The process has the lowest priority: in the world it would be another machine.
 
+use super::sign_ins;
 use crate::connection;
 use crate::enrollment::anybody;
 use crate::rpc;
@@ -36,9 +37,39 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const WAIT: Duration = Duration::from_secs(1);
 const SIGNATURE_DOMAIN: &[u8] = b"kaliun enrollment v1\0";
 
+/// What is flooded with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    /// Enrolments that come to nothing, from one address, at the device listener
+    Enrollments,
+    /// Sign-ins with wrong passwords, from many addresses, at the public listener
+    SignIns,
+}
+
+impl Kind {
+    /// As people read it.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Enrollments => "enrolments",
+            Self::SignIns => "sign-ins",
+        }
+    }
+
+    /// As the program takes it.
+    pub(super) const fn argument(self) -> &'static str {
+        match self {
+            Self::Enrollments => "enrollments",
+            Self::SignIns => "sign-ins",
+        }
+    }
+}
+
 /// Whom, and how much.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
+    #[arg(long)]
+    of: Kind,
     #[arg(long)]
     server: SocketAddr,
     #[arg(long)]
@@ -91,8 +122,8 @@ struct Prepared {
     request: Vec<u8>,
 }
 
-/// How an enrolment ended.
-enum Ended {
+/// How one ended.
+pub(super) enum Ended {
     Answered,
     PutOff,
     Closed,
@@ -120,10 +151,16 @@ pub(crate) async fn flood(arguments: &Arguments) -> anyhow::Result<()> {
             continue;
         };
         let prepared = Arc::clone(prepared.next().context("there are keys")?);
-        let (server, tls, counters) = (arguments.server, Arc::clone(&tls), Arc::clone(&counters));
+        let (server, tls, counters, kind) = (arguments.server, Arc::clone(&tls), Arc::clone(&counters), arguments.of);
         tasks.spawn(async move {
             counters.sent.fetch_add(1, Ordering::Relaxed);
-            let tried = tokio::time::timeout(PATIENCE, enroll(server, tls, &prepared, number % 3)).await;
+            let once = async {
+                match kind {
+                    Kind::Enrollments => enroll(server, tls, &prepared, number % 3).await,
+                    Kind::SignIns => sign_ins::try_once(server, number).await,
+                }
+            };
+            let tried = tokio::time::timeout(PATIENCE, once).await;
             let count = match tried.unwrap_or(Ended::Closed) {
                 Ended::Answered => &counters.answered,
                 Ended::PutOff => &counters.put_off,

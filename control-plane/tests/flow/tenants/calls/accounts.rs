@@ -1,6 +1,6 @@
 //! Calls about a person's own account, about machines that sign in, and about people who wait for an account.
 
-use super::Caller;
+use super::{Caller, NO_SECRET};
 use crate::tenants::answer::{Answer, listed};
 use crate::tenants::handles::Handles;
 use kaliun_proto::fleet::v1 as fleet;
@@ -9,8 +9,6 @@ use kaliun_proto::fleet::v1::login_service_client::LoginServiceClient;
 use kaliun_proto::fleet::v1::sign_up_service_client::SignUpServiceClient;
 use tonic::transport::Channel;
 
-/// What nobody has.
-const NO_SECRET: &str = "there-is-no-such-secret-anywhere";
 const NEW_PASSWORD: &str = "lantern ostrich seven graz";
 
 impl Caller<'_> {
@@ -179,10 +177,5 @@ impl Caller<'_> {
         let request = fleet::DenySignUpRequest { id: handles.account_id.clone() };
         let outcome = self.waiting_people().deny_sign_up(self.request(request)).await;
         Answer::unary("by an account's id", outcome, |_| "done".to_owned()).same_for_the_owner()
-    }
-
-    /// What differs for the owner does so for the person whose account the handles name, and for no token.
-    fn of_a_person(&self, answer: Answer) -> Answer {
-        if self.is_person { answer } else { answer.same_for_the_owner() }
     }
 }
