@@ -153,36 +153,28 @@ pub const TABLE: &[Row] = &[
     row("/kaliun.fleet.v1.OrganizationService/LeaveOrganization", LEAVES)
         .but("neither the only admin nor the only owner of a home"),
     row("/kaliun.fleet.v1.OrganizationService/ListMembers", OPERATES),
-    row("/kaliun.fleet.v1.OrganizationService/UpdateMember", RUNS)
-        .but("never the only admin"),
-    row("/kaliun.fleet.v1.OrganizationService/RemoveMember", RUNS)
-        .but("never the only admin"),
-    row("/kaliun.fleet.v1.InvitationService/CreateInvitation", LETS_IN)
-        .but("nobody gives a role above their own"),
+    row("/kaliun.fleet.v1.OrganizationService/UpdateMember", RUNS).but("never the only admin"),
+    row("/kaliun.fleet.v1.OrganizationService/RemoveMember", RUNS).but("never the only admin"),
+    row("/kaliun.fleet.v1.InvitationService/CreateInvitation", LETS_IN).but("nobody gives a role above their own"),
     row("/kaliun.fleet.v1.InvitationService/ListInvitations", LETS_IN),
     row("/kaliun.fleet.v1.InvitationService/RevokeInvitation", LETS_IN),
-    row("/kaliun.fleet.v1.InvitationService/LookUpInvitation", Rule::Anyone)
-        .but("with its secret"),
+    row("/kaliun.fleet.v1.InvitationService/LookUpInvitation", Rule::Anyone).but("with its secret"),
     row("/kaliun.fleet.v1.InvitationService/AcceptInvitation", Rule::Person)
         .but("with its secret, and the address that it is for"),
     row("/kaliun.fleet.v1.InstallationService/CreateInstallation", OPERATES),
     row("/kaliun.fleet.v1.InstallationService/UpdateInstallation", OWNS),
-    row("/kaliun.fleet.v1.InstallationService/DeleteInstallation", OPERATES)
-        .but("while no box serves it"),
+    row("/kaliun.fleet.v1.InstallationService/DeleteInstallation", OPERATES).but("while no box serves it"),
     row(
         "/kaliun.fleet.v1.InstallationService/ListHomePeople",
         Rule::Inside(Grants::of(Role::Operator).or_in_home(HomeRole::Member)),
     ),
     row("/kaliun.fleet.v1.InstallationService/UpdateHomePerson", LETS_IN),
-    row("/kaliun.fleet.v1.InstallationService/RemoveHomePerson", LETS_IN)
-        .but("the only owner by an admin alone"),
-    row("/kaliun.fleet.v1.ConsentService/RequestConsent", ASKS_IN)
-        .but("support alone: the roles above need none"),
+    row("/kaliun.fleet.v1.InstallationService/RemoveHomePerson", LETS_IN).but("the only owner by an admin alone"),
+    row("/kaliun.fleet.v1.ConsentService/RequestConsent", ASKS_IN).but("support alone: the roles above need none"),
     row("/kaliun.fleet.v1.ConsentService/ListConsents", SEES_CONSENTS)
         .but("operators and admins all, support what they asked for, people of a home those of their homes"),
     row("/kaliun.fleet.v1.ConsentService/DecideConsent", CONSENTS),
-    row("/kaliun.fleet.v1.ConsentService/EndConsent", ENDS_CONSENT)
-        .but("an owner of the home, or whoever asked"),
+    row("/kaliun.fleet.v1.ConsentService/EndConsent", ENDS_CONSENT).but("an owner of the home, or whoever asked"),
     row("/kaliun.fleet.v1.DeviceService/GetDevice", SEES),
     row("/kaliun.fleet.v1.DeviceService/ListDevices", SEES),
     row("/kaliun.fleet.v1.DeviceService/SummarizeDevices", SEES),

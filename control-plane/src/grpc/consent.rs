@@ -10,9 +10,7 @@ use kaliun_domain::consent::{ASKS_A_DAY, ConsentState};
 use kaliun_domain::role::{HomeRole, Role};
 use kaliun_proto::fleet::v1 as proto;
 use kaliun_proto::fleet::v1::consent_service_server::ConsentService;
-use kaliun_store::{
-    ConsentDecided, ConsentEnded, ConsentRequested, ConsentRow, ConsentsSeen, NewConsent, SystemStore,
-};
+use kaliun_store::{ConsentDecided, ConsentEnded, ConsentRequested, ConsentRow, ConsentsSeen, NewConsent, SystemStore};
 use kaliun_types::id::InstallationId;
 use tonic::{Request, Response, Status};
 
@@ -77,7 +75,9 @@ impl ConsentService for Consents {
             by_mail: self.mail.is_configured(),
         };
         if caller.place().standing.role.is_some_and(|role| role > Role::Support) {
-            return Err(Status::failed_precondition("your role reaches this home without a consent; nothing is to be asked"));
+            return Err(Status::failed_precondition(
+                "your role reaches this home without a consent; nothing is to be asked",
+            ));
         }
         match self.store.consent_request(caller.scope(), &caller.actor(), &new).await.map_err(status::store)? {
             ConsentRequested::Yes(row) => {
@@ -88,9 +88,9 @@ impl ConsentService for Consents {
             ConsentRequested::NoOwner => Err(Status::failed_precondition(
                 "this home has no owner who could say yes; ask an admin of the organization to invite one",
             )),
-            ConsentRequested::HasOne => {
-                Err(Status::already_exists("you have a consent for this home that waits or holds; see the list of yours"))
-            }
+            ConsentRequested::HasOne => Err(Status::already_exists(
+                "you have a consent for this home that waits or holds; see the list of yours",
+            )),
             ConsentRequested::EnoughForToday => Err(Status::resource_exhausted(format!(
                 "you have asked {ASKS_A_DAY} times within a day for this home; ask again tomorrow, or call the owner"
             ))),
@@ -150,9 +150,7 @@ impl ConsentService for Consents {
             ConsentEnded::NotTheirs => Err(Status::permission_denied(
                 "an owner of the home ends a consent, or whoever has it; ask one of them, or take the role support from the person",
             )),
-            ConsentEnded::StillWaits => {
-                Err(Status::failed_precondition("it does not hold yet; say no to it instead"))
-            }
+            ConsentEnded::StillWaits => Err(Status::failed_precondition("it does not hold yet; say no to it instead")),
             ConsentEnded::NotHolding(state) => Err(over(state)),
         }
     }

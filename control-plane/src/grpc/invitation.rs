@@ -33,7 +33,9 @@ fn not_theirs(refused: NotTheirs) -> Status {
         NotTheirs::NotTheOrganizations => Status::permission_denied(
             "an owner of a home invites to that home; say which one, or ask an admin of the organization",
         ),
-        NotTheirs::AboveTheirOwn => Status::permission_denied("nobody gives a role above their own; choose a lower one"),
+        NotTheirs::AboveTheirOwn => {
+            Status::permission_denied("nobody gives a role above their own; choose a lower one")
+        }
         NotTheirs::NoSuchHome => status::not_found("home"),
     }
 }

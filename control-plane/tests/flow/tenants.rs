@@ -36,7 +36,9 @@ fn public_paths() -> Result<Vec<String>> {
         let verb = path.rsplit('/').next().unwrap_or_default();
         let looks = ["Get", "List", "Query", "Summarize", "Watch", "LookUp", "Who", "Sign"];
         // What is deleted cannot even be revoked, what is replaced serves nothing any more, and who signed out asks nothing any more.
-        let ends = ["Remove", "Decommission", "Replace", "Revoke", "Delete", "Leave", "SignOut"].iter().position(|prefix| verb.starts_with(prefix));
+        let ends = ["Remove", "Decommission", "Replace", "Revoke", "Delete", "Leave", "SignOut"]
+            .iter()
+            .position(|prefix| verb.starts_with(prefix));
         let ends = ends.map_or(0, |place| place + 1);
         (ends, !looks.iter().any(|prefix| verb.starts_with(prefix)))
     });

@@ -110,6 +110,9 @@ impl Handles {
             ("enrollment id", &self.enrollment_id),
             ("other enrollment id", &self.other_enrollment_id),
         ];
-        known.into_iter().chain(self.people.known()).fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("<{name}>")))
+        known
+            .into_iter()
+            .chain(self.people.known())
+            .fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("<{name}>")))
     }
 }

@@ -1,8 +1,8 @@
 //! A tenant with something of everything.
 
 use super::handles::{Handles, Pages};
-use super::people;
 use super::page::sign_in;
+use super::people;
 use crate::support::claims::{check, leave_waiting};
 use crate::support::{Fixture, PATIENCE, SPOOL, Session, TOKEN, TestBox, claim_code, samples, with_token_of};
 use anyhow::{Context, Result, ensure};
