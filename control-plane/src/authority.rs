@@ -3,6 +3,7 @@
 //! They are kept in the database, so that all replicas have the same; their keys are sealed with a key from a file that the
 //! database never sees. Each replica holds what counts now as [`Credentials`] and reads it anew when it changed.
 
+pub(crate) mod audit_key;
 mod bundle;
 mod bundle_key;
 mod certificate;
@@ -16,6 +17,7 @@ mod sealed_file;
 mod signer;
 
 use crate::clock::Clock;
+use audit_key::AuditKey;
 pub use bundle_key::{BUNDLE_KEY, BundleKey};
 pub use credentials::Credentials;
 use kaliun_store::{AuthorityRow, StoreError, SystemStore, TrustBundleRow};
@@ -194,6 +196,14 @@ impl Authority {
         let current = RwLock::new(Arc::new(credentials));
         let shared = Shared { store, keys, clock, current, changed: Notify::new() };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The key that signs the audit's checkpoints; made when there is none yet.
+    ///
+    /// # Errors
+    /// The database failed, or the key file is another one.
+    pub(crate) async fn audit_key(&self) -> Result<AuditKey, AuthorityError> {
+        AuditKey::open(&self.shared.store, &self.shared.keys).await
     }
 
     /// What counts now.

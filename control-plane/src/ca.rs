@@ -3,7 +3,7 @@
 mod bundle_key;
 
 use crate::authority::portable::{AUTHORITIES, Portable, check};
-use crate::authority::{AuthorityError, KeyFile, Lock};
+use crate::authority::{AuthorityError, KeyFile, Lock, audit_key};
 use crate::clock;
 use crate::config::Config;
 use crate::reconcile::LEASE;
@@ -261,7 +261,8 @@ async fn rekey(config: &Config, store: &SystemStore, to: &Path) -> Result<String
     let new_keys = KeyFile::open_or_create(to)?;
     let resealed = portable.seal(&new_keys, rows.revision, clock::now())?;
     check(&resealed, &new_keys)?;
-    store.authorities_reseal(&resealed, LEASE).await??;
+    let audit_keys = audit_key::reseal(&store.audit_key_list().await?, &keys, &new_keys)?;
+    store.authorities_reseal(&resealed, &audit_keys, LEASE).await??;
     Ok(format!(
         "All keys are sealed with {} now. Give it to every replica as authority_key_file before it starts, and destroy {} and its copies: \
          with it, whoever has an old backup of the database has the keys.",

@@ -1,7 +1,9 @@
 //! `control-plane config check`: what a start would find wrong beyond the words of the configuration, without starting anything.
 
 use crate::bootstrap;
+use crate::clock::Clock;
 use crate::config::{Config, Database};
+use crate::identity_providers::IdentityProviders;
 use crate::listen::public;
 use crate::mail;
 use kaliun_store::DatabaseAccess;
@@ -16,6 +18,9 @@ pub fn files(config: &Config) -> Vec<String> {
         problems.push(format!("public_tls_cert, public_tls_key: {error}"));
     }
     if let Err(error) = bootstrap::secrets(config) {
+        problems.push(error.to_string());
+    }
+    if let Err(error) = IdentityProviders::open(config, &Clock::default()) {
         problems.push(error.to_string());
     }
     if let Database::Url { ca: Some(ca), .. } = &config.database

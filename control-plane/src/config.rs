@@ -63,6 +63,12 @@ pub struct Layer {
     /// Allow plain HTTP on a public address that is not loopback, because a proxy in front does TLS
     #[arg(long, env = "KALIUN_BEHIND_TLS_PROXY", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     behind_tls_proxy: Option<bool>,
+    /// File with the identity providers that people can sign in through, TOML
+    #[arg(long, env = "KALIUN_IDENTITY_PROVIDERS_FILE", value_name = "FILE")]
+    identity_providers_file: Option<PathBuf>,
+    /// Servers to ask for the records by which organizations show that domains are theirs (default: those of the machine)
+    #[arg(long, env = "KALIUN_DNS_SERVERS", value_name = "ADDR,…", value_delimiter = ',')]
+    dns_servers: Option<Vec<SocketAddr>>,
     /// Address for probes and metrics (default: 127.0.0.1:8081)
     #[arg(long, env = "KALIUN_INTERNAL_LISTEN", value_name = "ADDR")]
     internal_listen: Option<SocketAddr>,
@@ -145,6 +151,10 @@ pub struct Config {
     pub behind_tls_proxy: bool,
     /// Proxies that say where somebody is. Nobody else is believed. Behind a proxy that is not here, nothing is limited by source.
     pub public_proxies: Vec<IpNet>,
+    /// File with the identity providers that people can sign in through.
+    pub identity_providers_file: Option<PathBuf>,
+    /// Whom to ask for the records by which organizations show that domains are theirs. Empty: whom the machine asks.
+    pub dns_servers: Vec<SocketAddr>,
     /// Address for probes and metrics.
     pub internal_listen: SocketAddr,
     /// Which database.
@@ -248,6 +258,8 @@ impl Layer {
             public_tls_key: self.public_tls_key.or(below.public_tls_key),
             behind_tls_proxy: self.behind_tls_proxy.or(below.behind_tls_proxy),
             public_proxies: self.public_proxies.or(below.public_proxies),
+            identity_providers_file: self.identity_providers_file.or(below.identity_providers_file),
+            dns_servers: self.dns_servers.or(below.dns_servers),
             internal_listen: self.internal_listen.or(below.internal_listen),
             database_url: self.database_url.or(below.database_url),
             database_direct_url: self.database_direct_url.or(below.database_direct_url),
@@ -353,6 +365,8 @@ impl Config {
             public_tls,
             behind_tls_proxy: proxied,
             public_proxies,
+            identity_providers_file: layer.identity_providers_file,
+            dns_servers: layer.dns_servers.unwrap_or_default(),
             internal_listen: layer.internal_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8081))),
             database,
             first_admin_email: layer.first_admin_email.unwrap_or_else(|| "admin@localhost".to_owned()),

@@ -1,5 +1,6 @@
 //! The control plane: every box keeps one stream to it; people and programs ask it about them.
 
+pub mod audit;
 pub mod authority;
 pub mod bootstrap;
 pub mod ca;
@@ -8,10 +9,12 @@ pub mod check;
 pub mod clock;
 pub mod config;
 mod digest;
+pub mod domain_proof;
 pub mod ended_devices;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod grpc;
+pub mod identity_providers;
 mod limiter;
 mod listen;
 pub mod mail;
@@ -21,6 +24,7 @@ pub mod restored;
 mod rights;
 pub mod server;
 mod sessions;
+mod sign_in;
 mod tasks;
 pub mod telemetry;
 mod wakeups;

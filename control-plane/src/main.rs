@@ -1,6 +1,7 @@
 //! Program `control-plane`.
 
 use clap::{Parser, Subcommand};
+use kaliun_control_plane::audit::verification::{self, Verified};
 use kaliun_control_plane::ca::{self, CaCommand, CaError};
 use kaliun_control_plane::check;
 use kaliun_control_plane::clock;
@@ -60,6 +61,16 @@ enum Command {
         #[command(flatten)]
         layer: Box<Layer>,
     },
+    /// Looks at the record of who did what, at the machine itself
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+        /// Configuration file, TOML
+        #[arg(long, env = "KALIUN_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        layer: Box<Layer>,
+    },
     /// Looks after the authorities' keys, at the machine itself
     Ca {
         #[command(subcommand)]
@@ -88,6 +99,17 @@ enum MailCommand {
         /// To whom
         #[arg(long, value_name = "ADDRESS")]
         to: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum AuditCommand {
+    /// Verifies the chains of all organizations against the keys of this machine and the checkpoints in the state folder, whether a control
+    /// plane runs or not. Ends with 1 when something is wrong
+    Verify {
+        /// The checkpoints of another replica, or a copy of them; may stand several times. Those in the state folder are always read
+        #[arg(long, value_name = "FILE")]
+        checkpoints: Vec<PathBuf>,
     },
 }
 
@@ -121,6 +143,12 @@ fn main() -> ExitCode {
         Command::Mail { command: MailCommand::Test { to }, config, layer } => {
             match Config::load(*layer, config.as_deref()) {
                 Ok(config) => send_test(&config, &to),
+                Err(error) => bad_config(&error),
+            }
+        }
+        Command::Audit { command: AuditCommand::Verify { checkpoints }, config, layer } => {
+            match Config::load(*layer, config.as_deref()) {
+                Ok(config) => verify_audit(&config, &checkpoints),
                 Err(error) => bad_config(&error),
             }
         }
@@ -164,6 +192,28 @@ fn send_test(config: &Config, to: &str) -> ExitCode {
         }
         Err(error) => {
             say(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Verifies the record of who did what, and says what is wrong with it.
+fn verify_audit(config: &Config, checkpoints: &[PathBuf]) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(verification::verify(config, checkpoints)) {
+        Ok(chains) => {
+            chains.iter().flat_map(Verified::lines).for_each(|line| say(&line));
+            let is_good = chains.iter().all(|chain| chain.report.is_good());
+            if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            say(&format!("error: {:#}", anyhow::Error::from(error)));
             ExitCode::FAILURE
         }
     }

@@ -5,7 +5,11 @@ mod certificates;
 mod mails;
 mod rotation;
 
+use crate::audit::checkpoint_file;
+use crate::audit::retention::{self, Retention};
+use crate::audit::sealer::{self, News, Sealer};
 use crate::authority::Authority;
+use crate::authority::audit_key::AuditKey;
 use crate::changes::Changes;
 use crate::clock;
 use crate::ended_devices::{self, JournalKeeping, Keeper};
@@ -214,6 +218,7 @@ pub(crate) fn forget_of_accounts(tasks: &Tasks, store: &SystemStore) {
         async move {
             store.session_delete_ended(ACCOUNTS_BATCH).await?;
             store.sign_up_delete_expired(ACCOUNTS_BATCH).await?;
+            store.sign_in_attempt_delete_expired(ACCOUNTS_BATCH).await?;
             store.login_delete_expired(ACCOUNTS_BATCH).await.map(|_count| ())
         }
     });
@@ -251,4 +256,32 @@ pub(crate) fn keep_journal(
         }
     });
     keeping
+}
+
+/// Seals the audit, keeps its checkpoints beside the database, and forgets what is old of it.
+pub(crate) fn seal_audit(
+    tasks: &Tasks,
+    store: &SystemStore,
+    replica: ReplicaId,
+    key: &Arc<AuditKey>,
+    sealed: &News,
+    state_dir: &Path,
+) {
+    let sealer = Arc::new(Sealer { store: store.clone(), replica, key: Arc::clone(key), news: sealed.clone() });
+    every(tasks, "audit-sealer", sealer::PERIOD, move || {
+        let sealer = Arc::clone(&sealer);
+        async move { sealer.activate().await }
+    });
+    let keeper = Arc::new(tokio::sync::Mutex::new(checkpoint_file::Keeper::new(state_dir)));
+    let kept = store.clone();
+    every(tasks, "audit-checkpoint-file", checkpoint_file::PERIOD, move || {
+        let (keeper, store) = (Arc::clone(&keeper), kept.clone());
+        // Nobody else has it: an activation ends before the next one begins.
+        async move { keeper.lock().await.activate(&store).await }
+    });
+    let retention = Arc::new(Retention { store: store.clone(), key: Arc::clone(key) });
+    every(tasks, "audit-retention", retention::PERIOD, move || {
+        let retention = Arc::clone(&retention);
+        async move { retention.activate(clock::now()).await }
+    });
 }

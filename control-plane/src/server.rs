@@ -7,11 +7,12 @@ use crate::authority::AuthorityError;
 use crate::bootstrap::BootstrapError;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::identity_providers::{IdentityProviders, InvalidProvider};
 use crate::listen::accept::bind;
 use crate::listen::public::{self, PublicTlsError};
 use crate::mail::MailServerError;
 use crate::tasks::Tasks;
-use assembly::Assembled;
+use assembly::{Assembled, Checked};
 pub(crate) use database::Database;
 pub use database::DatabaseError;
 use kaliun_proto::link::v1::Drain;
@@ -49,6 +50,9 @@ pub enum ServerError {
     /// The public listener's certificate.
     #[error(transparent)]
     PublicTls(#[from] PublicTlsError),
+    /// The identity providers.
+    #[error(transparent)]
+    IdentityProviders(#[from] InvalidProvider),
     /// A file for mails.
     #[error(transparent)]
     Mail(#[from] MailServerError),
@@ -111,6 +115,7 @@ impl Server {
             Some((cert, key)) => Some(public::tls_config(cert, key)?),
             None => None,
         };
+        let checked = Checked { public_tls, providers: IdentityProviders::open(config, &clock)? };
         // Addresses first: it is the cheapest to find wrong.
         let sockets = Sockets {
             device: listen("device_listen", config.device_listen)?,
@@ -120,7 +125,7 @@ impl Server {
         let addresses = sockets.addresses(config);
         let database = Database::open(config).await?;
         let (tasks, replica) = (Tasks::new(), ReplicaId::new());
-        match assembly::assemble(config, sockets, public_tls, &tasks, database.store(), replica, clock).await {
+        match assembly::assemble(config, sockets, checked, &tasks, database.store(), replica, clock).await {
             Ok(parts) => {
                 tracing::info!(device = %addresses.device, public = %addresses.public, internal = %addresses.internal, "listening");
                 Ok(Self { tasks, database, addresses, replica, parts })

@@ -56,7 +56,7 @@ fn find(method: &Method, path: &str, headers: &HeaderMap) -> Response<Body> {
 }
 
 /// What browsers are told with every answer. A refusal is shown by a browser as a page is, so it has the same rules.
-fn protect(headers: &mut HeaderMap, secure: bool) {
+pub(crate) fn protect(headers: &mut HeaderMap, secure: bool) {
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -152,6 +152,19 @@ ALTER TABLE ONLY public.account FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.account OWNER TO kaliun_owner;
 
+CREATE TABLE public.account_identity (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    provider text NOT NULL,
+    subject text NOT NULL,
+    email text DEFAULT ''::text NOT NULL,
+    linked_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_used_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT account_identity_subject_check CHECK ((subject <> ''::text))
+);
+
+ALTER TABLE public.account_identity OWNER TO kaliun_owner;
+
 CREATE TABLE public.account_session (
     id uuid NOT NULL,
     account_id uuid NOT NULL,
@@ -209,7 +222,7 @@ CREATE TABLE public.audit (
     id bigint NOT NULL,
     organization_id uuid NOT NULL,
     at timestamp with time zone DEFAULT now() NOT NULL,
-    actor text NOT NULL,
+    actor text,
     action text NOT NULL,
     target text NOT NULL,
     before jsonb,
@@ -217,14 +230,64 @@ CREATE TABLE public.audit (
     request_id text NOT NULL,
     actor_kind smallint NOT NULL,
     actor_id uuid,
-    source_address text DEFAULT ''::text NOT NULL,
+    source_address text DEFAULT ''::text,
     consent_id uuid,
-    CONSTRAINT audit_actor_kind_check CHECK (((actor_kind >= 1) AND (actor_kind <= 3)))
+    actor_salt uuid DEFAULT gen_random_uuid(),
+    source_salt uuid DEFAULT gen_random_uuid(),
+    before_salt uuid DEFAULT gen_random_uuid(),
+    after_salt uuid DEFAULT gen_random_uuid(),
+    sequence bigint,
+    hash bytea,
+    actor_digest bytea,
+    source_digest bytea,
+    before_digest bytea,
+    after_digest bytea,
+    CONSTRAINT audit_actor_kind_check CHECK (((actor_kind >= 1) AND (actor_kind <= 3))),
+    CONSTRAINT audit_sealed CHECK (((sequence IS NULL) = (hash IS NULL))),
+    CONSTRAINT audit_sequence_check CHECK ((sequence > 0))
 );
 
 ALTER TABLE ONLY public.audit FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.audit OWNER TO kaliun_owner;
+
+CREATE TABLE public.audit_chain (
+    organization_id uuid NOT NULL,
+    head_sequence bigint DEFAULT 0 NOT NULL,
+    head_hash bytea NOT NULL,
+    checkpoint_sequence bigint DEFAULT 0 NOT NULL,
+    checkpoint_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    sealer uuid,
+    leased_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    cut_sequence bigint DEFAULT 0 NOT NULL,
+    cut_hash bytea,
+    cut_at timestamp with time zone,
+    cut_key integer,
+    cut_signature bytea,
+    CONSTRAINT audit_chain_check CHECK (((checkpoint_sequence >= 0) AND (checkpoint_sequence <= head_sequence))),
+    CONSTRAINT audit_chain_check1 CHECK (((cut_sequence >= 0) AND (cut_sequence <= checkpoint_sequence))),
+    CONSTRAINT audit_chain_cut CHECK (((cut_sequence = 0) = (cut_signature IS NULL))),
+    CONSTRAINT audit_chain_head_sequence_check CHECK ((head_sequence >= 0))
+);
+
+ALTER TABLE ONLY public.audit_chain FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.audit_chain OWNER TO kaliun_owner;
+
+CREATE TABLE public.audit_checkpoint (
+    organization_id uuid NOT NULL,
+    sequence bigint NOT NULL,
+    incarnation bigint NOT NULL,
+    hash bytea NOT NULL,
+    signed_at timestamp with time zone NOT NULL,
+    key_number integer NOT NULL,
+    signature bytea NOT NULL,
+    CONSTRAINT audit_checkpoint_sequence_check CHECK ((sequence > 0))
+);
+
+ALTER TABLE ONLY public.audit_checkpoint FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.audit_checkpoint OWNER TO kaliun_owner;
 
 ALTER TABLE public.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.audit_id_seq
@@ -234,6 +297,16 @@ ALTER TABLE public.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE public.audit_key (
+    number integer NOT NULL,
+    public_key bytea NOT NULL,
+    sealed_key bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT audit_key_number_check CHECK ((number > 0))
+);
+
+ALTER TABLE public.audit_key OWNER TO kaliun_owner;
 
 CREATE TABLE public.authority (
     number integer NOT NULL,
@@ -584,6 +657,21 @@ ALTER TABLE ONLY public.membership FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.membership OWNER TO kaliun_owner;
 
+CREATE TABLE public.membership_by_claim (
+    organization_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    provider text NOT NULL,
+    role smallint NOT NULL,
+    base_role smallint,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT membership_by_claim_base_role_check CHECK (((base_role >= 1) AND (base_role <= 4))),
+    CONSTRAINT membership_by_claim_role_check CHECK (((role >= 1) AND (role <= 4)))
+);
+
+ALTER TABLE ONLY public.membership_by_claim FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.membership_by_claim OWNER TO kaliun_owner;
+
 CREATE TABLE public.organization (
     id uuid NOT NULL,
     name text NOT NULL,
@@ -596,6 +684,39 @@ CREATE TABLE public.organization (
 ALTER TABLE ONLY public.organization FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.organization OWNER TO kaliun_owner;
+
+CREATE TABLE public.organization_claim_rule (
+    id uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    provider text NOT NULL,
+    claim text NOT NULL,
+    value text NOT NULL,
+    role smallint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT organization_claim_rule_claim_check CHECK ((claim <> ''::text)),
+    CONSTRAINT organization_claim_rule_role_check CHECK (((role >= 1) AND (role <= 4))),
+    CONSTRAINT organization_claim_rule_value_check CHECK ((value <> ''::text))
+);
+
+ALTER TABLE ONLY public.organization_claim_rule FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.organization_claim_rule OWNER TO kaliun_owner;
+
+CREATE TABLE public.organization_domain (
+    organization_id uuid NOT NULL,
+    domain text NOT NULL,
+    word text NOT NULL,
+    role smallint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    verified_at timestamp with time zone,
+    verified_by text DEFAULT ''::text NOT NULL,
+    CONSTRAINT organization_domain_domain_check CHECK (((domain <> ''::text) AND (domain = lower(domain)))),
+    CONSTRAINT organization_domain_role_check CHECK (((role >= 1) AND (role <= 3)))
+);
+
+ALTER TABLE ONLY public.organization_domain FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.organization_domain OWNER TO kaliun_owner;
 
 CREATE TABLE public.replica (
     id uuid NOT NULL,
@@ -668,6 +789,22 @@ ALTER TABLE ONLY public.sample_head FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.sample_head OWNER TO kaliun_owner;
 
+CREATE TABLE public.sign_in_attempt (
+    state_hash bytea NOT NULL,
+    browser_hash bytea NOT NULL,
+    provider text NOT NULL,
+    redirect_uri text NOT NULL,
+    nonce text NOT NULL,
+    pkce_verifier text NOT NULL,
+    return_path text NOT NULL,
+    session_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT sign_in_attempt_return_path_check CHECK ((return_path ~~ '/%'::text))
+);
+
+ALTER TABLE public.sign_in_attempt OWNER TO kaliun_owner;
+
 CREATE TABLE public.sign_up (
     id uuid NOT NULL,
     email text NOT NULL,
@@ -713,6 +850,15 @@ CREATE TABLE public.unsigned_bundle (
 
 ALTER TABLE public.unsigned_bundle OWNER TO kaliun_owner;
 
+ALTER TABLE ONLY public.account_identity
+    ADD CONSTRAINT account_identity_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.account_identity
+    ADD CONSTRAINT account_identity_provider UNIQUE (account_id, provider);
+
+ALTER TABLE ONLY public.account_identity
+    ADD CONSTRAINT account_identity_subject UNIQUE (provider, subject);
+
 ALTER TABLE ONLY public.account
     ADD CONSTRAINT account_pkey PRIMARY KEY (id);
 
@@ -730,6 +876,15 @@ ALTER TABLE ONLY public.api_token
 
 ALTER TABLE ONLY public.api_token
     ADD CONSTRAINT api_token_secret_hash_key UNIQUE (secret_hash);
+
+ALTER TABLE ONLY public.audit_chain
+    ADD CONSTRAINT audit_chain_pkey PRIMARY KEY (organization_id);
+
+ALTER TABLE ONLY public.audit_checkpoint
+    ADD CONSTRAINT audit_checkpoint_pkey PRIMARY KEY (organization_id, sequence);
+
+ALTER TABLE ONLY public.audit_key
+    ADD CONSTRAINT audit_key_pkey PRIMARY KEY (number);
 
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
@@ -821,8 +976,20 @@ ALTER TABLE ONLY public.mailed_secret
 ALTER TABLE ONLY public.mailed_secret
     ADD CONSTRAINT mailed_secret_secret_hash_key UNIQUE (secret_hash);
 
+ALTER TABLE ONLY public.membership_by_claim
+    ADD CONSTRAINT membership_by_claim_pkey PRIMARY KEY (organization_id, account_id);
+
 ALTER TABLE ONLY public.membership
     ADD CONSTRAINT membership_pkey PRIMARY KEY (organization_id, account_id);
+
+ALTER TABLE ONLY public.organization_claim_rule
+    ADD CONSTRAINT organization_claim_rule_once UNIQUE (organization_id, provider, claim, value);
+
+ALTER TABLE ONLY public.organization_claim_rule
+    ADD CONSTRAINT organization_claim_rule_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.organization_domain
+    ADD CONSTRAINT organization_domain_pkey PRIMARY KEY (organization_id, domain);
 
 ALTER TABLE ONLY public.organization
     ADD CONSTRAINT organization_pkey PRIMARY KEY (id);
@@ -838,6 +1005,9 @@ ALTER TABLE ONLY public.returned_device
 
 ALTER TABLE ONLY public.rotation
     ADD CONSTRAINT rotation_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY public.sign_in_attempt
+    ADD CONSTRAINT sign_in_attempt_pkey PRIMARY KEY (state_hash);
 
 ALTER TABLE ONLY public.sign_up
     ADD CONSTRAINT sign_up_pkey PRIMARY KEY (id);
@@ -856,7 +1026,21 @@ CREATE INDEX account_session_expiry ON public.account_session USING btree (expir
 
 CREATE INDEX api_token_organization ON public.api_token USING btree (organization_id, id);
 
-CREATE INDEX audit_organization ON public.audit USING btree (organization_id, id DESC);
+CREATE INDEX audit_actor ON public.audit USING btree (actor_id, id DESC) WHERE (actor_id IS NOT NULL);
+
+CREATE INDEX audit_chain_unsigned ON public.audit_chain USING btree (organization_id) WHERE (head_sequence > checkpoint_sequence);
+
+CREATE INDEX audit_checkpoint_time ON public.audit_checkpoint USING btree (signed_at, organization_id, sequence);
+
+CREATE INDEX audit_naming ON public.audit USING btree (id) WHERE ((strpos((before)::text, '@'::text) > 0) OR (strpos((after)::text, '@'::text) > 0) OR starts_with(target, 'account/'::text));
+
+CREATE UNIQUE INDEX audit_sequence ON public.audit USING btree (organization_id, sequence) WHERE (sequence IS NOT NULL);
+
+CREATE INDEX audit_target ON public.audit USING btree (organization_id, target, at DESC, id DESC);
+
+CREATE INDEX audit_time ON public.audit USING btree (organization_id, at DESC, id DESC);
+
+CREATE INDEX audit_unsealed ON public.audit USING btree (organization_id, id) WHERE (sequence IS NULL);
 
 CREATE INDEX consent_account ON public.consent USING btree (account_id) WHERE (granted_at IS NOT NULL);
 
@@ -944,6 +1128,8 @@ CREATE INDEX mailed_secret_subject ON public.mailed_secret USING btree (subject,
 
 CREATE INDEX membership_account ON public.membership USING btree (account_id);
 
+CREATE UNIQUE INDEX organization_domain_verified ON public.organization_domain USING btree (domain) WHERE (verified_at IS NOT NULL);
+
 CREATE INDEX organization_made_by ON public.organization USING btree (made_by, created_at) WHERE (made_by IS NOT NULL);
 
 CREATE UNIQUE INDEX organization_runs_platform ON public.organization USING btree (runs_platform) WHERE runs_platform;
@@ -954,15 +1140,34 @@ CREATE INDEX returned_device_organization ON public.returned_device USING btree 
 
 CREATE INDEX sample_head_device ON ONLY public.sample_head USING btree (device_id, sampled_at);
 
+CREATE INDEX sign_in_attempt_expiry ON public.sign_in_attempt USING btree (expires_at);
+
+CREATE INDEX sign_in_attempt_session ON public.sign_in_attempt USING btree (session_id) WHERE (session_id IS NOT NULL);
+
 CREATE INDEX sign_up_email ON public.sign_up USING btree (lower(email));
 
 CREATE INDEX sign_up_expiry ON public.sign_up USING btree (expires_at);
+
+ALTER TABLE ONLY public.account_identity
+    ADD CONSTRAINT account_identity_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.address_change
     ADD CONSTRAINT address_change_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.api_token
     ADD CONSTRAINT api_token_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.audit_chain
+    ADD CONSTRAINT audit_chain_cut_key_fkey FOREIGN KEY (cut_key) REFERENCES public.audit_key(number);
+
+ALTER TABLE ONLY public.audit_chain
+    ADD CONSTRAINT audit_chain_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.audit_checkpoint
+    ADD CONSTRAINT audit_checkpoint_key_number_fkey FOREIGN KEY (key_number) REFERENCES public.audit_key(number);
+
+ALTER TABLE ONLY public.audit_checkpoint
+    ADD CONSTRAINT audit_checkpoint_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
@@ -1054,8 +1259,17 @@ ALTER TABLE ONLY public.mail
 ALTER TABLE ONLY public.membership
     ADD CONSTRAINT membership_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
 
+ALTER TABLE ONLY public.membership_by_claim
+    ADD CONSTRAINT membership_by_claim_membership FOREIGN KEY (organization_id, account_id) REFERENCES public.membership(organization_id, account_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.membership
     ADD CONSTRAINT membership_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.organization_claim_rule
+    ADD CONSTRAINT organization_claim_rule_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.organization_domain
+    ADD CONSTRAINT organization_domain_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
 ALTER TABLE ONLY public.organization
     ADD CONSTRAINT organization_made_by_fkey FOREIGN KEY (made_by) REFERENCES public.account(id) ON DELETE SET NULL;
@@ -1072,6 +1286,9 @@ ALTER TABLE ONLY public.rotation
 ALTER TABLE ONLY public.rotation
     ADD CONSTRAINT rotation_next_authority_fkey FOREIGN KEY (next_authority) REFERENCES public.authority(number);
 
+ALTER TABLE ONLY public.sign_in_attempt
+    ADD CONSTRAINT sign_in_attempt_session_id_fkey FOREIGN KEY (session_id) REFERENCES public.account_session(id) ON DELETE CASCADE;
+
 ALTER TABLE public.account ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.account_session ENABLE ROW LEVEL SECURITY;
@@ -1081,6 +1298,10 @@ ALTER TABLE public.address_change ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.api_token ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.audit ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.audit_chain ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.audit_checkpoint ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.consent ENABLE ROW LEVEL SECURITY;
 
@@ -1114,6 +1335,8 @@ ALTER TABLE public.mail ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.membership ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.membership_by_claim ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY organization ON public.account TO kaliun_app USING ((EXISTS ( SELECT
    FROM public.membership m
   WHERE ((m.account_id = account.id) AND (m.organization_id = public.current_organization())))));
@@ -1121,6 +1344,10 @@ CREATE POLICY organization ON public.account TO kaliun_app USING ((EXISTS ( SELE
 CREATE POLICY organization ON public.api_token TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
 CREATE POLICY organization ON public.audit TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
+
+CREATE POLICY organization ON public.audit_chain TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
+
+CREATE POLICY organization ON public.audit_checkpoint TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
 CREATE POLICY organization ON public.consent TO kaliun_app USING (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id)))) WITH CHECK (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id))));
 
@@ -1152,15 +1379,25 @@ CREATE POLICY organization ON public.mail TO kaliun_app USING ((organization_id 
 
 CREATE POLICY organization ON public.membership TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
+CREATE POLICY organization ON public.membership_by_claim TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
+
 ALTER TABLE public.organization ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY organization ON public.organization TO kaliun_app USING ((id = public.current_organization()));
+
+CREATE POLICY organization ON public.organization_claim_rule TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
+
+CREATE POLICY organization ON public.organization_domain TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
 CREATE POLICY organization ON public.report_settings TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
 CREATE POLICY organization ON public.returned_device TO kaliun_app USING (((organization_id = public.current_organization()) AND public.reaches_all())) WITH CHECK (((organization_id = public.current_organization()) AND public.reaches_all()));
 
 CREATE POLICY organization ON public.sample_head TO kaliun_app USING (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id)))) WITH CHECK (((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_device(device_id))));
+
+ALTER TABLE public.organization_claim_rule ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.organization_domain ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY own ON public.audit AS RESTRICTIVE FOR SELECT TO kaliun_system USING (((public.current_account() IS NULL) OR (actor_id = public.current_account())));
 
@@ -1185,6 +1422,10 @@ CREATE POLICY system ON public.address_change TO kaliun_system USING (((public.c
 CREATE POLICY system ON public.api_token TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
 
 CREATE POLICY system ON public.audit TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
+
+CREATE POLICY system ON public.audit_chain TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
+
+CREATE POLICY system ON public.audit_checkpoint TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
 
 CREATE POLICY system ON public.consent TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id))))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND (public.reaches_all() OR public.reaches_home(installation_id)))));
 
@@ -1216,7 +1457,13 @@ CREATE POLICY system ON public.mail TO kaliun_system USING (true) WITH CHECK (tr
 
 CREATE POLICY system ON public.membership TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
 
+CREATE POLICY system ON public.membership_by_claim TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
+
 CREATE POLICY system ON public.organization TO kaliun_system USING (((public.current_organization() IS NULL) OR (id = public.current_organization()))) WITH CHECK (((public.current_organization() IS NULL) OR (id = public.current_organization())));
+
+CREATE POLICY system ON public.organization_claim_rule TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
+
+CREATE POLICY system ON public.organization_domain TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
 
 CREATE POLICY system ON public.report_settings TO kaliun_system USING (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all()))) WITH CHECK (((public.current_organization() IS NULL) OR ((organization_id = public.current_organization()) AND public.reaches_all())));
 
@@ -1255,6 +1502,8 @@ GRANT SELECT(email) ON TABLE public.account TO kaliun_app;
 
 GRANT SELECT(created_at) ON TABLE public.account TO kaliun_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_identity TO kaliun_system;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_session TO kaliun_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.address_change TO kaliun_system;
@@ -1262,8 +1511,75 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.address_change TO kaliun_syste
 GRANT SELECT,INSERT,UPDATE ON TABLE public.api_token TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.api_token TO kaliun_system;
 
-GRANT SELECT,INSERT ON TABLE public.audit TO kaliun_app;
-GRANT SELECT,INSERT ON TABLE public.audit TO kaliun_system;
+GRANT SELECT ON TABLE public.audit TO kaliun_app;
+GRANT SELECT,DELETE ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(organization_id) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(organization_id) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(actor) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(actor),UPDATE(actor) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(action) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(action) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(target) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(target) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(before) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(before),UPDATE(before) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(after) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(after),UPDATE(after) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(request_id) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(request_id) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(actor_kind) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(actor_kind) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(actor_id) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(actor_id) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(source_address) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(source_address),UPDATE(source_address) ON TABLE public.audit TO kaliun_system;
+
+GRANT INSERT(consent_id) ON TABLE public.audit TO kaliun_app;
+GRANT INSERT(consent_id) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(actor_salt) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(source_salt) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(before_salt) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(after_salt) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(sequence) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(hash) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(actor_digest) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(source_digest) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(before_digest) ON TABLE public.audit TO kaliun_system;
+
+GRANT UPDATE(after_digest) ON TABLE public.audit TO kaliun_system;
+
+GRANT SELECT ON TABLE public.audit_chain TO kaliun_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.audit_chain TO kaliun_system;
+
+GRANT SELECT ON TABLE public.audit_checkpoint TO kaliun_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.audit_checkpoint TO kaliun_system;
+
+GRANT SELECT,INSERT ON TABLE public.audit_key TO kaliun_system;
+
+GRANT SELECT(number) ON TABLE public.audit_key TO kaliun_app;
+
+GRANT SELECT(public_key) ON TABLE public.audit_key TO kaliun_app;
+
+GRANT UPDATE(sealed_key) ON TABLE public.audit_key TO kaliun_system;
 
 GRANT SELECT,INSERT ON TABLE public.authority TO kaliun_system;
 
@@ -1272,6 +1588,8 @@ GRANT UPDATE(sealed_key) ON TABLE public.authority TO kaliun_system;
 GRANT UPDATE(retired_at) ON TABLE public.authority TO kaliun_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.cluster TO kaliun_system;
+
+GRANT SELECT(incarnation) ON TABLE public.cluster TO kaliun_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.consent TO kaliun_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.consent TO kaliun_system;
@@ -1361,8 +1679,17 @@ GRANT UPDATE(used_at) ON TABLE public.mailed_secret TO kaliun_system;
 GRANT SELECT ON TABLE public.membership TO kaliun_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.membership TO kaliun_system;
 
+GRANT SELECT ON TABLE public.membership_by_claim TO kaliun_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.membership_by_claim TO kaliun_system;
+
 GRANT SELECT ON TABLE public.organization TO kaliun_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.organization TO kaliun_system;
+
+GRANT SELECT ON TABLE public.organization_claim_rule TO kaliun_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.organization_claim_rule TO kaliun_system;
+
+GRANT SELECT ON TABLE public.organization_domain TO kaliun_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.organization_domain TO kaliun_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.replica TO kaliun_system;
 
@@ -1376,6 +1703,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.rotation TO kaliun_system;
 
 GRANT SELECT ON TABLE public.sample_head TO kaliun_app;
 GRANT SELECT,INSERT ON TABLE public.sample_head TO kaliun_system;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.sign_in_attempt TO kaliun_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sign_up TO kaliun_system;
 

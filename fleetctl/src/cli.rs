@@ -9,11 +9,12 @@ mod duration;
 mod enrollment;
 mod get;
 mod list;
+mod moment;
 mod pair;
 mod target;
 mod token;
 
-pub(crate) use audit::AuditCommand;
+pub(crate) use audit::{AuditCommand, AuditLog, AuditVerify, LogFormat};
 pub(crate) use ca::{CaBundle, CaCommand, CaRotate, CaStart, CaStep};
 pub(crate) use claim::{ClaimApprove, ClaimCommand, ClaimDeny, ClaimShow, parse_check};
 pub(crate) use context::{ContextCommand, ContextSet, Login};
@@ -22,7 +23,7 @@ pub(crate) use device::{
     DeviceReplace, DeviceRevoke,
 };
 pub(crate) use enrollment::{EnrollmentApprove, EnrollmentCommand, EnrollmentDeny};
-pub(crate) use get::{DeviceFilter, Get, LinkWord};
+pub(crate) use get::{DeviceFilter, Get, LinkWord, MailStateWord};
 pub(crate) use list::ListArguments;
 pub(crate) use pair::LabelChange;
 pub(crate) use target::Noun;
@@ -128,7 +129,7 @@ pub(crate) enum Command {
     /// The certificate authorities for devices, and the change from one to the next.
     #[command(subcommand)]
     Ca(CaCommand),
-    /// What is wrong with the fleet, and what mends it.
+    /// Who did what, whether the record of it holds, and what is wrong with the fleet.
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Keep a server's address and token under a name.

@@ -1,5 +1,6 @@
 //! Calls to the control plane, each with the token, a time limit and an answer that is data or a [`Failure`].
 
+pub(crate) mod audits;
 mod authorities;
 mod certificates;
 mod channel;
@@ -8,6 +9,7 @@ pub(crate) mod devices;
 mod enrollments;
 mod history;
 mod lifecycle;
+mod mails;
 pub(crate) mod pages;
 mod posture;
 mod session;

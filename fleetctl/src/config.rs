@@ -3,6 +3,7 @@
 //! It holds tokens, so it is written with mode 0600, as a whole, beside the old one and then put in its place.
 
 mod file;
+pub(crate) mod heads;
 
 pub(crate) use file::{change, load, location};
 

@@ -1,6 +1,7 @@
 //! How answers look: tables for people, JSON and YAML for programs, names for pipes.
 
 pub(crate) mod amount;
+pub(crate) mod csv;
 pub(crate) mod description;
 pub(crate) mod listed;
 pub(crate) mod screen;

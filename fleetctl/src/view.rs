@@ -1,6 +1,7 @@
 //! What programs read: the JSON form of each thing, made from the contract's messages. `docs/howto/fleetctl-json.md`
 //! describes it, and snapshots in `tests/` hold it. Fields are only ever added; an absent value is null.
 
+pub(crate) mod audit;
 pub(crate) mod certificate;
 pub(crate) mod claim;
 pub(crate) mod context;
@@ -10,9 +11,11 @@ pub(crate) mod event;
 pub(crate) mod finding;
 pub(crate) mod identity;
 pub(crate) mod installation;
+pub(crate) mod mail;
 pub(crate) mod rotation;
 pub(crate) mod sample;
 pub(crate) mod token;
+pub(crate) mod verification;
 mod word;
 
 /// An empty text means that there is none.

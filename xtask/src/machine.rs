@@ -18,6 +18,8 @@ pub(crate) enum Need {
     Mosquitto,
     /// The program openssl, which judges our certificates.
     OpenSsl,
+    /// Node and its package manager, for the identity provider that tests sign in with.
+    Node,
 }
 
 impl Need {
@@ -29,6 +31,7 @@ impl Need {
             Self::Browser => &["chromium", "chromium-driver"],
             Self::Mosquitto => &["mosquitto"],
             Self::OpenSsl => &["openssl"],
+            Self::Node => &["nodejs", "npm"],
         }
     }
 
@@ -42,6 +45,7 @@ impl Need {
                 ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"].map(Path::new).iter().any(|p| p.exists())
             }
             Self::OpenSsl => on_path("openssl").is_some(),
+            Self::Node => on_path("node").is_some() && on_path("npm").is_some(),
         }
     }
 }

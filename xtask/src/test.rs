@@ -32,9 +32,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn run_phases(arguments: &Arguments, phases: &mut Phases) -> anyhow::Result<()> {
     phases.run("machine", || {
         let needs: &[Need] = if arguments.no_e2e {
-            &[Need::Compiler, Need::Postgres, Need::OpenSsl]
+            &[Need::Compiler, Need::Postgres, Need::OpenSsl, Need::Node]
         } else {
-            &[Need::Compiler, Need::Postgres, Need::OpenSsl, Need::Browser]
+            &[Need::Compiler, Need::Postgres, Need::OpenSsl, Need::Node, Need::Browser]
         };
         machine::provide(needs)?;
         Ok(Vec::new())

@@ -111,7 +111,7 @@ impl Accounts {
 }
 
 /// Where a request comes from.
-fn source_of<T>(request: &Request<T>) -> Option<Source> {
+pub(super) fn source_of<T>(request: &Request<T>) -> Option<Source> {
     request.extensions().get::<Source>().copied()
 }
 

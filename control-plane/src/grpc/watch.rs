@@ -7,7 +7,6 @@
 //! what waits for a watcher that does not read (`outlet`).
 
 mod following;
-mod outlet;
 mod part;
 mod room;
 mod shown;
@@ -15,6 +14,7 @@ mod summaries;
 
 use super::auth::{Caller, Right};
 use super::device::DevicePageQuery;
+use super::outlet::{Answers, NotTaken, Outlet, outlet};
 use super::page::PageSeal;
 use super::status;
 use crate::changes::{Change, Changes};
@@ -27,7 +27,6 @@ use kaliun_proto::fleet::v1::watch_response::Message;
 use kaliun_proto::fleet::v1::watch_service_server::WatchService;
 use kaliun_store::{AppStore, SystemStore};
 use kaliun_types::id::{DeviceId, OrganizationId};
-use outlet::{Answers, NotTaken, Outlet, outlet};
 use room::{BOUNDS, Place, Room};
 use std::time::{Duration, Instant};
 use summaries::{Counted, Summaries};
@@ -90,7 +89,7 @@ struct Watch {
     said_at: Instant,
     /// Nothing is read before this: the database did not answer.
     rests_until: Instant,
-    outlet: Outlet,
+    outlet: Outlet<proto::WatchResponse>,
     place: Place,
 }
 
@@ -123,7 +122,7 @@ impl From<Status> for Trouble {
 
 #[tonic::async_trait]
 impl WatchService for Watches {
-    type WatchStream = Answers;
+    type WatchStream = Answers<proto::WatchResponse>;
 
     async fn watch(&self, request: Request<proto::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let caller = Caller::of(&request)?.clone();

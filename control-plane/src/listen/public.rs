@@ -6,6 +6,7 @@ use crate::listen::forwarded;
 use crate::listen::http::Broken;
 use crate::listen::places::Places;
 use crate::listen::source::{canonical, limited_as};
+use crate::sign_in::ProviderSignIn;
 use crate::tasks::Tasks;
 use crate::web;
 use axum::body::Body;
@@ -75,6 +76,8 @@ pub(crate) struct PublicListener {
     /// The gRPC services, without the check.
     pub(crate) services: axum::Router,
     pub(crate) gate: Arc<PublicGate>,
+    /// Sends people to identity providers and takes them back.
+    pub(crate) sign_in: Arc<ProviderSignIn>,
     /// Origins of our own pages.
     pub(crate) origins: Vec<String>,
     /// Whether it is known where somebody is: not behind a proxy that does not say. Then sources are not limited.
@@ -90,6 +93,7 @@ struct Shared {
     /// Whether people come over TLS: ours, or that of a proxy in front.
     is_secure: bool,
     grpc: axum::Router,
+    sign_in: Arc<ProviderSignIn>,
     origins: Vec<String>,
     sources_are_known: bool,
     proxies: Vec<IpNet>,
@@ -109,6 +113,7 @@ impl PublicListener {
             is_secure,
             acceptor: self.tls.map(TlsAcceptor::from),
             grpc: self.services.layer(gate),
+            sign_in: self.sign_in,
             origins: self.origins,
             sources_are_known: self.sources_are_known,
             proxies: self.proxies,
@@ -165,11 +170,13 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, source: SocketAddr) -> Re
     }
 }
 
-/// gRPC in both forms goes to the services, everything else to the web UI.
+/// gRPC in both forms goes to the services, everything else to the web UI, but for signing in through a provider.
 async fn dispatch(shared: &Shared, source: Option<Source>, mut request: Request<Incoming>) -> Response<Body> {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     if !content_type.starts_with("application/grpc") {
-        let mut response = web::serve(request.method(), request.uri().path(), request.headers(), shared.is_secure);
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        let signing_in = shared.sign_in.serve(method, uri, headers, source, shared.is_secure).await;
+        let mut response = signing_in.unwrap_or_else(|| web::serve(method, uri.path(), headers, shared.is_secure));
         with_request_id(response.headers_mut(), &request_id());
         return response;
     }

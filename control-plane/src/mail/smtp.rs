@@ -13,7 +13,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::error::Error;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -146,7 +146,7 @@ impl Smtp {
     /// # Errors
     /// See [`MailServerError`].
     pub(super) fn new(config: &MailConfig) -> Result<Self, MailServerError> {
-        let password = config.password_file.as_ref().map(|path| password(path)).transpose()?;
+        let password = config.password_file.as_deref().map(password).transpose()?;
         let tls = match config.server.security {
             Security::Tls | Security::StartTls => Some(tls(config)?),
             Security::Loopback => None,
@@ -311,15 +311,15 @@ fn one_line(text: &str) -> String {
     words.join(" ").chars().take(ANSWER_CHARS_MAX).collect()
 }
 
-fn password(path: &PathBuf) -> Result<SecretText, MailServerError> {
+fn password(path: &Path) -> Result<SecretText, MailServerError> {
     let text = std::fs::read_to_string(path).map_err(|source| MailServerError::File {
         key: "smtp_password_file",
-        path: path.clone(),
+        path: path.to_owned(),
         source,
     })?;
     let password = text.strip_suffix('\n').unwrap_or(&text).trim_end_matches('\r');
     if password.is_empty() {
-        return Err(MailServerError::NoPassword { path: path.clone() });
+        return Err(MailServerError::NoPassword { path: path.to_owned() });
     }
     Ok(SecretText::new(password.to_owned()))
 }

@@ -1,21 +1,27 @@
 //! Puts the parts of a server together.
 
 use super::{ServerError, Sockets};
+use crate::audit::sealer::News;
 use crate::authority::Authority;
 use crate::bootstrap;
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::digest::random;
+use crate::domain_proof::DomainProof;
 use crate::ended_devices::JournalKeeping;
 use crate::grpc;
 use crate::grpc::account::{AccountParts, Accounts, SessionCookie};
 use crate::grpc::auth::{PublicGate, device_gate};
+use crate::grpc::claim_rule::ClaimRules;
+use crate::grpc::domain::Domains;
 use crate::grpc::enrollment::{Enrollments, MESSAGE_MAX_BYTES, Refusals, Waiting};
+use crate::grpc::identity::Identities;
 use crate::grpc::link::Links;
 use crate::grpc::login::Logins;
 use crate::grpc::page::PageSeal;
 use crate::grpc::recovery::{self, Recoveries};
+use crate::identity_providers::IdentityProviders;
 use crate::limiter::Limiter;
 use crate::listen::device::{DeviceListener, DeviceTls};
 use crate::listen::internal::{self, Probes};
@@ -31,6 +37,7 @@ use crate::sessions::registry::Registry;
 use crate::sessions::renewals::Renewals;
 use crate::sessions::stream::Shared;
 use crate::sessions::sweeper::{self, Patience};
+use crate::sign_in::{ProviderSignIn, SignInParts};
 use crate::tasks::Tasks;
 use crate::wakeups::{self, Waker};
 use kaliun_proto::enrollment::v1::enrollment_service_server::EnrollmentServiceServer;
@@ -57,16 +64,23 @@ pub(super) struct Assembled {
     pub(super) first_password: Option<String>,
 }
 
+/// What the configuration's files hold, found good before any socket was opened.
+pub(super) struct Checked {
+    pub(super) public_tls: Option<Arc<ServerConfig>>,
+    pub(super) providers: IdentityProviders,
+}
+
 /// Starts all parts as tasks, as a replica of its own. When it fails, some may run, and it may be signed on: the caller ends both.
 pub(super) async fn assemble(
     config: &Config,
     sockets: Sockets,
-    public_tls: Option<Arc<ServerConfig>>,
+    checked: Checked,
     tasks: &Tasks,
     store: &Store,
     replica: ReplicaId,
     clock: Clock,
 ) -> Result<Assembled, ServerError> {
+    let Checked { public_tls, providers } = checked;
     let addresses = sockets.addresses(config);
     let authority =
         Authority::open(store.system.clone(), &config.state_dir, &config.authority_key_file, clock.clone()).await?;
@@ -103,6 +117,9 @@ pub(super) async fn assemble(
     let rights = Rights::new(tasks.clone(), store.system.clone());
     let refusals = Refusals::new(!config.device_sources_hidden);
     let draining = Arc::new(AtomicBool::new(false));
+    let audit_key = Arc::new(authority.audit_key().await?);
+    let sealed = News::new();
+    reconcile::seal_audit(tasks, &store.system, replica, &audit_key, &sealed, &config.state_dir);
     let journal = reconcile::keep_journal(tasks, &store.system, &config.state_dir, &metrics);
     let parts = Parts {
         tasks,
@@ -113,6 +130,7 @@ pub(super) async fn assemble(
         seal: &seal,
         clock: &clock,
         journal: &journal,
+        sealed: &sealed,
         replica_name: &config.replica_name,
         public_url: &public_url,
         mail: &mail,
@@ -138,10 +156,11 @@ pub(super) async fn assemble(
         tasks: tasks.clone(),
         metrics: Arc::clone(&metrics),
     };
-    let cookie = SessionCookie::new(public_tls.is_some() || origins.iter().all(|o| o.starts_with("https://")));
+    let secure = public_tls.is_some() || origins.iter().all(|o| o.starts_with("https://"));
+    let cookie = SessionCookie::new(secure);
     let sources_are_known = !config.behind_tls_proxy || !config.public_proxies.is_empty();
     let logins = Logins::new(store.gate.clone(), rights.clone(), public_url.clone());
-    let accounts = Accounts::new(AccountParts {
+    let accounts = Arc::new(Accounts::new(AccountParts {
         store: store.gate.clone(),
         seal: seal.clone(),
         rights: rights.clone(),
@@ -150,7 +169,25 @@ pub(super) async fn assemble(
         address: public_url.clone(),
         sign_up: config.sign_up,
         outlet: mail.clone(),
-    });
+    }));
+    let sign_in = Arc::new(ProviderSignIn::new(SignInParts {
+        providers: providers.clone(),
+        store: store.gate.clone(),
+        rights: rights.clone(),
+        session_cookie: cookie,
+        secure,
+        origins: origins.clone(),
+        sign_up: config.sign_up,
+    }));
+    let from_elsewhere = FromElsewhere {
+        identities: Identities {
+            store: store.gate.clone(),
+            accounts: Arc::clone(&accounts),
+            sign_in: Arc::clone(&sign_in),
+        },
+        domains: Domains::new(store.app.clone(), store.system.clone(), DomainProof::new(config.dns_servers.clone())),
+        claim_rules: ClaimRules { store: store.app.clone(), system: store.system.clone(), providers },
+    };
     let public = PublicListener {
         tls: public_tls,
         services: public_routes(
@@ -160,7 +197,9 @@ pub(super) async fn assemble(
             &rights,
             accounts,
             logins,
+            from_elsewhere,
         ),
+        sign_in,
         gate: Arc::new(PublicGate::new(store.gate.clone(), cookie.name)),
         origins,
         sources_are_known,
@@ -227,6 +266,7 @@ struct Parts<'a> {
     seal: &'a PageSeal,
     clock: &'a Clock,
     journal: &'a Arc<JournalKeeping>,
+    sealed: &'a News,
     replica_name: &'a str,
     /// Where the web pages of this server are.
     public_url: &'a str,
@@ -273,21 +313,37 @@ fn device_routes(
     routes.routes().into_axum_router().layer(axum::middleware::from_fn(device_gate))
 }
 
+/// The services about people who come from other people's identity providers.
+struct FromElsewhere {
+    identities: Identities,
+    domains: Domains,
+    claim_rules: ClaimRules,
+}
+
 fn public_routes(
     parts: &Parts<'_>,
     waker: Waker,
     waiting: Waiting,
     rights: &Rights,
-    accounts: Accounts,
+    accounts: Arc<Accounts>,
     logins: Logins,
+    from_elsewhere: FromElsewhere,
 ) -> axum::Router {
     let Store { app, system, gate, wakeups: _ } = parts.store;
     let changes = parts.changes;
+    let FromElsewhere { identities, domains, claim_rules } = from_elsewhere;
     let mut routes = Routes::builder();
     routes
         .add_service(fleet::server_service_server::ServerServiceServer::new(grpc::server_version::ServerVersions))
-        .add_service(fleet::account_service_server::AccountServiceServer::new(accounts))
+        .add_service(fleet::account_service_server::AccountServiceServer::from_arc(accounts))
+        .add_service(fleet::identity_service_server::IdentityServiceServer::new(identities))
+        .add_service(fleet::domain_service_server::DomainServiceServer::new(domains))
+        .add_service(fleet::claim_rule_service_server::ClaimRuleServiceServer::new(claim_rules))
         .add_service(fleet::login_service_server::LoginServiceServer::new(logins))
+        .add_service(fleet::mail_service_server::MailServiceServer::new(grpc::mails::Mails {
+            store: system.clone(),
+            seal: parts.seal.clone(),
+        }))
         .add_service(fleet::sign_up_service_server::SignUpServiceServer::new(grpc::sign_up::SignUps {
             store: system.clone(),
             seal: parts.seal.clone(),
@@ -383,6 +439,13 @@ fn public_routes(
                 rights: rights.clone(),
             },
         ))
+        .add_service(fleet::audit_service_server::AuditServiceServer::new(grpc::audit::Audits::new(
+            app.clone(),
+            gate.clone(),
+            parts.seal.clone(),
+            parts.sealed.clone(),
+            parts.tasks.clone(),
+        )))
         .add_service(fleet::history_service_server::HistoryServiceServer::new(grpc::history::History {
             store: app.clone(),
             seal: parts.seal.clone(),

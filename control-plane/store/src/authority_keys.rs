@@ -1,6 +1,7 @@
 //! The authorities' keys on their way: into an empty database, and under another key file's key.
 
 use crate::audit::platform_audit_in_txn;
+use crate::audit_chain::{AuditKeyRow, audit_key_reseal_in_txn};
 use crate::authorities::{AuthorityRow, AuthorityRows, TrustBundleRow};
 use crate::error::StoreError;
 use crate::pool::{SystemStore, Txn, column};
@@ -58,7 +59,7 @@ impl SystemStore {
         Ok(Ok(()))
     }
 
-    /// Replaces each sealed key by the same one sealed anew. Refused while a process runs that was heard of within `lease`, for it holds
+    /// Replaces each sealed key, those that sign the audit's checkpoints too, by the same one sealed anew. Refused while a process runs that was heard of within `lease`, for it holds
     /// the key that opened the old ones.
     ///
     /// # Errors
@@ -66,6 +67,7 @@ impl SystemStore {
     pub async fn authorities_reseal(
         &self,
         rows: &AuthorityRows,
+        audit_keys: &[AuditKeyRow],
         lease: Duration,
     ) -> Result<Result<(), KeysKept>, StoreError> {
         const OPERATION: &str = "authorities_reseal";
@@ -92,6 +94,7 @@ impl SystemStore {
         for TrustBundleRow { version, sealed_key, .. } in &rows.bundles {
             txn.execute("UPDATE trust_bundle SET sealed_key = $2 WHERE version = $1", &[version, sealed_key]).await?;
         }
+        audit_key_reseal_in_txn(&txn, audit_keys).await?;
         txn.execute("UPDATE rotation SET revision = revision + 1", &[]).await?;
         platform_audit_in_txn(&txn, "ca.rekey", None).await?;
         txn.commit().await?;

@@ -5,6 +5,7 @@ use crate::error::StoreError;
 use crate::lifecycle::standing_from_row;
 use crate::pool::{SystemStore, Txn, column};
 use crate::returned_devices::INCARNATIONS_AHEAD_MAX;
+use kaliun_types::audit::ACTION_RESTORED;
 use kaliun_types::id::{DeviceId, OrganizationId};
 use kaliun_types::reason::ReasonCode;
 use std::time::SystemTime;
@@ -150,10 +151,19 @@ impl SystemStore {
             )
             .await?;
         let missing = StoreError::Inconsistent { table: "cluster", column: "singleton", id: "the only row".to_owned() };
-        let incarnation = column(&row.ok_or(missing)?, "cluster", "incarnation")?;
+        let incarnation: i64 = column(&row.ok_or(missing)?, "cluster", "incarnation")?;
         txn.execute(
             "UPDATE device_identity SET ahead_since = NULL, ahead_at = NULL, ahead_incarnation = NULL WHERE ahead_at IS NOT NULL",
             &[],
+        )
+        .await?;
+        // Each chain goes on from here; whoever knows more of one finds the reason in it.
+        txn.execute(
+            "INSERT INTO audit (organization_id, actor_kind, actor, action, target, after, request_id)
+             SELECT o.id, 3, 'control-plane restored', $1, 'database',
+                 jsonb_build_object('incarnation', $2::bigint, 'sequence', coalesce(c.head_sequence, 0)), 'restored'
+             FROM organization o LEFT JOIN audit_chain c ON c.organization_id = o.id",
+            &[&ACTION_RESTORED, &incarnation],
         )
         .await?;
         let mut done = DatabaseRestored { incarnation, ..DatabaseRestored::default() };

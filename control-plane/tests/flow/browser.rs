@@ -68,6 +68,13 @@ impl Browser {
         AccountServiceClient::new(self.web.clone())
     }
 
+    /// The browser that has these cookies.
+    pub(crate) async fn with_cookies(fixture: &Fixture, cookie: String) -> Result<Self> {
+        let channel = public_channel(&fixture.server).await?;
+        let web = GrpcWebClientLayer::new().layer(channel.map_request(boxed as fn(_) -> _));
+        Ok(Self { web, origin: format!("http://{}", fixture.server.addresses().public), cookie })
+    }
+
     /// What other calls are made through.
     pub(crate) fn web(&self) -> Web {
         self.web.clone()

@@ -25,6 +25,11 @@ async fn a_check_finds_what_a_start_would() -> Result<()> {
     assert!(code == 0 && said.contains("This configuration is good."), "{code}: {said}");
     let short = folder.path().join("password");
     std::fs::write(&short, "short")?;
+    let providers = folder.path().join("providers.toml");
+    std::fs::write(
+        &providers,
+        "[[provider]]\nid = 'p'\nkind = 'oidc'\nclient_id = 'c'\nissuer = 'http://example.org'",
+    )?;
     for (toml, key) in [
         ("lgo = 'info'".to_owned(), "line 2: unknown field `lgo`"),
         ("log = 'kaliun=loudest'".to_owned(), "log"),
@@ -32,6 +37,11 @@ async fn a_check_finds_what_a_start_would() -> Result<()> {
         ("public_tls_cert = '/none/cert'\npublic_tls_key = '/none/key'".to_owned(), "public_tls_cert"),
         ("database_url = 'postgresql://h/d'\ndatabase_ca = '/none/ca'".to_owned(), "database_ca"),
         ("first_api_token_file = '/none/token'".to_owned(), "first_api_token_file"),
+        (
+            "identity_providers_file = '/none/providers'".to_owned(),
+            "identity_providers_file: /none/providers cannot be read",
+        ),
+        (format!("identity_providers_file = {providers:?}"), "provider \"p\": issuer must be an https address"),
         ("smtp_url = 'smtps://mail.example.org'".to_owned(), "mail_from"),
         (
             "smtp_url = 'smtps://mail.example.org'\nmail_from = 'a@example.org'\nsmtp_ca = '/none/ca'".to_owned(),

@@ -1,6 +1,7 @@
 //! Mails: from the outbox to a mail server, whatever that says.
 
 mod command;
+mod listing;
 mod servers;
 
 use crate::setbacks::metric;

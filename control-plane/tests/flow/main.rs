@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admissions;
+mod audit;
 mod authorization;
 mod balancers;
 mod bounds;
@@ -13,15 +14,18 @@ mod clones;
 mod compromise;
 mod configuration;
 mod devices;
+mod domain_proof;
 mod floods;
 mod frames;
 mod garbage;
 mod history;
+mod identity_providers;
 mod keys_at_rest;
 mod lifecycle;
 mod logins;
 mod mails;
 mod posture;
+mod provider_sign_in;
 mod recovery;
 mod refusals;
 mod renewal;

@@ -7,7 +7,11 @@ pub(crate) mod ca;
 pub(crate) mod claims;
 pub(crate) mod database_proxy;
 mod dialing;
+pub(crate) mod dns;
+pub(crate) mod github;
+pub(crate) mod http;
 pub(crate) mod mail_server;
+pub(crate) mod provider;
 
 pub(crate) use boxes::*;
 pub(crate) use dialing::*;
@@ -222,6 +226,9 @@ pub(crate) fn config_for(database: &TestDatabase, state_dir: PathBuf, token_file
         public_tls: None,
         public_proxies: Vec::new(),
         behind_tls_proxy: false,
+        identity_providers_file: None,
+        // Nobody answers there: no test asks the world about its names.
+        dns_servers: vec![SocketAddr::from(([127, 0, 0, 1], 9))],
         internal_listen: any,
         database: Database::Url { url: url.clone(), direct_url: url, ca: None },
         first_admin_email: "admin@example.org".to_owned(),

@@ -14,9 +14,10 @@ Examples:
   fleetctl get device cellar-1 attic-2 -o wide
   fleetctl get device/cellar-1 -o json
   fleetctl get events device/cellar-1
-  fleetctl get join-tokens";
+  fleetctl get join-tokens
+  fleetctl get mails --state given-up";
 
-/// List devices, tokens, homes or events.
+/// List devices, tokens, homes, events or mails.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Get {
@@ -30,6 +31,9 @@ pub(crate) struct Get {
     pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) devices: DeviceFilter,
+    /// Only mails that are so far.
+    #[arg(long, value_enum, value_name = "STATE", help_heading = "Mails only")]
+    pub(crate) state: Option<MailStateWord>,
     /// Longest list.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: Option<u32>,
@@ -66,6 +70,17 @@ pub(crate) enum LinkWord {
     Online,
     /// Not connected.
     Offline,
+}
+
+/// How far a mail is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum MailStateWord {
+    /// To be sent, for the first time or again.
+    Waiting,
+    /// The mail server took it.
+    Sent,
+    /// Not to be sent any more.
+    GivenUp,
 }
 
 fn parse_selector(text: &str) -> Result<Selector, String> {

@@ -17,10 +17,12 @@ pub(crate) enum Noun {
     Installation,
     /// Something that happened.
     Event,
+    /// A mail that the server sends.
+    Mail,
 }
 
 impl Noun {
-    const ALL: [Self; 5] = [Self::Device, Self::JoinToken, Self::ApiToken, Self::Installation, Self::Event];
+    const ALL: [Self; 6] = [Self::Device, Self::JoinToken, Self::ApiToken, Self::Installation, Self::Event, Self::Mail];
 
     /// The word for one and the word for many.
     const fn words(self) -> (&'static str, &'static str) {
@@ -30,6 +32,7 @@ impl Noun {
             Self::ApiToken => ("api-token", "api-tokens"),
             Self::Installation => ("installation", "installations"),
             Self::Event => ("event", "events"),
+            Self::Mail => ("mail", "mails"),
         }
     }
 

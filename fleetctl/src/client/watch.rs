@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tonic::{Code, Request, Status, Streaming};
 
 /// The server speaks at least every 15 seconds; after three such silences the stream is taken for dead.
-const SILENCE_MAX: Duration = Duration::from_secs(45);
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(45);
 
 /// Completes "cannot …" for everything about the stream.
 const DOING: &str = "follow the changes";
@@ -37,8 +37,8 @@ impl Client {
         let opened = client.watch(Request::new(WatchRequest { subscriptions }));
         match tokio::time::timeout(self.timeout, opened).await {
             Ok(Ok(response)) => Ok(Changes { stream: response.into_inner(), heard_at: Instant::now() }),
-            Ok(Err(status)) => Err(broken(&status)),
-            Err(_) => Err(broken(&Status::deadline_exceeded(format!("no answer within {:?}", self.timeout)))),
+            Ok(Err(status)) => Err(broken(DOING, &status)),
+            Err(_) => Err(broken(DOING, &Status::deadline_exceeded(format!("no answer within {:?}", self.timeout)))),
         }
     }
 }
@@ -51,15 +51,16 @@ impl Changes {
                 self.heard_at = Instant::now();
                 Ok(message)
             }
-            Ok(Ok(None)) => Err(broken(&Status::unavailable("the server ended the stream"))),
-            Ok(Err(status)) => Err(broken(&status)),
-            Err(_) => Err(broken(&Status::deadline_exceeded("the server has fallen silent"))),
+            Ok(Ok(None)) => Err(broken(DOING, &Status::unavailable("the server ended the stream"))),
+            Ok(Err(status)) => Err(broken(DOING, &status)),
+            Err(_) => Err(broken(DOING, &Status::deadline_exceeded("the server has fallen silent"))),
         }
     }
 }
 
-fn broken(status: &Status) -> Break {
-    let failure = from_status(DOING, status);
+/// Why a stream ended. `doing` completes "cannot …".
+pub(super) fn broken(doing: &str, status: &Status) -> Break {
+    let failure = from_status(doing, status);
     match status.code() {
         Code::Ok
         | Code::Cancelled

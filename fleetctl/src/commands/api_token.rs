@@ -41,6 +41,7 @@ async fn create(program: &mut Program, client: &Client, arguments: ApiTokenCreat
         name: arguments.name,
         role: role.into(),
         lifetime_seconds: arguments.lifetime.as_secs(),
+        ..CreateApiTokenRequest::default()
     };
     let answer = client.api_token_create(request).await?;
     let new = NewApiToken { api_token: answer.api_token.map(ApiToken::from), secret: answer.secret };

@@ -1,5 +1,10 @@
 //! `fleetctl audit`.
 
+mod chain;
+mod checkpoint_file;
+mod log;
+mod verify;
+
 use crate::Program;
 use crate::cli::{AuditCommand, Format, Global};
 use crate::client::Client;
@@ -14,6 +19,8 @@ use crate::view::finding::Finding;
 pub(super) async fn run(program: &mut Program, global: &Global, command: AuditCommand) -> Result<(), Failure> {
     match command {
         AuditCommand::Posture(output) => posture(program, global, output.output).await,
+        AuditCommand::Log(arguments) => log::run(program, global, arguments).await,
+        AuditCommand::Verify(arguments) => verify::run(program, global, arguments).await,
     }
 }
 

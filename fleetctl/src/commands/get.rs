@@ -5,7 +5,7 @@ mod sort;
 mod watch;
 
 use crate::Program;
-use crate::cli::{Get, Global, Noun};
+use crate::cli::{Get, Global, MailStateWord, Noun};
 use crate::client::Client;
 use crate::client::pages::{Listing, Paging};
 use crate::failure::{Failure, Kind, Tally};
@@ -13,7 +13,9 @@ use crate::output::listed::Listed;
 use crate::output::{print_list, print_one};
 use crate::view::event::Event;
 use crate::view::installation::Installation;
+use crate::view::mail::Mail;
 use crate::view::token::{ApiToken, JoinToken};
+use kaliun_proto::fleet::v1::MailState;
 
 /// Runs `get`.
 pub(crate) async fn run(program: &mut Program, global: &Global, get: Get) -> Result<(), Failure> {
@@ -33,8 +35,18 @@ pub(crate) async fn run(program: &mut Program, global: &Global, get: Get) -> Res
             [device] => client.device(device).await?.id,
             _ => return Err(Failure::usage("events are of one device or of all", "name one device")),
         };
-        let events = client.event_list(&device_id, &event_paging(paging)).await?;
+        let events = client.event_list(&device_id, &newest_paging(paging)).await?;
         return print_list(program, format, &convert::<_, Event>(events));
+    }
+    if noun == Noun::Mail {
+        let state = get.state.map(|state| match state {
+            MailStateWord::Waiting => MailState::Waiting,
+            MailStateWord::Sent => MailState::Sent,
+            MailStateWord::GivenUp => MailState::GivenUp,
+        });
+        let paging = if names.is_empty() { newest_paging(paging) } else { Paging::ALL };
+        let list = convert::<_, Mail>(client.mail_list(state, &paging).await?);
+        return print_named(program, format, list, &names, |mail, name| mail.id == name);
     }
     // There is no call for a single one of these, so the whole list is searched for names.
     let paging = if names.is_empty() { paging } else { Paging::ALL };
@@ -51,14 +63,14 @@ pub(crate) async fn run(program: &mut Program, global: &Global, get: Get) -> Res
             let list = convert::<_, Installation>(client.installation_list(&paging).await?);
             print_named(program, format, list, &names, |home, name| home.id == name || home.name == name)
         }
-        Noun::Device | Noun::Event => Ok(()),
+        Noun::Device | Noun::Event | Noun::Mail => Ok(()),
     }
 }
 
-/// Events go back to the beginning of the fleet; without a limit, the newest fifty are what a person can read.
-fn event_paging(paging: Paging) -> Paging {
-    const EVENTS_DEFAULT: u32 = 50;
-    Paging { limit: paging.limit.or(Some(EVENTS_DEFAULT)), ..paging }
+/// Events and mails go back far; without a limit, the newest fifty are what a person can read.
+fn newest_paging(paging: Paging) -> Paging {
+    const NEWEST: u32 = 50;
+    Paging { limit: paging.limit.or(Some(NEWEST)), ..paging }
 }
 
 fn check_options(noun: Noun, get: &Get) -> Result<(), Failure> {
@@ -69,6 +81,9 @@ fn check_options(noun: Noun, get: &Get) -> Result<(), Failure> {
         (devices.sort_by.is_some(), "--sort-by"),
         (devices.watch, "--watch"),
     ];
+    if get.state.is_some() && noun != Noun::Mail {
+        return Err(Failure::usage(format!("--state works for mails, not for {}", noun.plural()), "leave --state out"));
+    }
     match device_option.into_iter().find(|(given, _)| *given && noun != Noun::Device) {
         Some((_, option)) => Err(Failure::usage(
             format!("{option} works for devices, not for {}", noun.plural()),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Readable and writable by its owner alone.
 const FILE_MODE: u32 = 0o600;
-const FOLDER_MODE: u32 = 0o700;
+pub(super) const FOLDER_MODE: u32 = 0o700;
 /// Bits that let others in.
 const OTHERS_MASK: u32 = 0o077;
 
@@ -81,7 +81,7 @@ pub(crate) fn change<T>(path: &Path, edit: impl FnOnce(&mut Config) -> Result<T,
     Ok(result)
 }
 
-fn replace(path: &Path, folder: &Path, text: &str) -> io::Result<()> {
+pub(super) fn replace(path: &Path, folder: &Path, text: &str) -> io::Result<()> {
     let new_path = beside(path, "new");
     let mut new = open_private(&new_path)?;
     // A file left over from a crash may be longer, and may have another mode.
@@ -93,18 +93,18 @@ fn replace(path: &Path, folder: &Path, text: &str) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn open_private(path: &Path) -> io::Result<File> {
+pub(super) fn open_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).truncate(false).write(true).mode(FILE_MODE).open(path)
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(ending);
     PathBuf::from(name)
 }
 
-fn unusable(doing: &str, path: &Path, error: &io::Error) -> Failure {
+pub(super) fn unusable(doing: &str, path: &Path, error: &io::Error) -> Failure {
     Failure::new(
         Kind::General,
         format!("cannot {doing} {}: {error}", path.display()),

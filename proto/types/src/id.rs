@@ -142,6 +142,14 @@ uuid_id! {
     ConsentId
 }
 uuid_id! {
+    /// What an account's person is at an identity provider.
+    IdentityId
+}
+uuid_id! {
+    /// A rule by which a claim gives a role.
+    ClaimRuleId
+}
+uuid_id! {
     /// A mail that is to be sent, or was.
     MailId
 }

@@ -1,7 +1,8 @@
-//! Words that every part of Kaliun Fleet shares: ids, names, limits, reason codes, health rules and the selector grammar.
+//! Words that every part of Kaliun Fleet shares: ids, names, limits, reason codes, health rules, the selector grammar and the audit chain.
 //!
 //! Pure: no IO, no clock, no async. Builds for wasm.
 
+pub mod audit;
 pub mod claim_check;
 pub mod email;
 pub mod health;

@@ -77,6 +77,21 @@ reasons! {
     EnrollmentBusy "enrollment.busy" "Too many boxes enrol at once; the box tries again by itself.";
     EnrollmentFlood "enrollment.flood" "Nothing has to be done: the source keeps its own share busy and nobody else's. Look which boxes are there, and block the source in front of the device port if they are not yours.";
 
+    SignInBusy "sign_in.busy" "Too many people sign in at once; try again in a minute.";
+    SignInProviderUnknown "sign_in.provider_unknown" "This server has no such provider; choose one on the sign-in page.";
+    SignInProviderUnreachable "sign_in.provider_unreachable" "The provider did not answer; try again in a minute, or sign in with your password.";
+    SignInProviderMisconfigured "sign_in.provider_misconfigured" "Provider and server do not fit together; tell whoever runs this server, and sign in with your password meanwhile.";
+    SignInDenied "sign_in.denied" "You did not agree at the provider; begin again, or sign in with your password.";
+    SignInAttemptOver "sign_in.attempt_over" "This sign-in is over: it began in another browser, was used already, or took longer than 10 minutes; begin again on the sign-in page.";
+    SignInAnswerInvalid "sign_in.answer_invalid" "What the provider said did not hold, so nobody was signed in; begin again, and tell whoever runs this server if it happens again.";
+    SignInAddressMissing "sign_in.address_missing" "The provider did not say a mail address of yours that can be used here; let it do so there, or sign up with your address and a password.";
+    SignInAddressUnconfirmed "sign_in.address_unconfirmed" "This server does not take the provider's word for your mail address; sign up with your address and a password, or sign in, and link the provider then.";
+    SignInLinkFirst "sign_in.link_first" "There is an account with your address; sign in as you did before, and link the provider then.";
+    SignInNotInvited "sign_in.not_invited" "You have no account here, and this server takes people by invitation alone; ask somebody of your organization to invite you.";
+    SignInIdentityTaken "sign_in.identity_taken" "You are linked with another account of this server at that provider; sign in there with another one, or unlink it from the other account first.";
+    SignInProviderLinked "sign_in.provider_linked" "Your account is linked with another identity of that provider; unlink it first.";
+    SignInLinked "sign_in.linked" "Nothing to do: you can sign in through the provider from now on.";
+
     IdentityKeyFailed "identity.key_failed" "The box's key does not sign; the box tries again by itself. Look at its key file or TPM and start it again if it goes on.";
 
     HealthNoReport "health.no_report" "Wait for the first report; it comes within a minute of the first connection.";

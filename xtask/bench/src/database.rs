@@ -33,7 +33,8 @@ impl Database {
         format!("postgresql:///{NAME}?host={}&user={ADMIN}", self.cluster.socket_folder().display())
     }
 
-    fn config(&self) -> Config {
+    /// How to reach it.
+    pub(crate) fn config(&self) -> Config {
         self.cluster.config(NAME, ADMIN)
     }
 

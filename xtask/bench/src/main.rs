@@ -2,6 +2,7 @@
 //!
 //! The servers are processes of their own; this process holds the devices, so that only the server's memory is counted.
 
+mod audit;
 mod certificates;
 mod connection;
 mod database;
@@ -36,6 +37,8 @@ enum What {
     Link(link::Arguments),
     /// Time from a revocation at one replica to the end of the device's stream at another
     Revoke(revoke::Arguments),
+    /// Time that an audited change takes at 500 a second in one organization, and until it is sealed; beside it a chain made inline
+    Audit(audit::Arguments),
     /// Latency of honest boxes while one source floods the server with bogus enrolments, and while it does not
     Flood(flood::Arguments),
     /// Whoever floods; `flood` starts it
@@ -53,6 +56,7 @@ fn main() -> anyhow::Result<()> {
     match arguments.what {
         What::Link(arguments) => runtime.block_on(link::run(&arguments)),
         What::Revoke(arguments) => runtime.block_on(revoke::run(&arguments)),
+        What::Audit(arguments) => runtime.block_on(audit::run(&arguments)),
         What::Flood(arguments) => runtime.block_on(flood::run(&arguments)),
         What::FloodSource(arguments) => runtime.block_on(flood::flood(&arguments)),
         What::EchoServer(arguments) => runtime.block_on(echo::serve(&arguments)),

@@ -92,6 +92,22 @@ pub async fn samples(control_plane: &Path) -> anyhow::Result<BTreeMap<String, St
     Ok(stored.collect())
 }
 
+/// Does something to the private database of a control plane with this state folder, behind its back.
+///
+/// # Errors
+/// The database does not answer, or refuses.
+pub async fn change(control_plane: &Path, statements: &str) -> anyhow::Result<()> {
+    let (client, connection) = connect(control_plane).await?;
+    let change = async {
+        let changed = client.batch_execute(statements).await;
+        drop(client);
+        changed
+    };
+    let (changed, ended) = tokio::join!(change, connection);
+    ended.context("the connection to the database failed")?;
+    changed.context("the database refuses")
+}
+
 /// The process id of the postmaster of a control plane with this state folder, from Postgres' own file.
 ///
 /// # Errors

@@ -15,6 +15,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::process::Output;
 use std::time::Duration;
 use tokio::process::Command;
 
@@ -170,7 +171,18 @@ impl Fleet {
     /// # Errors
     /// It fails or prints no JSON.
     pub async fn fleetctl(&self, arguments: &[&str]) -> anyhow::Result<Value> {
-        let output = Command::new(built("fleetctl")?)
+        let output = self.fleetctl_output(arguments).await?;
+        let error = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "fleetctl {arguments:?} failed ({}): {}", output.status, error.trim());
+        serde_json::from_slice(&output.stdout).context("fleetctl printed no JSON")
+    }
+
+    /// Runs fleetctl as an administrator, and answers however it ends.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub async fn fleetctl_output(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        Command::new(built("fleetctl")?)
             .args(arguments)
             .env("FLEETCTL_SERVER", self.public_url())
             .env("FLEETCTL_TOKEN", &self.api_token)
@@ -178,10 +190,7 @@ impl Fleet {
             .kill_on_drop(true)
             .output()
             .await
-            .context("cannot start fleetctl")?;
-        let error = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "fleetctl {arguments:?} failed ({}): {}", output.status, error.trim());
-        serde_json::from_slice(&output.stdout).context("fleetctl printed no JSON")
+            .context("cannot start fleetctl")
     }
 
     /// The dashboard's address.

@@ -110,7 +110,8 @@ fn decode_words(value: &str) -> String {
     let mut after_encoded = false;
     for word in value.split(' ').filter(|word| !word.is_empty()) {
         let decoded = decode_word(word);
-        if !text.is_empty() && !(after_encoded && decoded.is_some()) {
+        let is_joined = after_encoded && decoded.is_some();
+        if !text.is_empty() && !is_joined {
             text.push(' ');
         }
         after_encoded = decoded.is_some();

@@ -139,6 +139,18 @@ impl Accounts {
         }
     }
 
+    /// Whether it is the person: by having signed in lately, or else as [`Self::prove`] says.
+    pub(crate) async fn prove_unless_lately(
+        &self,
+        source: Option<Source>,
+        somebody: &Somebody,
+        field: &str,
+        password: &str,
+    ) -> Result<(), Status> {
+        let age = clock::now().duration_since(somebody.person().signed_in_at).unwrap_or_default();
+        if age <= LATELY { Ok(()) } else { self.prove(source, somebody, field, password).await }
+    }
+
     /// Whether it is the person, and not somebody at their unlocked machine: by the password, or where there is none, by having signed in
     /// lately.
     async fn prove(

@@ -9,11 +9,14 @@ const ASK_FOR_HELP: &str =
     "If this was not you, somebody else has your account: write to whoever runs this control plane at once.";
 
 pub(super) fn confirm_address(links: &Links<'_>) -> Letter {
-    let said = "An account was made with this address. Confirm that the address is yours, and you can sign in.";
+    let said = [
+        "Somebody, probably you, wants an account with this address.",
+        "Open the link and enter the password that you chose. Then the account is there, and you are signed in.",
+    ];
     Letter {
         action: Some(links.secret("Confirm this address", SecretPurpose::ConfirmAddress)),
-        otherwise: Some("If this was not you, do nothing: without the link nobody can use the account."),
-        ..plain(links, format!("Confirm your address for {BRAND}"), "Confirm your address", [said.to_owned()])
+        otherwise: Some("If this was not you, do nothing: without the link there is no account."),
+        ..plain(links, format!("Confirm your address for {BRAND}"), "Confirm your address", said.map(str::to_owned))
     }
 }
 

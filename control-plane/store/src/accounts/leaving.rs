@@ -2,6 +2,7 @@
 
 use super::email_for_update;
 use crate::audit::{Actor, AuditEntry, audit_of_organization_in_txn, platform_audit_by_in_txn};
+use crate::audit_chain::audit_personal_erase_in_txn;
 use crate::error::StoreError;
 use crate::mailed_secrets::mailed_secret_void_in_txn;
 use crate::mails::{NewMail, mail_insert_in_txn};
@@ -136,7 +137,6 @@ impl SystemStore {
             // An end that is not there stays so: LEAST would make it now.
             "UPDATE consent SET ends_at = CASE WHEN ends_at > now() THEN now() ELSE ends_at END, answer_until = LEAST(answer_until, now()),
                  asked_by = '', asked_by_name = '' WHERE account_id = $1",
-            "DELETE FROM account WHERE id = $1",
         ] {
             txn.execute(statement, &[&account]).await?;
         }
@@ -147,6 +147,9 @@ impl SystemStore {
         }
         let entry = AuditEntry::plain("account.delete", format!("account/{account}"));
         platform_audit_by_in_txn(&txn, actor, entry).await?;
+        // After the last row that names them, and before nobody knows their address any more.
+        audit_personal_erase_in_txn(&txn, account).await?;
+        txn.execute("DELETE FROM account WHERE id = $1", &[&account]).await?;
         if can_mail {
             let mail = Mail::AccountDeleted {};
             mail_insert_in_txn(&txn, NewMail { organization: None, recipient: &email, mail, subject: None }).await?;

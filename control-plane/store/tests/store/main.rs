@@ -2,6 +2,7 @@
 
 mod admissions;
 mod any_sequence;
+mod audit_chain;
 mod consents;
 mod devices;
 mod doors;

@@ -125,6 +125,70 @@ async fn roles_have_no_more_than_they_need() -> Result<()> {
     Ok(())
 }
 
+/// What a role may do with which columns of a table.
+async fn columns_with(fixture: &Fixture, role: &str, table: &str, right: &str) -> Result<Vec<String>> {
+    let rows = fixture
+        .admin
+        .query(
+            "SELECT attname::text FROM pg_attribute
+             WHERE attrelid = $2::text::regclass AND attnum > 0 AND NOT attisdropped
+                   AND has_column_privilege($1::text, attrelid, attnum, $3) ORDER BY attname",
+            &[&role, &table, &right],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+#[tokio::test]
+async fn an_audit_row_is_written_once_and_then_only_sealed_or_erased() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    // A change says what it did. When that was, and which place it has, is not for it to say.
+    let said = [
+        "action",
+        "actor",
+        "actor_id",
+        "actor_kind",
+        "after",
+        "before",
+        "consent_id",
+        "organization_id",
+        "request_id",
+        "source_address",
+        "target",
+    ];
+    for role in ["kaliun_app", "kaliun_system"] {
+        assert_eq!(columns_with(&fixture, role, "audit", "INSERT").await?, said, "{role}");
+    }
+    assert_eq!(columns_with(&fixture, "kaliun_app", "audit", "UPDATE").await?, [""; 0]);
+    let sealed_or_erased = [
+        "actor",
+        "actor_digest",
+        "actor_salt",
+        "after",
+        "after_digest",
+        "after_salt",
+        "before",
+        "before_digest",
+        "before_salt",
+        "hash",
+        "sequence",
+        "source_address",
+        "source_digest",
+        "source_salt",
+    ];
+    assert_eq!(columns_with(&fixture, "kaliun_system", "audit", "UPDATE").await?, sealed_or_erased);
+    for table in ["audit_chain", "audit_checkpoint", "audit_key"] {
+        for right in ["INSERT", "UPDATE"] {
+            assert_eq!(columns_with(&fixture, "kaliun_app", table, right).await?, [""; 0], "{table} {right}");
+        }
+    }
+    assert_eq!(columns_with(&fixture, "kaliun_system", "audit_checkpoint", "UPDATE").await?, [""; 0]);
+    assert_eq!(columns_with(&fixture, "kaliun_system", "audit_key", "UPDATE").await?, ["sealed_key"]);
+    assert_eq!(columns_with(&fixture, "kaliun_app", "audit_key", "SELECT").await?, ["number", "public_key"]);
+    assert_eq!(columns_with(&fixture, "kaliun_app", "cluster", "SELECT").await?, ["incarnation"]);
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_application_sees_nothing_without_an_organization() -> Result<()> {
     let fixture = Fixture::new().await?;

@@ -1,6 +1,7 @@
 //! Every call that people can make, with handles in every place where one fits.
 
 mod accounts;
+mod audits;
 mod authorities;
 mod certificates;
 mod claims;
@@ -10,9 +11,11 @@ mod enrollments;
 mod history;
 mod homes;
 mod lifecycle;
+mod mails;
 mod organizations;
 mod people;
 mod posture;
+mod providers;
 mod tokens;
 mod watch;
 
@@ -169,6 +172,18 @@ impl<'a> Caller<'a> {
             "ConsentService/ListConsents" => self.list_consents(handles).await,
             "ConsentService/DecideConsent" => vec![self.decide_consent(handles).await],
             "ConsentService/EndConsent" => vec![self.end_consent(handles).await],
+            "IdentityService/ListProviders" => vec![self.list_providers().await],
+            "IdentityService/ListIdentities" => vec![self.list_identities().await],
+            "IdentityService/StartLink" => vec![self.start_link().await],
+            "IdentityService/UnlinkIdentity" => vec![self.unlink_identity(handles).await],
+            "DomainService/CreateDomain" => vec![self.create_domain(handles).await],
+            "DomainService/ListDomains" => vec![self.list_domains().await],
+            "DomainService/VerifyDomain" => vec![self.verify_domain(handles).await],
+            "DomainService/ConfirmDomain" => vec![self.confirm_domain(handles).await],
+            "DomainService/DeleteDomain" => vec![self.delete_domain(handles).await],
+            "ClaimRuleService/CreateClaimRule" => vec![self.create_claim_rule().await],
+            "ClaimRuleService/ListClaimRules" => vec![self.list_claim_rules().await],
+            "ClaimRuleService/DeleteClaimRule" => vec![self.delete_claim_rule(handles).await],
             "DeviceService/GetDevice" => self.get_device(handles).await,
             "DeviceService/ListDevices" => self.list_devices(handles).await,
             "DeviceService/SummarizeDevices" => self.summarize_devices(handles).await,
@@ -182,6 +197,7 @@ impl<'a> Caller<'a> {
             "CertificateService/ListDeviceCertificates" => self.list_device_certificates(handles).await,
             "PostureService/ListFindings" => self.list_findings(handles).await,
             "PostureService/ListPlatformFindings" => self.list_platform_findings(handles).await,
+            "MailService/ListMails" => self.list_mails(handles).await,
             "WatchService/Watch" => self.watch(handles).await,
             "ClaimService/LookUpClaim" => vec![self.look_up_claim(handles).await],
             "ClaimService/ApproveClaim" => self.approve_claim(handles).await,
@@ -211,6 +227,9 @@ impl<'a> Caller<'a> {
             "AuthorityService/SubmitTrustBundle" => vec![self.submit_trust_bundle().await],
             "AuthorityService/ResumeRotation" => vec![self.resume_rotation().await],
             "AuthorityService/ListStragglers" => self.list_stragglers(handles).await,
+            "AuditService/ListAuditEntries" => self.list_audit_entries(handles).await,
+            "AuditService/FollowAuditEntries" => vec![self.follow_audit_entries(handles).await],
+            "AuditService/ExportAuditChain" => vec![self.export_audit_chain().await],
             "HistoryService/QueryMetrics" => vec![self.query_metrics(handles).await?],
             "HistoryService/ListEvents" => self.list_events(handles).await,
             _ => bail!("no case for {path}: what could a stranger put into it?"),

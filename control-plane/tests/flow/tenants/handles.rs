@@ -23,6 +23,10 @@ pub(crate) struct Handles {
     /// Of a machine that somebody said yes to.
     pub(crate) user_code: String,
     pub(crate) email: String,
+    /// Of the account, at a provider.
+    pub(crate) identity_id: String,
+    pub(crate) domain: String,
+    pub(crate) claim_rule_id: String,
     /// A claim code that was used.
     pub(crate) claim_code: String,
     /// Boxes that wait for the tenant's operators.
@@ -45,6 +49,7 @@ pub(crate) struct Pages {
     pub(crate) device_events: String,
     pub(crate) certificates: String,
     pub(crate) findings: String,
+    pub(crate) audit: String,
     pub(crate) enrollments: String,
 }
 
@@ -70,6 +75,9 @@ impl Handles {
             session_id: id(),
             user_code: "ZZZZDDDD".to_owned(),
             email: "nobody@example.org".to_owned(),
+            identity_id: id(),
+            domain: "nobody.example.net".to_owned(),
+            claim_rule_id: id(),
             claim_code: "AC34-67DX".to_owned(),
             enrollment_id: id(),
             other_enrollment_id: id(),
@@ -84,6 +92,7 @@ impl Handles {
                 device_events: page(),
                 certificates: page(),
                 findings: page(),
+                audit: page(),
                 enrollments: page(),
             },
         }
@@ -106,6 +115,9 @@ impl Handles {
             ("session id", &self.session_id),
             ("user code", &self.user_code),
             ("email", &self.email),
+            ("identity id", &self.identity_id),
+            ("domain", &self.domain),
+            ("claim rule id", &self.claim_rule_id),
             ("claim code", &self.claim_code),
             ("enrollment id", &self.enrollment_id),
             ("other enrollment id", &self.other_enrollment_id),

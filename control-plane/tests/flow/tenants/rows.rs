@@ -19,11 +19,20 @@ pub(crate) async fn tenant_tables(admin: &Client) -> Result<Vec<String>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
+/// What somebody did, as they said it.
+const SAID: &str = "SELECT (to_jsonb(t) - ARRAY['sequence', 'hash', 'actor_digest', 'source_digest', 'before_digest', 'after_digest'])::text
+                    FROM audit t WHERE organization_id = $1 ORDER BY 1";
+
 /// All rows of an organization as text, by table. Each table has at least one, or a test of it would say nothing.
 pub(crate) async fn rows_of(admin: &Client, organization: Uuid) -> Result<BTreeMap<String, Vec<String>>> {
     let mut all = BTreeMap::new();
     for table in tenant_tables(admin).await? {
-        let statement = format!("SELECT to_jsonb(t)::text FROM {table} t WHERE organization_id = $1 ORDER BY 1");
+        // What the sealer writes comes some time after what somebody did.
+        let statement = match table.as_str() {
+            "audit_chain" | "audit_checkpoint" => continue,
+            "audit" => SAID.to_owned(),
+            _ => format!("SELECT to_jsonb(t)::text FROM {table} t WHERE organization_id = $1 ORDER BY 1"),
+        };
         let rows: Vec<String> = admin.query(&statement, &[&organization]).await?.iter().map(|row| row.get(0)).collect();
         ensure!(!rows.is_empty(), "the tenant has no row in {table}: give it one");
         all.insert(table, rows);

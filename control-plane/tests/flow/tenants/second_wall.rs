@@ -2,7 +2,7 @@
 
 use super::rows::tenant_tables;
 use super::tenant::Tenant;
-use crate::support::Fixture;
+use crate::support::{Fixture, PATIENCE};
 use anyhow::{Context, Result, bail};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
@@ -121,12 +121,26 @@ async fn check_table(admin: &Client, table: &str, stranger: Uuid, owner: Uuid, r
     Ok(())
 }
 
+/// Waits until the audit of each is sealed and signed for the first time, so that there is something to see.
+async fn until_signed(admin: &Client, organizations: &[Uuid]) -> Result<()> {
+    let question = "SELECT count(DISTINCT organization_id) FROM audit_checkpoint WHERE organization_id = ANY($1)";
+    let wanted = i64::try_from(organizations.len())?;
+    let signed = async {
+        while admin.query_one(question, &[&organizations]).await?.get::<_, i64>(0) < wanted {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(PATIENCE, signed).await?
+}
+
 #[tokio::test]
 async fn postgres_keeps_tenants_apart_by_itself() -> Result<()> {
     let fixture = Fixture::start().await?;
     let first = Tenant::first(&fixture, "northwind").await?;
     let second = Tenant::second(&fixture, "southwind").await?;
     let admin = fixture.admin().await?;
+    until_signed(&admin, &[first.organization, second.organization]).await?;
     for (stranger, owner) in [(&second, &first), (&first, &second)] {
         let mut rights = Rights::default();
         for table in tenant_tables(&admin).await? {
@@ -134,7 +148,7 @@ async fn postgres_keeps_tenants_apart_by_itself() -> Result<()> {
                 .await
                 .with_context(|| format!("{table} as {}", stranger.word))?;
         }
-        assert!(rights.reads >= 9 && rights.updates >= 3 && rights.inserts >= 5, "it may do too little: {rights:?}");
+        assert!(rights.reads >= 9 && rights.updates >= 3 && rights.inserts >= 4, "it may do too little: {rights:?}");
         let inside = Inside { admin: &admin, organization: stranger.organization };
         for (table, own_name) in [("organization", "name"), ("account", "email")] {
             let all = inside.count(&format!("SELECT 1 FROM {table}"), &[]).await?;

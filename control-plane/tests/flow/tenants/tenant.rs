@@ -124,12 +124,15 @@ impl Tenant {
         asking.until_offline(&known.device_id).await?;
 
         refused_insert(admin, organization, word).await?;
+        mail_insert(admin, organization, word).await?;
         let returned_device_id = returned_insert(admin, organization, word).await?;
 
         let (own_token, session_id) = session_insert(admin, account, word).await?;
         session_insert(admin, account, word).await?;
         let user_code =
             login_insert(admin, account, word, if word == "northwind" { "BBBBDDDD" } else { "CCCCDDDD" }).await?;
+
+        let (identity_id, domain, claim_rule_id) = from_elsewhere_insert(admin, organization, account, word).await?;
 
         let mut pages = asking.pages(&known.device_id).await?;
         pages.sessions = sessions_page(&asking.channel, &own_token).await?;
@@ -152,6 +155,9 @@ impl Tenant {
             session_id,
             user_code,
             email,
+            identity_id,
+            domain,
+            claim_rule_id,
             claim_code: code,
             enrollment_id,
             other_enrollment_id,
@@ -279,6 +285,43 @@ async fn login_insert(admin: &Client, account: Uuid, word: &str, user_code: &str
     Ok(user_code.to_owned())
 }
 
+/// Who the account is at a provider, a domain, a rule, and that the account is an admin by it. Answers what names them.
+async fn from_elsewhere_insert(
+    admin: &Client,
+    organization: Uuid,
+    account: Uuid,
+    word: &str,
+) -> Result<(String, String, String)> {
+    let domain = format!("{word}.example.net");
+    let identity = admin
+        .query_one(
+            "INSERT INTO account_identity (id, account_id, provider, subject, email) VALUES (gen_random_uuid(), $1, 'company', $2, $3)
+             RETURNING id::text",
+            &[&account, &word, &format!("{word}@{domain}")],
+        )
+        .await?;
+    admin
+        .execute(
+            "INSERT INTO organization_domain (organization_id, domain, word, role) VALUES ($1, $2, $3, 1)",
+            &[&organization, &domain, &format!("{word}-record")],
+        )
+        .await?;
+    let rule = admin
+        .query_one(
+            "INSERT INTO organization_claim_rule (id, organization_id, provider, claim, value, role)
+             VALUES (gen_random_uuid(), $1, 'company', 'groups', $2, 4) RETURNING id::text",
+            &[&organization, &format!("{word} crew")],
+        )
+        .await?;
+    admin
+        .execute(
+            "INSERT INTO membership_by_claim (organization_id, account_id, provider, role) VALUES ($1, $2, 'company', 4)",
+            &[&organization, &account],
+        )
+        .await?;
+    Ok((identity.get(0), domain, rule.get(0)))
+}
+
 /// What is counted of boxes that came with a token of this tenant and were refused.
 async fn refused_insert(admin: &Client, organization: Uuid, word: &str) -> Result<()> {
     let statement = "INSERT INTO enrollment_refusal
@@ -287,6 +330,17 @@ async fn refused_insert(admin: &Client, organization: Uuid, word: &str) -> Resul
     for source in ["first", "second"] {
         admin.execute(statement, &[&organization, &format!("{word}-{source}-source")]).await?;
     }
+    Ok(())
+}
+
+/// A mail that the server could not send.
+async fn mail_insert(admin: &Client, organization: Uuid, word: &str) -> Result<()> {
+    let statement = "INSERT INTO mail (id, organization_id, recipient, kind, parameters, given_up_at, last_error)
+                     VALUES (gen_random_uuid(), $1, $2, 'password_changed', '{}', now(), $3)";
+    let recipient = format!("{word}-guest@example.org");
+    admin
+        .execute(statement, &[&organization, &recipient, &format!("it is not taken (550 {recipient} is unknown)")])
+        .await?;
     Ok(())
 }
 
@@ -409,6 +463,9 @@ impl Asking<'_> {
             let request = fleet::ListDevicesRequest { order, page_size: 1, ..Default::default() };
             pages.devices.push(devices.list_devices(self.request(request)).await?.into_inner().next_page_token);
         }
+        let mut audits = fleet::audit_service_client::AuditServiceClient::new(self.channel.clone());
+        let request = fleet::ListAuditEntriesRequest { page_size: 1, ..Default::default() };
+        pages.audit = audits.list_audit_entries(self.request(request)).await?.into_inner().next_page_token;
         let mut join_tokens = fleet::join_token_service_client::JoinTokenServiceClient::new(self.channel.clone());
         let request = fleet::ListJoinTokensRequest { page_size: 1, ..Default::default() };
         pages.join_tokens = join_tokens.list_join_tokens(self.request(request)).await?.into_inner().next_page_token;

@@ -1,6 +1,8 @@
 //! The whole product, end to end.
 
 #[cfg(test)]
+mod auditing;
+#[cfg(test)]
 mod automatic;
 #[cfg(test)]
 mod chip;

@@ -1,9 +1,8 @@
-//! What goes to a watcher: a short queue, and an end that does not stand in it.
+//! What goes to a watcher, of devices or of the audit: a short queue, and an end that does not stand in it.
 //!
 //! A watcher that does not read is ended, and what waits for it is thrown away with its watch. So it keeps neither a place nor
 //! memory, and one that may not watch any more gets nothing more that was meant for it before.
 
-use kaliun_proto::fleet::v1::WatchResponse;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
@@ -20,28 +19,27 @@ const MESSAGES_MAX: usize = 16;
 const TAKE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The server's end.
-pub(super) struct Outlet {
-    messages: mpsc::Sender<WatchResponse>,
+pub(crate) struct Outlet<T> {
+    messages: mpsc::Sender<T>,
     /// Weak, so that the queue goes with the watcher.
-    queue: Weak<Queue>,
+    queue: Weak<Queue<T>>,
     end: oneshot::Sender<Status>,
 }
 
 /// The watcher's end, which the connection reads as it has room for more.
-pub(crate) struct Answers {
-    queue: Arc<Queue>,
+pub(crate) struct Answers<T> {
+    queue: Arc<Queue<T>>,
     end: Option<oneshot::Receiver<Status>>,
 }
 
 /// Reachable from both ends: the connection does not look at it while the watcher does not read.
-#[derive(Default)]
-struct Queue {
-    messages: Mutex<Option<mpsc::Receiver<WatchResponse>>>,
+struct Queue<T> {
+    messages: Mutex<Option<mpsc::Receiver<T>>>,
 }
 
 /// Why messages were not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NotTaken {
+pub(crate) enum NotTaken {
     /// The watcher is gone.
     Gone,
     /// It does not read, or too slowly.
@@ -49,7 +47,7 @@ pub(super) enum NotTaken {
 }
 
 /// Makes both ends.
-pub(super) fn outlet() -> (Outlet, Answers) {
+pub(crate) fn outlet<T>() -> (Outlet<T>, Answers<T>) {
     let (messages, receiver) = mpsc::channel(MESSAGES_MAX);
     let (end, ended) = oneshot::channel();
     let queue = Arc::new(Queue { messages: Mutex::new(Some(receiver)) });
@@ -57,9 +55,9 @@ pub(super) fn outlet() -> (Outlet, Answers) {
     (outlet, Answers { queue, end: Some(ended) })
 }
 
-impl Outlet {
+impl<T> Outlet<T> {
     /// Says what one look brought. Returns when the last of it is in the queue.
-    pub(super) async fn say(&self, messages: Vec<WatchResponse>) -> Result<(), NotTaken> {
+    pub(crate) async fn say(&self, messages: Vec<T>) -> Result<(), NotTaken> {
         let said = async {
             for message in messages {
                 self.messages.send(message).await.map_err(|_gone| NotTaken::Gone)?;
@@ -70,12 +68,12 @@ impl Outlet {
     }
 
     /// Waits until the watcher is gone.
-    pub(super) async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         self.messages.closed().await;
     }
 
     /// Ends the watch at once. What was said and is not on its way yet is not sent any more.
-    pub(super) fn end(self, status: Status) {
+    pub(crate) fn end(self, status: Status) {
         if let Some(queue) = self.queue.upgrade() {
             queue.messages().take();
         }
@@ -84,14 +82,14 @@ impl Outlet {
     }
 }
 
-impl Queue {
-    fn messages(&self) -> MutexGuard<'_, Option<mpsc::Receiver<WatchResponse>>> {
+impl<T> Queue<T> {
+    fn messages(&self) -> MutexGuard<'_, Option<mpsc::Receiver<T>>> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Stream for Answers {
-    type Item = Result<WatchResponse, Status>;
+impl<T> Stream for Answers<T> {
+    type Item = Result<T, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(end) = &mut self.end {
@@ -115,6 +113,7 @@ impl Stream for Answers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kaliun_proto::fleet::v1::WatchResponse;
     use tokio_stream::StreamExt;
     use tonic::Code;
 
@@ -123,7 +122,7 @@ mod tests {
         (0..count).map(message).collect()
     }
 
-    async fn next_code(answers: &mut Answers) -> Option<Code> {
+    async fn next_code(answers: &mut Answers<WatchResponse>) -> Option<Code> {
         answers.next().await.map(|answer| answer.map_or_else(|status| status.code(), |_| Code::Ok))
     }
 
@@ -163,7 +162,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_watcher_that_went_away_is_noticed() {
-        let (outlet, answers) = outlet();
+        let (outlet, answers) = outlet::<WatchResponse>();
         drop(answers);
         outlet.closed().await;
         assert_eq!(outlet.say(messages(1)).await, Err(NotTaken::Gone));
