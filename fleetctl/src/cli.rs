@@ -1,5 +1,7 @@
 //! The command line: what can be typed, and nothing of what it does.
 
+mod access;
+mod account;
 mod audit;
 mod ca;
 mod claim;
@@ -8,24 +10,34 @@ mod device;
 mod duration;
 mod enrollment;
 mod get;
+mod installation;
 mod list;
+mod login;
 mod moment;
+mod org;
 mod pair;
+mod sign_up;
 mod target;
 mod token;
 
+pub(crate) use access::{AccessApprove, AccessCommand, AccessDecided, AccessList, AccessRequest};
+pub(crate) use account::{AccountCommand, AccountExport, SessionCommand, SessionRevoke};
 pub(crate) use audit::{AuditCommand, AuditLog, AuditVerify, LogFormat};
 pub(crate) use ca::{CaBundle, CaCommand, CaRotate, CaStart, CaStep};
 pub(crate) use claim::{ClaimApprove, ClaimCommand, ClaimDeny, ClaimShow, parse_check};
-pub(crate) use context::{ContextCommand, ContextSet, Login};
+pub(crate) use context::{ContextCommand, ContextSet};
 pub(crate) use device::{
     Delete, Describe, DeviceCommand, DeviceDecommission, DeviceExtend, DeviceLabel, DeviceReadopt, DeviceRename,
     DeviceReplace, DeviceRevoke,
 };
 pub(crate) use enrollment::{EnrollmentApprove, EnrollmentCommand, EnrollmentDeny};
 pub(crate) use get::{DeviceFilter, Get, LinkWord, MailStateWord};
+pub(crate) use installation::{HomeRoleWord, InstallationCommand, PersonCommand, PersonOfHome};
 pub(crate) use list::ListArguments;
+pub(crate) use login::Login;
+pub(crate) use org::{InvitationCommand, MemberCommand, OrgCommand, OrgCreate, OrgInvite};
 pub(crate) use pair::LabelChange;
+pub(crate) use sign_up::{SignUpApprove, SignUpCommand, SignUpDeny};
 pub(crate) use target::Noun;
 pub(crate) use token::{ApiTokenCommand, ApiTokenCreate, JoinTokenCommand, JoinTokenCreate, RoleWord};
 
@@ -35,8 +47,8 @@ use std::time::Duration;
 
 /// Says after the help of the whole program what scripts need to know.
 const AFTER_HELP: &str = "\
-Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 denied, 5 conflict, 6 timeout, 7 partial failure, 8 found something wrong.
-Environment: FLEETCTL_SERVER, FLEETCTL_TOKEN (both win over the context), FLEETCTL_CONFIG, FLEETCTL_CA, NO_COLOR.";
+Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 denied, 5 conflict, 6 timeout, 7 partial failure, 8 found something wrong, 130 ended by Ctrl-C.
+Environment: FLEETCTL_SERVER, FLEETCTL_TOKEN, FLEETCTL_ORGANIZATION (these win over the context), FLEETCTL_CONFIG, FLEETCTL_CA, NO_COLOR.";
 
 /// Runs a fleet of Home Assistant boxes from the terminal.
 #[derive(Debug, Parser)]
@@ -57,6 +69,9 @@ pub(crate) struct Global {
     /// The control plane's address: `http://HOST:PORT` or `https://HOST[:PORT]`.
     #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
     pub(crate) server: Option<String>,
+    /// The organization to act in, in place of the context's. API tokens have one of their own.
+    #[arg(long, global = true, value_name = "NAME|ID", help_heading = "Global options")]
+    pub(crate) organization: Option<String>,
     /// A PEM file with certificate authorities to trust in place of the machine's own.
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     pub(crate) ca: Option<PathBuf>,
@@ -105,7 +120,7 @@ pub(crate) struct Output {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List devices, tokens, homes or events.
+    /// List devices, tokens, homes, events, sessions, sign-ups or mails.
     Get(Get),
     /// Show all about one device.
     Describe(Describe),
@@ -132,9 +147,30 @@ pub(crate) enum Command {
     /// Who did what, whether the record of it holds, and what is wrong with the fleet.
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Keep a server's address and token under a name.
+    /// Organizations: their people, and which one to act in.
+    #[command(subcommand)]
+    Org(OrgCommand),
+    /// Homes, and who lives there.
+    #[command(subcommand)]
+    Installation(InstallationCommand),
+    /// Support's way into a home, with its owner's consent and for a time.
+    #[command(subcommand)]
+    Access(AccessCommand),
+    /// Your own account.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Where you are signed in.
+    #[command(subcommand)]
+    Session(SessionCommand),
+    /// People who asked for an account of this server.
+    #[command(subcommand)]
+    SignUp(SignUpCommand),
+    /// Sign in, by a code that you confirm in a browser or with an API token.
+    ///
+    /// A code is shown that you confirm in a browser where you are signed in, on this machine or another; with an API token, for automation, nobody is asked. The
+    /// address comes from --server, the name of the context from --context (the server's host when left out); without both the current context is signed in anew.
     Login(Login),
-    /// Forget the token of a context.
+    /// End the session, and forget it or the API token of a context.
     Logout(Output),
     /// Show who the server takes you for.
     Whoami(Output),

@@ -5,7 +5,7 @@
 mod file;
 pub(crate) mod heads;
 
-pub(crate) use file::{change, load, location};
+pub(crate) use file::{Locked, change, load, location};
 
 use kaliun_types::secret::SecretText;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -24,18 +24,66 @@ pub(crate) struct Config {
     pub(crate) contexts: BTreeMap<String, Context>,
 }
 
-/// One server and how to sign in to it.
+/// One server, how to sign in to it, and in which organization to act there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Context {
     /// Address of the public listener.
     pub(crate) server: String,
-    /// API token; absent before `login` and after `logout`.
+    /// API token; absent when a person is signed in, before `login` and after `logout`.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "expose", deserialize_with = "wrap")]
     pub(crate) token: Option<SecretText>,
     /// PEM file with certificate authorities to trust in place of the machine's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca: Option<PathBuf>,
+    /// Where a person's calls act; absent for the organization that the server chooses. API tokens have one of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) organization: Option<Organization>,
+    /// A person's session; absent with an API token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) session: Option<Session>,
+}
+
+impl Context {
+    /// A server that nobody is signed in to.
+    pub(crate) fn new(server: String, ca: Option<PathBuf>) -> Self {
+        Self { server, token: None, ca, organization: None, session: None }
+    }
+
+    /// Forgets who is signed in, and where they act.
+    pub(crate) fn forget_person(&mut self) {
+        self.token = None;
+        self.session = None;
+        self.organization = None;
+    }
+}
+
+/// An organization that a context acts in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Organization {
+    /// UUID.
+    pub(crate) id: String,
+    /// What it was called when it was chosen, for people.
+    pub(crate) name: String,
+}
+
+/// A session of `fleetctl login`. Both tokens are replaced each time that it is renewed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Session {
+    /// The person's address when they signed in, for people.
+    pub(crate) email: String,
+    /// For each call.
+    #[serde(serialize_with = "expose_secret", deserialize_with = "wrap_secret")]
+    pub(crate) access_token: SecretText,
+    /// When that one ends, by this machine's clock. Milliseconds since the Unix epoch.
+    pub(crate) access_expires_at_ms: i64,
+    /// For the next access token, once.
+    #[serde(serialize_with = "expose_secret", deserialize_with = "wrap_secret")]
+    pub(crate) refresh_token: SecretText,
+    /// When the session ends if it is not used. Milliseconds since the Unix epoch.
+    pub(crate) expires_at_ms: i64,
 }
 
 #[expect(clippy::ref_option, reason = "serde hands out a reference to the field")]
@@ -45,4 +93,12 @@ fn expose<S: Serializer>(token: &Option<SecretText>, serializer: S) -> Result<S:
 
 fn wrap<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretText>, D::Error> {
     Option::<String>::deserialize(deserializer).map(|token| token.map(SecretText::new))
+}
+
+fn expose_secret<S: Serializer>(secret: &SecretText, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.expose().serialize(serializer)
+}
+
+fn wrap_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretText, D::Error> {
+    String::deserialize(deserializer).map(SecretText::new)
 }

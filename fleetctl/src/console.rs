@@ -3,6 +3,7 @@
 use crate::cli::Color;
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{BufRead, BufReader, BufWriter, IsTerminal as _, Write};
 
 /// What standard output leads to.
@@ -126,6 +127,16 @@ impl Console {
         Ok(answer.trim().to_owned())
     }
 
+    /// Asks for a secret, which the terminal does not show. Without a person to ask, the answer is a failure with this hint.
+    pub(crate) fn ask_secret(&mut self, question: &str, hint: &str) -> Result<String, Failure> {
+        let shown = Echo::off();
+        let answer = self.ask(question, hint);
+        if shown.is_some() {
+            self.talk("");
+        }
+        answer
+    }
+
     /// Asks for a yes. Without a person to ask, the answer is a failure that names the flag.
     pub(crate) fn confirm(&mut self, question: &str) -> Result<(), Failure> {
         if !self.can_ask {
@@ -140,5 +151,26 @@ impl Console {
             return Ok(());
         }
         Err(Failure::new(Kind::General, "left as it is", "answer y to go on"))
+    }
+}
+
+/// A terminal that does not show what is typed, until this is dropped.
+struct Echo(Termios);
+
+impl Echo {
+    /// `None` when standard input is no terminal, which is so in tests.
+    fn off() -> Option<Self> {
+        let before = tcgetattr(std::io::stdin()).ok()?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        // Flush: what was typed before the question is no answer to it.
+        tcsetattr(std::io::stdin(), OptionalActions::Flush, &silent).ok()?;
+        Some(Self(before))
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        let _nobody_to_tell = tcsetattr(std::io::stdin(), OptionalActions::Flush, &self.0);
     }
 }

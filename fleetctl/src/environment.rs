@@ -10,6 +10,8 @@ pub struct Environment {
     pub server: Option<String>,
     /// `FLEETCTL_TOKEN`: wins over the context.
     pub token: Option<SecretText>,
+    /// `FLEETCTL_ORGANIZATION`: name or id of the organization to act in; wins over the context.
+    pub organization: Option<String>,
     /// `FLEETCTL_CONFIG`: the configuration file.
     pub config_file: Option<PathBuf>,
     /// `FLEETCTL_CA`: a PEM file with extra roots.
@@ -31,6 +33,7 @@ impl Environment {
         Self {
             server: text("FLEETCTL_SERVER"),
             token: text("FLEETCTL_TOKEN").map(|token| SecretText::new(token.trim().to_owned())),
+            organization: text("FLEETCTL_ORGANIZATION"),
             config_file: path("FLEETCTL_CONFIG"),
             ca_file: path("FLEETCTL_CA"),
             config_home: path("XDG_CONFIG_HOME"),

@@ -4,7 +4,9 @@ mod status;
 
 pub(crate) use status::from_status;
 
+use std::sync::Arc;
 use thiserror::Error;
+use tonic::{Code, Status};
 
 /// Kinds of ends, each with its exit code. The codes are part of the contract with scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub(crate) enum Kind {
     Partial,
     /// What was looked for is there: something is wrong.
     Found,
+    /// A person ended it with Ctrl-C.
+    Interrupted,
 }
 
 impl Kind {
@@ -46,6 +50,8 @@ impl Kind {
             Self::Timeout => 6,
             Self::Partial => 7,
             Self::Found => 8,
+            // As shells say of a program that ended by SIGINT: 128 and 2.
+            Self::Interrupted => 130,
         }
     }
 }
@@ -81,6 +87,18 @@ impl Failure {
     /// Replaces the hint where a state does not allow something: where to look at the state depends on the thing.
     pub(crate) fn state_hint(self, hint: &str) -> Self {
         if self.kind == Kind::State { Self { hint: hint.to_owned(), ..self } } else { self }
+    }
+
+    /// Replaces the hint where something is there already: what to do about it depends on the thing.
+    pub(crate) fn conflict_hint(self, hint: &str) -> Self {
+        if self.kind == Kind::Conflict { Self { hint: hint.to_owned(), ..self } } else { self }
+    }
+
+    /// Packs it into a status, for the way through a generated client. [`from_status`] unpacks it.
+    pub(crate) fn carried(self, code: Code) -> Status {
+        let mut status = Status::new(code, self.message.clone());
+        status.set_source(Arc::new(self));
+        status
     }
 
     /// Writing to standard output failed.
@@ -196,5 +214,6 @@ mod tests {
         ];
         assert_eq!(kinds.map(Kind::exit_code), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!((Kind::BrokenPipe.exit_code(), Kind::State.exit_code()), (0, 5));
+        assert_eq!(Kind::Interrupted.exit_code(), 130);
     }
 }

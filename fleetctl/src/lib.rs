@@ -1,6 +1,6 @@
 //! The command line of Kaliun Fleet, as a library so that tests drive the same code as people do.
 //!
-//! [`run`] takes the arguments and a [`Program`] (environment, console, clock) and gives the exit code. Standard output is
+//! [`run`] takes the arguments and a [`Program`] (environment, console, clocks) and gives the exit code. Standard output is
 //! data, standard error is talk; `docs/howto/fleetctl-json.md` is the contract for programs that read the data.
 
 pub mod cli;
@@ -19,6 +19,7 @@ use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use std::ffi::OsString;
+use std::time::Duration;
 
 /// Everything outside the process that a command touches, but for the network and the configuration file.
 pub struct Program {
@@ -28,6 +29,8 @@ pub struct Program {
     pub console: Console,
     /// The wall clock: milliseconds since the Unix epoch.
     pub clock: fn() -> i64,
+    /// How long a second lasts while a person is waited for: one second, but for tests.
+    pub second: Duration,
 }
 
 /// Runs one command line (program name first) and gives the exit code of the process.

@@ -3,10 +3,11 @@
 use crate::Program;
 use crate::cli::Global;
 use crate::config::{self, Config, Context};
+use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
 use http::Uri;
 use kaliun_types::secret::SecretText;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What a connection needs.
@@ -14,12 +15,49 @@ use std::time::Duration;
 pub(crate) struct Settings {
     /// Address of the public listener.
     pub(crate) server: Server,
-    /// The token; absent for calls that need no sign-in.
-    pub(crate) token: Option<SecretText>,
+    /// How the caller is known.
+    pub(crate) credential: Credential,
+    /// Where a person's calls act.
+    pub(crate) organization: Place,
+    /// The context that all of this is from; `None` when it is from flags and environment alone.
+    pub(crate) context: Option<String>,
     /// Extra roots.
     pub(crate) ca: Option<PathBuf>,
     /// Longest wait for one answer.
     pub(crate) timeout: Duration,
+}
+
+/// How the caller is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Credential {
+    /// Not at all: for calls that need no sign-in.
+    Nothing,
+    /// By a token that stays as it is.
+    Token(SecretText),
+    /// By a person's session, whose tokens are renewed.
+    Session(StoredSession),
+}
+
+/// A session, and where its next tokens are to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredSession {
+    /// The tokens as they were read.
+    pub(crate) session: config::Session,
+    /// The configuration file.
+    pub(crate) file: PathBuf,
+    /// The context in it.
+    pub(crate) context: String,
+}
+
+/// The organization that calls act in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// That of the API token, or the one that the server chooses for a person.
+    Default,
+    /// That of the context.
+    OfContext(config::Organization),
+    /// The one that this command line or the environment names, by name or id.
+    Named(String),
 }
 
 /// A checked server address.
@@ -85,45 +123,54 @@ impl std::fmt::Display for Server {
 
 /// Finds out what to connect to. `None` when no server is named anywhere.
 pub(crate) fn find(program: &mut Program, global: &Global) -> Result<Option<Settings>, Failure> {
-    // Without a need for the file a broken one must not stand in the way.
-    let needs_context = global.context.is_some()
-        || (global.server.is_none() && program.environment.server.is_none())
-        || program.environment.token.is_none();
-    let mut config = Config::default();
-    if needs_context {
-        let named = global.context.is_some() || program.environment.server.is_none();
-        match config::location(&program.environment).and_then(|path| config::load(&path)) {
-            Ok(loaded) => {
-                if let Some(warning) = loaded.warning {
-                    program.console.talk(&warning);
-                }
-                config = loaded.config;
-            }
-            Err(failure) if named && global.server.is_none() => return Err(failure),
-            Err(_) => {}
-        }
+    let (settings, warning) = read(&program.environment, global)?;
+    if let Some(warning) = warning {
+        program.console.talk(&warning);
     }
-    merge(global, &program.environment, &config)
+    Ok(settings)
 }
 
 /// As [`find`], for commands that cannot do without a server.
 pub(crate) fn require(program: &mut Program, global: &Global) -> Result<Settings, Failure> {
-    find(program, global)?.ok_or_else(|| {
-        Failure::usage(
-            "no server is set",
-            "run `fleetctl login --server URL --token-stdin`, or set FLEETCTL_SERVER and FLEETCTL_TOKEN",
-        )
-    })
+    find(program, global)?.ok_or_else(no_server)
+}
+
+/// As [`require`], for a second look: what the person should know was said at the first.
+pub(crate) fn again(program: &Program, global: &Global) -> Result<Settings, Failure> {
+    read(&program.environment, global)?.0.ok_or_else(no_server)
+}
+
+fn no_server() -> Failure {
+    Failure::usage("no server is set", "run `fleetctl login --server URL`, or set FLEETCTL_SERVER and FLEETCTL_TOKEN")
+}
+
+/// Reads them, and what the person should know of the file.
+fn read(environment: &Environment, global: &Global) -> Result<(Option<Settings>, Option<String>), Failure> {
+    // Without a need for the file a broken one must not stand in the way.
+    let needs_context = global.context.is_some()
+        || (global.server.is_none() && environment.server.is_none())
+        || environment.token.is_none();
+    let (mut file, mut config, mut warning) = (PathBuf::new(), Config::default(), None);
+    if needs_context {
+        let named = global.context.is_some() || environment.server.is_none();
+        match config::location(environment).and_then(|path| Ok((config::load(&path)?, path))) {
+            Ok((loaded, path)) => (file, config, warning) = (path, loaded.config, loaded.warning),
+            Err(failure) if named && global.server.is_none() => return Err(failure),
+            Err(_) => {}
+        }
+    }
+    Ok((merge(global, environment, &config, &file)?, warning))
 }
 
 fn merge(
     global: &Global,
-    environment: &crate::environment::Environment,
+    environment: &Environment,
     config: &Config,
+    file: &Path,
 ) -> Result<Option<Settings>, Failure> {
-    let context = match &global.context {
-        Some(name) => Some(context_named(config, name)?),
-        None => config.current.as_ref().and_then(|name| config.contexts.get(name)),
+    let (name, context) = match &global.context {
+        Some(name) => (Some(name), Some(context_named(config, name)?)),
+        None => (config.current.as_ref(), config.current.as_ref().and_then(|name| config.contexts.get(name))),
     };
     // A context that is named on this command line wins over the environment, and brings its own token.
     let environment_server = environment.server.as_ref().filter(|_| global.context.is_none());
@@ -132,14 +179,44 @@ fn merge(
     let Some(address) = address else { return Ok(None) };
     let server = Server::parse(address)?;
 
-    // A context's token goes to the context's server and nowhere else.
-    let same = context.filter(|context| Server::parse(&context.server).is_ok_and(|known| known == server));
+    // What a context holds goes to the context's server and nowhere else.
+    let same = name.zip(context).filter(|(_, context)| Server::parse(&context.server).is_ok_and(|it| it == server));
+    // A token of the environment is somebody else's than the context's person, who alone acts in the context's organization.
+    let signed_in = same.filter(|_| environment_token.is_none());
+    let credential = match (environment_token, signed_in) {
+        (Some(token), _) => Credential::Token(token.clone()),
+        (None, Some((name, context))) => of_context(name, context, file),
+        (None, None) => Credential::Nothing,
+    };
+    let environment_organization = environment.organization.as_ref().filter(|_| global.context.is_none());
+    let organization = match global.organization.as_ref().or(environment_organization) {
+        Some(named) => Place::Named(named.clone()),
+        None => {
+            let chosen = signed_in.and_then(|(_, context)| context.organization.clone());
+            chosen.map_or(Place::Default, Place::OfContext)
+        }
+    };
+    let ca = global.ca.clone().or_else(|| environment.ca_file.clone());
     Ok(Some(Settings {
-        token: environment_token.or(same.and_then(|context| context.token.as_ref())).cloned(),
-        ca: global.ca.clone().or_else(|| environment.ca_file.clone()).or_else(|| same.and_then(|c| c.ca.clone())),
+        credential,
+        organization,
+        context: signed_in.map(|(name, _)| name.clone()),
+        ca: ca.or_else(|| same.and_then(|(_, context)| context.ca.clone())),
         server,
         timeout: global.timeout,
     }))
+}
+
+fn of_context(name: &str, context: &Context, file: &Path) -> Credential {
+    match (&context.session, &context.token) {
+        (Some(session), _) => Credential::Session(StoredSession {
+            session: session.clone(),
+            file: file.to_owned(),
+            context: name.to_owned(),
+        }),
+        (None, Some(token)) => Credential::Token(token.clone()),
+        (None, None) => Credential::Nothing,
+    }
 }
 
 /// The context of a name.
@@ -154,94 +231,4 @@ pub(crate) fn context_named<'a>(config: &'a Config, name: &str) -> Result<&'a Co
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::Color;
-    use crate::environment::Environment;
-
-    fn global(context: Option<&str>, server: Option<&str>) -> Global {
-        Global {
-            context: context.map(str::to_owned),
-            server: server.map(str::to_owned),
-            ca: None,
-            timeout: Duration::from_secs(1),
-            color: Color::Never,
-        }
-    }
-
-    fn config() -> Config {
-        toml::from_str(
-            "current = 'home'\n\
-             [contexts.home]\nserver = 'http://127.0.0.1:1'\ntoken = 'home-token'\n\
-             [contexts.work]\nserver = 'https://fleet.example'\ntoken = 'work-token'\n",
-        )
-        .unwrap()
-    }
-
-    fn check(global: &Global, environment: &Environment, expected: Option<(&str, Option<&str>)>) {
-        let settings = merge(global, environment, &config()).unwrap();
-        let found = settings
-            .map(|settings| (settings.server.to_string(), settings.token.map(|token| token.expose().to_owned())));
-        assert_eq!(found, expected.map(|(server, token)| (server.to_owned(), token.map(str::to_owned))));
-    }
-
-    fn environment(server: Option<&str>, token: Option<&str>) -> Environment {
-        Environment {
-            server: server.map(str::to_owned),
-            token: token.map(|token| SecretText::new(token.to_owned())),
-            ..Environment::default()
-        }
-    }
-
-    #[test]
-    fn the_environment_wins_over_the_context() {
-        let none = global(None, None);
-        check(&none, &environment(None, None), Some(("http://127.0.0.1:1", Some("home-token"))));
-        check(&none, &environment(None, Some("mine")), Some(("http://127.0.0.1:1", Some("mine"))));
-        check(
-            &none,
-            &environment(Some("http://127.0.0.1:2"), Some("mine")),
-            Some(("http://127.0.0.1:2", Some("mine"))),
-        );
-    }
-
-    #[test]
-    fn a_token_never_goes_to_a_server_it_is_not_for() {
-        check(&global(None, None), &environment(Some("http://127.0.0.1:2"), None), Some(("http://127.0.0.1:2", None)));
-        check(
-            &global(None, Some("http://evil.example")),
-            &environment(None, None),
-            Some(("http://evil.example", None)),
-        );
-        check(
-            &global(None, Some("http://127.0.0.1:1/")),
-            &environment(None, None),
-            Some(("http://127.0.0.1:1", Some("home-token"))),
-        );
-    }
-
-    #[test]
-    fn a_named_context_brings_its_own_token() {
-        let expected = Some(("https://fleet.example", Some("work-token")));
-        check(&global(Some("work"), None), &environment(None, None), expected);
-        check(&global(Some("work"), None), &environment(Some("http://127.0.0.1:2"), Some("mine")), expected);
-        assert!(merge(&global(Some("gone"), None), &Environment::default(), &config()).is_err());
-    }
-
-    #[test]
-    fn addresses_are_checked() {
-        for text in
-            ["", "fleet.example", "ftp://x", "http://", "https://x/path", "https://u@x", "http://x?y", "http://:80"]
-        {
-            assert!(Server::parse(text).is_err(), "{text:?}");
-        }
-        let server = Server::parse("https://[::1]").unwrap();
-        assert_eq!((server.host.as_str(), server.port, server.tls, server.is_exposed()), ("::1", 443, true, false));
-        let server = Server::parse("http://fleet.example:8080/").unwrap();
-        assert_eq!(
-            (server.host.as_str(), server.port, server.tls, server.is_exposed()),
-            ("fleet.example", 8080, false, true)
-        );
-        assert!(!Server::parse("http://[::1]:8080").unwrap().is_exposed());
-    }
-}
+mod tests;

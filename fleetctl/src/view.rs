@@ -1,9 +1,11 @@
 //! What programs read: the JSON form of each thing, made from the contract's messages. `docs/howto/fleetctl-json.md`
 //! describes it, and snapshots in `tests/` hold it. Fields are only ever added; an absent value is null.
 
+pub(crate) mod account;
 pub(crate) mod audit;
 pub(crate) mod certificate;
 pub(crate) mod claim;
+pub(crate) mod consent;
 pub(crate) mod context;
 pub(crate) mod device;
 pub(crate) mod enrollment;
@@ -11,9 +13,13 @@ pub(crate) mod event;
 pub(crate) mod finding;
 pub(crate) mod identity;
 pub(crate) mod installation;
+pub(crate) mod invitation;
 pub(crate) mod mail;
+pub(crate) mod organization;
 pub(crate) mod rotation;
 pub(crate) mod sample;
+pub(crate) mod session;
+pub(crate) mod sign_up;
 pub(crate) mod token;
 pub(crate) mod verification;
 mod word;

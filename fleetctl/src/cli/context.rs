@@ -1,18 +1,7 @@
-//! `fleetctl login` and `fleetctl context`.
+//! `fleetctl context`.
 
 use super::Output;
 use clap::{Args, Subcommand};
-
-/// Keep a server's address and token under a name. The address comes from --server, the name from --context (the
-/// server's host when left out).
-#[derive(Debug, Args)]
-pub(crate) struct Login {
-    /// Read the token from standard input.
-    #[arg(long, required = true)]
-    pub(crate) token_stdin: bool,
-    #[command(flatten)]
-    pub(crate) output: Output,
-}
 
 /// The servers that fleetctl knows.
 #[derive(Debug, Subcommand)]

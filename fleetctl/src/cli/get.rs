@@ -17,7 +17,7 @@ Examples:
   fleetctl get join-tokens
   fleetctl get mails --state given-up";
 
-/// List devices, tokens, homes, events or mails.
+/// List devices, tokens, homes, events, sessions, sign-ups or mails.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Get {

@@ -17,12 +17,25 @@ pub(crate) enum Noun {
     Installation,
     /// Something that happened.
     Event,
+    /// Where the caller is signed in.
+    Session,
+    /// Somebody who asked for an account.
+    SignUp,
     /// A mail that the server sends.
     Mail,
 }
 
 impl Noun {
-    const ALL: [Self; 6] = [Self::Device, Self::JoinToken, Self::ApiToken, Self::Installation, Self::Event, Self::Mail];
+    const ALL: [Self; 8] = [
+        Self::Device,
+        Self::JoinToken,
+        Self::ApiToken,
+        Self::Installation,
+        Self::Event,
+        Self::Session,
+        Self::SignUp,
+        Self::Mail,
+    ];
 
     /// The word for one and the word for many.
     const fn words(self) -> (&'static str, &'static str) {
@@ -32,6 +45,8 @@ impl Noun {
             Self::ApiToken => ("api-token", "api-tokens"),
             Self::Installation => ("installation", "installations"),
             Self::Event => ("event", "events"),
+            Self::Session => ("session", "sessions"),
+            Self::SignUp => ("sign-up", "sign-ups"),
             Self::Mail => ("mail", "mails"),
         }
     }
@@ -101,6 +116,26 @@ fn one_of(wanted: Noun, text: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
+/// Reads a name that people have chosen and that may hold a slash, with or without its noun before it.
+pub(crate) fn named(noun: &str, text: &str, expected: &str) -> Result<String, String> {
+    let name = text.strip_prefix(noun).and_then(|rest| rest.strip_prefix('/')).unwrap_or(text);
+    if name.is_empty() { Err(format!("expected {expected}")) } else { Ok(name.to_owned()) }
+}
+
+/// Reads an id or an address, with or without its noun before it, and no other noun.
+pub(crate) fn after_noun(noun: &str, text: &str, expected: &str) -> Result<String, String> {
+    let name = named(noun, text, expected)?;
+    if name.contains('/') { Err(format!("expected {expected}")) } else { Ok(name) }
+}
+
+/// Reads an id, with or without its noun before it.
+pub(crate) fn id_after_noun(noun: &str, text: &str, expected: &str) -> Result<String, String> {
+    let id = after_noun(noun, text, expected)?;
+    // Only the form with hyphens, as lists show it.
+    let is_id = id.len() == 36 && id.parse::<kaliun_types::id::AccountId>().is_ok();
+    if is_id { Ok(id) } else { Err(format!("expected {expected}")) }
+}
+
 /// Reads a target and offers the nouns to shell completion.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TargetParser;
@@ -149,6 +184,21 @@ mod tests {
         for text in ["", "/", "device/", "box", "box/1"] {
             check(text, None);
         }
+    }
+
+    #[test]
+    fn names_and_ids_may_stand_behind_their_noun() {
+        assert_eq!(named("installation", "installation/Lake house", "").as_deref(), Ok("Lake house"));
+        assert_eq!(named("installation", "north/south", "").as_deref(), Ok("north/south"));
+        assert_eq!(named("installation", "installations", "").as_deref(), Ok("installations"));
+        assert_eq!(after_noun("session", "session/1", "").as_deref(), Ok("1"));
+        let id = "018f3c1e-7d2a-7c3b-9f10-2b6f0c9a5d11";
+        assert_eq!(id_after_noun("session", &format!("session/{id}"), "").as_deref(), Ok(id));
+        assert!(id_after_noun("session", "anna", "an id").is_err());
+        for text in ["", "session/", "access/1", "session/1/2"] {
+            assert!(after_noun("session", text, "an id").is_err(), "{text:?}");
+        }
+        assert!(named("installation", "installation/", "a name").is_err());
     }
 
     #[test]

@@ -38,7 +38,11 @@ fn the_command_line_is_consistent() {
 #[test]
 fn every_list_can_be_cut_and_gone_on_with() {
     let lists: Vec<_> = leaves().into_iter().filter(|(_, command)| takes(command, "limit")).collect();
-    assert_eq!(lists.len(), 5, "get, ca stragglers, and those of enrollments and tokens");
+    assert_eq!(
+        lists.len(),
+        12,
+        "get, ca stragglers, audit log, and those of enrollments, tokens, accesses, homes and organizations"
+    );
     for (words, command) in lists {
         assert!(refuses(&words, "--limit", "0"), "{words:?} takes an empty list for all there is");
         assert!(!refuses(&words, "--limit", "1"), "{words:?}");

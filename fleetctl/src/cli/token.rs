@@ -79,6 +79,9 @@ pub(crate) struct ApiTokenCreate {
     /// How long it is valid: a minute to a year.
     #[arg(long, value_name = "TIME", default_value = "90d", value_parser = duration::parse)]
     pub(crate) lifetime: Duration,
+    /// A home that it reaches, by name or id, and nothing else then; may be given several times.
+    #[arg(long = "installation", value_name = "NAME|ID", value_parser = super::installation::parse_home)]
+    pub(crate) installations: Vec<String>,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -96,7 +99,7 @@ fn parse_group(text: &str) -> Result<String, String> {
 pub(crate) enum RoleWord {
     /// May look.
     Viewer,
-    /// May look and help.
+    /// May look, and help in homes whose owners consent.
     Support,
     /// May change the fleet.
     Operator,

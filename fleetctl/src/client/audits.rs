@@ -1,7 +1,7 @@
 //! Calls about who did what.
 
 use super::pages::{Listing, Paging, collect};
-use super::watch::{Break, SILENCE_MAX, broken};
+use super::watch::{Break, SILENCE_MAX, break_by, broken};
 use super::{ANSWER_MAX_BYTES, Client, SignedChannel};
 use crate::failure::{Failure, from_status};
 use kaliun_proto::fleet::v1::audit_service_client::AuditServiceClient;
@@ -12,7 +12,7 @@ use kaliun_proto::fleet::v1::{
 };
 use std::time::Duration;
 use tokio::time::Instant;
-use tonic::{Request, Status, Streaming};
+use tonic::{Code, Request, Status, Streaming};
 
 /// Completes "cannot …".
 const FOLLOWING: &str = "follow the audit";
@@ -22,6 +22,8 @@ const EXPORTING: &str = "read the audit's chain";
 pub(crate) struct Followed {
     stream: Streaming<FollowAuditEntriesResponse>,
     heard_at: Instant,
+    /// Whether another token may open the stream again when this one's has run out.
+    renewable: bool,
 }
 
 /// A chain that is being read.
@@ -59,9 +61,14 @@ impl Client {
         let mut client = self.audits();
         let message = FollowAuditEntriesRequest { filter: Some(filter.clone()), after_sequence };
         // The stream has no end, so the time limit is for its beginning and is not told to the server.
-        match tokio::time::timeout(self.timeout, client.follow_audit_entries(Request::new(message))).await {
-            Ok(Ok(response)) => Ok(Followed { stream: response.into_inner(), heard_at: Instant::now() }),
-            Ok(Err(status)) => Err(broken(FOLLOWING, &status)),
+        let opened = client.follow_audit_entries(Request::new(message));
+        match tokio::time::timeout(self.channel.patience(), opened).await {
+            Ok(Ok(response)) => Ok(Followed {
+                stream: response.into_inner(),
+                heard_at: Instant::now(),
+                renewable: self.channel.is_renewable(),
+            }),
+            Ok(Err(status)) => Err(break_by(status.code(), self.failure(FOLLOWING, &status))),
             Err(_) => Err(broken(FOLLOWING, &self.late())),
         }
     }
@@ -70,9 +77,9 @@ impl Client {
     pub(crate) async fn audit_export(&self) -> Result<Exported, Failure> {
         let mut client = self.audits();
         let opened = client.export_audit_chain(Request::new(ExportAuditChainRequest {}));
-        match tokio::time::timeout(self.timeout, opened).await {
+        match tokio::time::timeout(self.channel.patience(), opened).await {
             Ok(Ok(response)) => Ok(Exported { stream: response.into_inner(), timeout: self.timeout }),
-            Ok(Err(status)) => Err(from_status(EXPORTING, &status)),
+            Ok(Err(status)) => Err(self.failure(EXPORTING, &status)),
             Err(_) => Err(from_status(EXPORTING, &self.late())),
         }
     }
@@ -91,6 +98,8 @@ impl Followed {
                 Ok(message)
             }
             Ok(Ok(None)) => Err(broken(FOLLOWING, &Status::unavailable("the server ended the stream"))),
+            // To open it again renews the session; when that is over it says so, and for good.
+            Ok(Err(status)) if status.code() == Code::Unauthenticated && self.renewable => Err(Break::RunOut),
             Ok(Err(status)) => Err(broken(FOLLOWING, &status)),
             Err(_) => Err(broken(FOLLOWING, &Status::deadline_exceeded("the server has fallen silent"))),
         }

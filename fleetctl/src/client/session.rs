@@ -2,14 +2,13 @@
 
 use super::{Client, missing};
 use crate::failure::Failure;
-use kaliun_proto::fleet::v1::account_service_client::AccountServiceClient;
 use kaliun_proto::fleet::v1::server_service_client::ServerServiceClient;
 use kaliun_proto::fleet::v1::{GetVersionRequest, GetVersionResponse, Identity, WhoAmIRequest};
 
 impl Client {
     /// Asks whom the server takes the caller for.
     pub(crate) async fn identity(&self) -> Result<Identity, Failure> {
-        let mut client = AccountServiceClient::new(self.channel());
+        let mut client = self.accounts();
         let answer = self.call("sign in", WhoAmIRequest {}, |request| client.who_am_i(request)).await?;
         answer.identity.ok_or_else(|| missing("identity"))
     }

@@ -21,12 +21,16 @@ pub(crate) enum Break {
     Passing(Failure),
     /// It would end the same way again.
     Final(Failure),
+    /// The token that opened it has run out, which is nothing unusual: another one opens it again.
+    RunOut,
 }
 
 /// An open stream of changes.
 pub(crate) struct Changes {
     stream: Streaming<WatchResponse>,
     heard_at: Instant,
+    /// Whether another token may open the stream again when this one's has run out.
+    renewable: bool,
 }
 
 impl Client {
@@ -35,9 +39,13 @@ impl Client {
         let mut client = WatchServiceClient::new(self.channel()).max_decoding_message_size(ANSWER_MAX_BYTES);
         // The stream has no end, so the time limit is for its beginning and is not told to the server.
         let opened = client.watch(Request::new(WatchRequest { subscriptions }));
-        match tokio::time::timeout(self.timeout, opened).await {
-            Ok(Ok(response)) => Ok(Changes { stream: response.into_inner(), heard_at: Instant::now() }),
-            Ok(Err(status)) => Err(broken(DOING, &status)),
+        match tokio::time::timeout(self.channel.patience(), opened).await {
+            Ok(Ok(response)) => Ok(Changes {
+                stream: response.into_inner(),
+                heard_at: Instant::now(),
+                renewable: self.channel.is_renewable(),
+            }),
+            Ok(Err(status)) => Err(break_by(status.code(), self.failure(DOING, &status))),
             Err(_) => Err(broken(DOING, &Status::deadline_exceeded(format!("no answer within {:?}", self.timeout)))),
         }
     }
@@ -52,6 +60,8 @@ impl Changes {
                 Ok(message)
             }
             Ok(Ok(None)) => Err(broken(DOING, &Status::unavailable("the server ended the stream"))),
+            // To open it again renews the session; when that is over it says so, and for good.
+            Ok(Err(status)) if status.code() == Code::Unauthenticated && self.renewable => Err(Break::RunOut),
             Ok(Err(status)) => Err(broken(DOING, &status)),
             Err(_) => Err(broken(DOING, &Status::deadline_exceeded("the server has fallen silent"))),
         }
@@ -60,8 +70,12 @@ impl Changes {
 
 /// Why a stream ended. `doing` completes "cannot …".
 pub(super) fn broken(doing: &str, status: &Status) -> Break {
-    let failure = from_status(doing, status);
-    match status.code() {
+    break_by(status.code(), from_status(doing, status))
+}
+
+/// As [`broken`], where the failure is known already.
+pub(super) fn break_by(code: Code, failure: Failure) -> Break {
+    match code {
         Code::Ok
         | Code::Cancelled
         | Code::Unknown

@@ -1,15 +1,17 @@
 //! `fleetctl api-token`.
 
-use super::get::convert;
+use super::installation;
+use super::role::role;
 use crate::Program;
-use crate::cli::{ApiTokenCommand, ApiTokenCreate, Format, Global, RoleWord};
+use crate::cli::{ApiTokenCommand, ApiTokenCreate, Format, Global};
 use crate::client::Client;
 use crate::client::devices::is_id;
-use crate::client::pages::Paging;
+use crate::client::pages::{Listing, Paging};
 use crate::failure::{Failure, Kind};
 use crate::output::{print_document, print_done, print_list};
 use crate::view::token::{ApiToken, NewApiToken, RevokedToken};
-use kaliun_proto::fleet::v1::{CreateApiTokenRequest, Role};
+use kaliun_proto::fleet::v1::CreateApiTokenRequest;
+use std::collections::HashMap;
 
 /// Runs one of the subcommands.
 pub(super) async fn run(program: &mut Program, global: &Global, command: ApiTokenCommand) -> Result<(), Failure> {
@@ -17,8 +19,8 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: ApiToke
     match command {
         ApiTokenCommand::Create(arguments) => create(program, &client, arguments).await,
         ApiTokenCommand::List(arguments) => {
-            let list = client.api_token_list(&Paging::from(&arguments)).await?;
-            print_list(program, arguments.output.output, &convert::<_, ApiToken>(list))
+            let list = list(&client, &Paging::from(&arguments)).await?;
+            print_list(program, arguments.output.output, &list)
         }
         ApiTokenCommand::Revoke { token, output } => {
             let id = if is_id(&token) { token } else { find(&client, &token).await? };
@@ -31,20 +33,23 @@ pub(super) async fn run(program: &mut Program, global: &Global, command: ApiToke
 }
 
 async fn create(program: &mut Program, client: &Client, arguments: ApiTokenCreate) -> Result<(), Failure> {
-    let role = match arguments.role {
-        RoleWord::Viewer => Role::Viewer,
-        RoleWord::Support => Role::Support,
-        RoleWord::Operator => Role::Operator,
-        RoleWord::Admin => Role::Admin,
-    };
+    let mut installation_ids = Vec::new();
+    let mut homes = HashMap::new();
+    for name in &arguments.installations {
+        let home = installation::find(client, name).await?;
+        if homes.insert(home.id.clone(), home.name).is_none() {
+            installation_ids.push(home.id);
+        }
+    }
     let request = CreateApiTokenRequest {
         name: arguments.name,
-        role: role.into(),
+        role: role(arguments.role).into(),
         lifetime_seconds: arguments.lifetime.as_secs(),
-        ..CreateApiTokenRequest::default()
+        installation_ids,
     };
     let answer = client.api_token_create(request).await?;
-    let new = NewApiToken { api_token: answer.api_token.map(ApiToken::from), secret: answer.secret };
+    let new =
+        NewApiToken { api_token: answer.api_token.map(|token| ApiToken::new(token, &homes)), secret: answer.secret };
     match arguments.output.output {
         Format::Json | Format::Yaml => print_document(program, arguments.output.output, &new),
         Format::Table | Format::Wide | Format::Name => {
@@ -53,6 +58,17 @@ async fn create(program: &mut Program, client: &Client, arguments: ApiTokenCreat
             Ok(())
         }
     }
+}
+
+/// API tokens, with the names of the homes that they reach.
+pub(super) async fn list(client: &Client, paging: &Paging) -> Result<Listing<ApiToken>, Failure> {
+    let list = client.api_token_list(paging).await?;
+    let reaches_homes = list.items.iter().any(|token| !token.installation_ids.is_empty());
+    let homes = if reaches_homes { installation::home_names(client).await } else { HashMap::new() };
+    Ok(Listing {
+        items: list.items.into_iter().map(|token| ApiToken::new(token, &homes)).collect(),
+        next_page_token: list.next_page_token,
+    })
 }
 
 async fn find(client: &Client, name: &str) -> Result<String, Failure> {

@@ -1,9 +1,9 @@
 //! `fleetctl claim`.
 
+use super::installation;
 use crate::Program;
 use crate::cli::{ClaimApprove, ClaimCommand, ClaimDeny, ClaimShow, Format, Global, parse_check};
 use crate::client::Client;
-use crate::client::pages::Paging;
 use crate::failure::{Failure, Kind};
 use crate::output::text::clean;
 use crate::output::time::Time;
@@ -49,7 +49,7 @@ async fn approve(program: &mut Program, global: &Global, arguments: ClaimApprove
     let client = Client::open(program, global).await?;
     let claim = client.claim(&arguments.code).await?;
     let installation_id = match &arguments.installation {
-        Some(installation) => find_installation(&client, installation).await?,
+        Some(installation) => installation::find(&client, installation).await?.id,
         None => String::new(),
     };
     for line in introduction(&claim, (program.clock)()) {
@@ -139,22 +139,4 @@ pub(super) fn said_by(facts: &Facts) -> Vec<String> {
 pub(super) fn fields(fields: &[(&str, &str)]) -> impl Iterator<Item = String> {
     let known = fields.iter().filter(|(_, value)| !value.is_empty());
     known.map(|(name, value)| format!("  {:<14}{}", format!("{name}:"), clean(value)))
-}
-
-pub(super) async fn find_installation(client: &Client, name_or_id: &str) -> Result<String, Failure> {
-    let list = client.installation_list(&Paging::ALL).await?;
-    let mut found = list.items.iter().filter(|home| home.id == name_or_id || home.name == name_or_id);
-    match (found.next(), found.next()) {
-        (Some(home), None) => Ok(home.id.clone()),
-        (Some(_), Some(_)) => Err(Failure::new(
-            Kind::Conflict,
-            format!("several installations are called {name_or_id:?}"),
-            "name it by its id, from `fleetctl get installations`",
-        )),
-        (None, _) => Err(Failure::new(
-            Kind::NotFound,
-            format!("there is no installation {name_or_id:?}"),
-            "see what there is with `fleetctl get installations`",
-        )),
-    }
 }

@@ -54,17 +54,17 @@ fn set(program: &mut Program, global: &Global, arguments: ContextSet) -> Result<
     let set = change(program, |config| {
         match (config.contexts.get_mut(&name), server) {
             (Some(context), server) => {
-                // A token is for the server that gave it.
+                // Who is signed in is so at the server that said so.
                 if let Some(server) = server
                     && server != context.server
                 {
                     context.server = server;
-                    context.token = None;
+                    context.forget_person();
                 }
                 context.ca = ca.or(context.ca.take());
             }
             (None, Some(server)) => {
-                config.contexts.insert(name.clone(), Context { server, token: None, ca });
+                config.contexts.insert(name.clone(), Context::new(server, ca));
             }
             (None, None) => {
                 return Err(Failure::usage(format!("context {name:?} is new and has no server"), "add --server URL"));

@@ -1,7 +1,8 @@
 //! `fleetctl enrollment`.
 
-use super::claim::{fields, find_installation, said_by};
+use super::claim::{fields, said_by};
 use super::get::convert;
+use super::installation;
 use crate::Program;
 use crate::cli::{EnrollmentApprove, EnrollmentCommand, EnrollmentDeny, Format, Global};
 use crate::client::Client;
@@ -46,7 +47,7 @@ async fn approve(program: &mut Program, client: &Client, arguments: EnrollmentAp
         Err(failure) => return Err(failure),
     };
     let installation_id = match &arguments.installation {
-        Some(installation) => find_installation(client, installation).await?,
+        Some(installation) => installation::find(client, installation).await?.id,
         None => String::new(),
     };
     for line in introduction(&waiting) {

@@ -4,6 +4,7 @@ mod devices;
 mod sort;
 mod watch;
 
+use super::api_token;
 use crate::Program;
 use crate::cli::{Get, Global, MailStateWord, Noun};
 use crate::client::Client;
@@ -14,7 +15,9 @@ use crate::output::{print_list, print_one};
 use crate::view::event::Event;
 use crate::view::installation::Installation;
 use crate::view::mail::Mail;
-use crate::view::token::{ApiToken, JoinToken};
+use crate::view::session::Session;
+use crate::view::sign_up::SignUp;
+use crate::view::token::JoinToken;
 use kaliun_proto::fleet::v1::MailState;
 
 /// Runs `get`.
@@ -27,7 +30,17 @@ pub(crate) async fn run(program: &mut Program, global: &Global, get: Get) -> Res
     if noun == Noun::Device {
         return devices::run(program, global, &get, names, paging).await;
     }
-    let client = Client::open(program, global).await?;
+    // Sessions are of the person, whatever organization that one acts in.
+    let client = match noun {
+        Noun::Session => Client::open_personal(program, global).await?,
+        Noun::Device
+        | Noun::JoinToken
+        | Noun::ApiToken
+        | Noun::Installation
+        | Noun::Event
+        | Noun::SignUp
+        | Noun::Mail => Client::open(program, global).await?,
+    };
     let format = get.output.output;
     if noun == Noun::Event {
         let device_id = match names.as_slice() {
@@ -56,12 +69,20 @@ pub(crate) async fn run(program: &mut Program, global: &Global, get: Get) -> Res
             print_named(program, format, list, &names, |token, name| token.id == name || token.description == name)
         }
         Noun::ApiToken => {
-            let list = convert::<_, ApiToken>(client.api_token_list(&paging).await?);
+            let list = api_token::list(&client, &paging).await?;
             print_named(program, format, list, &names, |token, name| token.id == name || token.name == name)
         }
         Noun::Installation => {
             let list = convert::<_, Installation>(client.installation_list(&paging).await?);
             print_named(program, format, list, &names, |home, name| home.id == name || home.name == name)
+        }
+        Noun::Session => {
+            let list = convert::<_, Session>(client.session_list(&paging).await?);
+            print_named(program, format, list, &names, |session, id| session.id == id)
+        }
+        Noun::SignUp => {
+            let list = convert::<_, SignUp>(client.sign_up_list(&paging).await?);
+            print_named(program, format, list, &names, |entry, name| entry.id == name || entry.email == name)
         }
         Noun::Device | Noun::Event | Noun::Mail => Ok(()),
     }

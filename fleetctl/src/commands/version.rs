@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::print_document;
 use crate::output::text::clean;
-use crate::settings::{self, Settings};
+use crate::settings::{self, Credential, Settings};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ struct ServerVersion {
 /// Prints the version of fleetctl and, when one is set and answers, of the server.
 pub(super) async fn run(program: &mut Program, global: &Global, output: Output) -> Result<(), Failure> {
     let server = match settings::find(program, global) {
-        Ok(Some(settings)) => ask(settings).await.map(Some),
+        Ok(Some(settings)) => ask(program, settings).await.map(Some),
         Ok(None) => Ok(None),
         Err(failure) => Err(failure),
     };
@@ -56,9 +56,9 @@ pub(super) async fn run(program: &mut Program, global: &Global, output: Output) 
     }
 }
 
-async fn ask(settings: Settings) -> Result<ServerVersion, Failure> {
+async fn ask(program: &Program, settings: Settings) -> Result<ServerVersion, Failure> {
     // No sign-in is needed, and a token that is refused must not hide the version.
-    let settings = Settings { token: None, timeout: settings.timeout.min(PATIENCE), ..settings };
-    let answer = Client::connect(&settings).await?.server_version().await?;
+    let settings = Settings { credential: Credential::Nothing, timeout: settings.timeout.min(PATIENCE), ..settings };
+    let answer = Client::connect(program, &settings).await?.server_version().await?;
     Ok(ServerVersion { url: settings.server.to_string(), version: answer.version, link_protocol: answer.link_protocol })
 }

@@ -1,7 +1,7 @@
 //! What fleetctl remembers of chains that it has verified: where each ended, and which keys signed it. By that the next verification finds
 //! a chain that was made anew or cut off by somebody who has the server, its database and its keys.
 
-use super::file::{FOLDER_MODE, beside, location, open_private, replace, unusable};
+use super::file::{FOLDER_MODE, beside, folder, location, open_private, replace, unusable};
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
 use serde::{Deserialize, Serialize};
@@ -60,11 +60,10 @@ pub(crate) fn load(path: &Path, server: &str, organization: &str) -> Result<Opti
 
 /// Remembers a chain, while other fleetctl processes wait.
 pub(crate) fn save(path: &Path, server: &str, organization: &str, head: Head) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::DirBuilder::new()
         .recursive(true)
         .mode(FOLDER_MODE)
-        .create(folder)
+        .create(folder(path))
         .map_err(|error| unusable("make the folder of", path, &error))?;
     let lock = open_private(&beside(path, "lock")).map_err(|error| unusable("lock", path, &error))?;
     lock.lock().map_err(|error| unusable("lock", path, &error))?;
@@ -72,5 +71,5 @@ pub(crate) fn save(path: &Path, server: &str, organization: &str, head: Head) ->
     heads.insert(key(server, organization), head);
     let text =
         serde_json::to_string_pretty(&heads).map_err(|error| unusable("write", path, &io::Error::other(error)))?;
-    replace(path, folder, &text).map_err(|error| unusable("write", path, &error))
+    replace(path, &text).map_err(|error| unusable("write", path, &error))
 }

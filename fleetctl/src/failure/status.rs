@@ -1,6 +1,7 @@
 //! The one place where a gRPC status becomes a failure with an exit code.
 
 use super::{Failure, Kind};
+use std::error::Error as _;
 use tonic::{Code, Status};
 
 /// Name of the response metadata that lets an operator find a request in the server's log.
@@ -8,6 +9,10 @@ const REQUEST_ID: &str = "x-request-id";
 
 /// Says what a refused or failed call means. `doing` completes "cannot …".
 pub(crate) fn from_status(doing: &str, status: &Status) -> Failure {
+    // One that never left this machine says by itself what to do.
+    if let Some(own) = status.source().and_then(|source| source.downcast_ref::<Failure>()) {
+        return own.clone();
+    }
     let (kind, hint) = meaning(status.code());
     let said = if status.message().is_empty() { status.code().description() } else { status.message() };
     let mut message = format!("cannot {doing}: {}", said.trim_end_matches('.'));
@@ -24,12 +29,8 @@ fn meaning(code: Code) -> (Kind, &'static str) {
         Code::Ok => (Kind::General, "the server's answer does not fit; update fleetctl"),
         Code::InvalidArgument | Code::OutOfRange => (Kind::Usage, "correct the value that is named"),
         Code::NotFound => (Kind::NotFound, "see what there is with `fleetctl get devices`"),
-        Code::Unauthenticated => {
-            (Kind::Denied, "sign in with `fleetctl login --server URL --token-stdin`, or set FLEETCTL_TOKEN")
-        }
-        Code::PermissionDenied => {
-            (Kind::Denied, "see your role with `fleetctl whoami`; ask an admin for a token with a higher one")
-        }
+        Code::Unauthenticated => (Kind::Denied, "sign in with `fleetctl login`, or set FLEETCTL_TOKEN"),
+        Code::PermissionDenied => (Kind::Denied, "see your role with `fleetctl whoami`; ask an admin for a higher one"),
         Code::AlreadyExists => (Kind::Conflict, "choose another name"),
         Code::Aborted => (Kind::Conflict, "somebody changed it meanwhile; look at it again and repeat the command"),
         Code::FailedPrecondition => {

@@ -5,9 +5,10 @@ use crate::output::listed::{Listed, Moment};
 use crate::output::style::Tone;
 use crate::output::table::{Cell, Column};
 use crate::output::time::Time;
+use crate::view::installation::HomeReference;
 use kaliun_proto::fleet::v1 as proto;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A join token as programs read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +39,8 @@ pub(crate) struct ApiToken {
     pub(crate) expires_at: Option<Time>,
     pub(crate) last_used_at: Option<Time>,
     pub(crate) revoked_at: Option<Time>,
+    /// The homes that it reaches; empty for the whole organization.
+    pub(crate) installations: Vec<HomeReference>,
 }
 
 /// A join token at the one time when its secret is known.
@@ -79,8 +82,10 @@ impl From<proto::JoinToken> for JoinToken {
     }
 }
 
-impl From<proto::ApiToken> for ApiToken {
-    fn from(token: proto::ApiToken) -> Self {
+impl ApiToken {
+    /// Takes the server's words. `homes` are the names of homes by their ids, as far as they are known.
+    pub(crate) fn new(token: proto::ApiToken, homes: &HashMap<String, String>) -> Self {
+        let home = |id: String| HomeReference { name: homes.get(&id).cloned(), id };
         Self {
             id: token.id,
             name: token.name,
@@ -90,7 +95,21 @@ impl From<proto::ApiToken> for ApiToken {
             expires_at: Time::from_ms(token.expires_at_ms),
             last_used_at: Time::from_ms(token.last_used_at_ms),
             revoked_at: Time::from_ms(token.revoked_at_ms),
+            installations: token.installation_ids.into_iter().map(home).collect(),
         }
+    }
+
+    /// What it reaches, for people.
+    fn reach(&self) -> String {
+        if self.installations.is_empty() {
+            return "organization".to_owned();
+        }
+        self.installations.iter().map(HomeReference::label).collect::<Vec<_>>().join(", ")
+    }
+
+    /// When it was used last, for people: never is not the same as unknown.
+    fn used(&self, moment: Moment) -> Cell {
+        if self.last_used_at.is_none() { Cell::new("never") } else { moment.cell(self.last_used_at) }
     }
 }
 
@@ -155,6 +174,7 @@ impl Listed for ApiToken {
         Column::new("USED"),
         Column::new("CREATED").wide(),
         Column::new("BY").wide(),
+        Column::new("REACH").elastic(),
         Column::new("NAME").elastic(),
     ];
 
@@ -168,9 +188,10 @@ impl Listed for ApiToken {
             state(self.revoked_at, self.expires_at, false, moment.now_ms),
             Cell::new(self.role),
             moment.cell(self.expires_at),
-            moment.cell(self.last_used_at),
+            self.used(moment),
             moment.cell(self.created_at),
             Cell::optional(self.created_by.as_ref()),
+            Cell::new(self.reach()),
             Cell::new(&self.name),
         ]
     }

@@ -58,9 +58,9 @@ async fn contexts_come_and_go() {
     workbench.output("context set home --server http://127.0.0.1:1").await;
     workbench.output("context set work --server https://fleet.example --ca /etc/fleet.pem").await;
     insta::assert_snapshot!(workbench.output("context list -o wide").await, @r"
-    CURRENT  NAME  SERVER                 TOKEN  CA
-    *        home  http://127.0.0.1:1     no     -
-    -        work  https://fleet.example  no     /etc/fleet.pem
+    CURRENT  NAME  SERVER                 SIGNED-IN  ENDS  CA              ORGANIZATION
+    *        home  http://127.0.0.1:1     no         -     -               -
+    -        work  https://fleet.example  no         -     /etc/fleet.pem  -
     ");
     workbench.output("context use work").await;
     assert_eq!(workbench.output("context show -o name").await, "context/work\n");
@@ -76,7 +76,7 @@ async fn each_change_of_a_context_is_a_document() {
     let double = Double::start(World::default()).await;
     let mut workbench = Workbench::bare("context-documents");
     let document = |output: String| serde_json::from_str::<serde_json::Value>(&output).unwrap();
-    let shown = |current: bool, has_token: bool| serde_json::json!({ "name": "home", "current": current, "server": double.url, "has_token": has_token, "ca": null });
+    let shown = |current: bool, has_token: bool| serde_json::json!({ "name": "home", "current": current, "server": double.url, "has_token": has_token, "ca": null, "organization": null, "session": null });
     workbench.output("context set work --server https://fleet.example").await;
     let set = workbench.output(&format!("context set home --server {} -o json", double.url)).await;
     assert_eq!(document(set), shown(false, false));
@@ -114,6 +114,7 @@ async fn a_file_that_others_can_read_is_told() {
     let ended = workbench.run("whoami").await;
     assert_eq!(ended.code, 0, "{}", ended.error);
     assert!(ended.error.starts_with("warning: others can read"), "{}", ended.error);
+    assert_eq!(ended.error.matches("warning").count(), 1, "said once: {}", ended.error);
 }
 
 #[tokio::test]

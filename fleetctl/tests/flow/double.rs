@@ -1,13 +1,22 @@
 //! A control plane's double: the public services over real gRPC, answering from lists that a test fills.
 
+mod accounts;
 mod authorities;
 mod certificates;
+mod claims;
+mod consents;
 mod devices;
 mod enrollments;
+mod homes;
 mod lifecycle;
-mod people;
+mod logins;
+mod organizations;
 mod posture;
 mod tokens;
+
+pub(crate) use accounts::PERSON;
+pub(crate) use logins::{DEVICE_CODE, Logins};
+pub(crate) use organizations::INVITATION_SECRET;
 
 use futures_util::stream::Stream;
 use kaliun_proto::fleet::v1::account_service_server::AccountServiceServer;
@@ -15,14 +24,19 @@ use kaliun_proto::fleet::v1::api_token_service_server::ApiTokenServiceServer;
 use kaliun_proto::fleet::v1::authority_service_server::AuthorityServiceServer;
 use kaliun_proto::fleet::v1::certificate_service_server::CertificateServiceServer;
 use kaliun_proto::fleet::v1::claim_service_server::ClaimServiceServer;
+use kaliun_proto::fleet::v1::consent_service_server::ConsentServiceServer;
 use kaliun_proto::fleet::v1::device_service_server::DeviceServiceServer;
 use kaliun_proto::fleet::v1::enrollment_service_server::EnrollmentServiceServer;
 use kaliun_proto::fleet::v1::history_service_server::{HistoryService, HistoryServiceServer};
-use kaliun_proto::fleet::v1::installation_service_server::{InstallationService, InstallationServiceServer};
+use kaliun_proto::fleet::v1::installation_service_server::InstallationServiceServer;
+use kaliun_proto::fleet::v1::invitation_service_server::InvitationServiceServer;
 use kaliun_proto::fleet::v1::join_token_service_server::JoinTokenServiceServer;
 use kaliun_proto::fleet::v1::lifecycle_service_server::LifecycleServiceServer;
+use kaliun_proto::fleet::v1::login_service_server::LoginServiceServer;
+use kaliun_proto::fleet::v1::organization_service_server::OrganizationServiceServer;
 use kaliun_proto::fleet::v1::posture_service_server::PostureServiceServer;
 use kaliun_proto::fleet::v1::server_service_server::ServerServiceServer;
+use kaliun_proto::fleet::v1::sign_up_service_server::SignUpServiceServer;
 use kaliun_proto::fleet::v1::watch_service_server::WatchServiceServer;
 use kaliun_proto::fleet::v1::*;
 use std::collections::{HashMap, VecDeque};
@@ -42,6 +56,10 @@ pub(crate) const CODE: &str = "AB3DEFGH";
 
 /// What its screen shows.
 pub(crate) const CHECK: &str = "K7M4";
+
+/// Calls for which a person needs no organization.
+const OF_A_PERSON: [&str; 5] =
+    ["who_am_i", "sign_out", "list_my_organizations", "look_up_invitation", "accept_invitation"];
 
 /// What a test fills and looks at.
 #[derive(Default)]
@@ -73,6 +91,24 @@ pub(crate) struct World {
     pub(crate) silent: bool,
     /// What each opened watch sends, and with which it ends.
     pub(crate) watches: VecDeque<Vec<Result<WatchResponse, Status>>>,
+    pub(crate) logins: Logins,
+    /// Of the person who signs in by a code.
+    pub(crate) organizations: Vec<Organization>,
+    pub(crate) person_name: String,
+    pub(crate) own_homes: Vec<(String, HomeRole)>,
+    pub(crate) sessions: Vec<Session>,
+    pub(crate) members: Vec<Member>,
+    pub(crate) invitations: Vec<Invitation>,
+    /// Whether links go by mail.
+    pub(crate) sends_mail: bool,
+    /// Of every home.
+    pub(crate) people: Vec<HomePerson>,
+    pub(crate) consents: Vec<Consent>,
+    /// What becomes of the newest consent at each look at the list.
+    pub(crate) decisions: VecDeque<Result<ConsentState, Status>>,
+    pub(crate) sign_ups: Vec<SignUpEntry>,
+    /// The organization that each call named, with the call; empty for none.
+    pub(crate) places: Vec<(String, String)>,
 }
 
 /// A running double.
@@ -106,9 +142,14 @@ impl Double {
             .add_service(AuthorityServiceServer::new(services.clone()))
             .add_service(CertificateServiceServer::new(services.clone()))
             .add_service(ClaimServiceServer::new(services.clone()))
+            .add_service(ConsentServiceServer::new(services.clone()))
             .add_service(DeviceServiceServer::new(services.clone()))
             .add_service(HistoryServiceServer::new(services.clone()))
             .add_service(InstallationServiceServer::new(services.clone()))
+            .add_service(InvitationServiceServer::new(services.clone()))
+            .add_service(LoginServiceServer::new(services.clone()))
+            .add_service(OrganizationServiceServer::new(services.clone()))
+            .add_service(SignUpServiceServer::new(services.clone()))
             .add_service(EnrollmentServiceServer::new(services.clone()))
             .add_service(JoinTokenServiceServer::new(services.clone()))
             .add_service(LifecycleServiceServer::new(services.clone()))
@@ -132,9 +173,12 @@ impl Double {
 impl Services {
     /// Notes the call, and refuses it as the real one would.
     async fn enter<T>(&self, request: &Request<T>, call: impl Into<String>) -> Result<(), Status> {
+        let named = request.metadata().get("kaliun-organization").map(|id| id.to_str().unwrap().to_owned());
+        let call = call.into();
         let silent = {
             let mut world = self.0.lock().unwrap();
-            world.calls.push(call.into());
+            world.calls.push(call.clone());
+            world.places.push((call.clone(), named.clone().unwrap_or_default()));
             if let Some(refusal) = &world.refusal {
                 return Err(refusal.clone());
             }
@@ -144,10 +188,29 @@ impl Services {
             std::future::pending::<()>().await;
         }
         let token = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
-        if token == Some(&format!("Bearer {TOKEN}")) {
+        let token = token.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        if token == TOKEN {
+            assert_eq!(named, None, "an API token has an organization of its own");
             return Ok(());
         }
-        Err(Status::unauthenticated("This token is not known."))
+        let world = self.world();
+        if !world.logins.admits(token) {
+            return Err(Status::unauthenticated("This token is not known."));
+        }
+        match named {
+            Some(id) if !world.organizations.iter().any(|one| one.id == id) => Err(Status::permission_denied(
+                "kaliun-organization: you are not in this organization (any more); choose another one",
+            )),
+            None if world.organizations.is_empty() && !OF_A_PERSON.contains(&call.as_str()) => {
+                Err(Status::failed_precondition("you belong to no organization yet: make one, or open the invitation"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether a call that was let in is a person's.
+    fn is_person<T>(&self, request: &Request<T>) -> bool {
+        request.metadata().get("authorization").is_some_and(|value| value != &format!("Bearer {TOKEN}"))
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -190,18 +253,5 @@ impl HistoryService for Services {
             .collect();
         let (events, next_page_token) = page(&matching, list.page_size, &list.page_token)?;
         Ok(Response::new(ListEventsResponse { events, next_page_token }))
-    }
-}
-
-#[tonic::async_trait]
-impl InstallationService for Services {
-    async fn list_installations(
-        &self,
-        request: Request<ListInstallationsRequest>,
-    ) -> Result<Response<ListInstallationsResponse>, Status> {
-        self.enter(&request, "list_installations").await?;
-        let list = request.into_inner();
-        let (installations, next_page_token) = page(&self.world().installations, list.page_size, &list.page_token)?;
-        Ok(Response::new(ListInstallationsResponse { installations, next_page_token }))
     }
 }

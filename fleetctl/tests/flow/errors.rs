@@ -1,8 +1,10 @@
 //! Exit codes, hints, paging and everything that goes wrong.
 
 use crate::double::{Double, World};
-use crate::things::{api_token, device, enrollment, join_token, silent, straggler};
+use crate::people::{consent, home_person, member, organization, session, sign_up};
+use crate::things::{api_token, device, enrollment, id, installation, join_token, silent, straggler};
 use crate::workbench::{Ended, Workbench};
+use kaliun_proto::fleet::v1::{ConsentState, HomeRole, Installation, Invitation, Role};
 use kaliun_types::secret::SecretText;
 use tokio::net::TcpListener;
 use tonic::Status;
@@ -48,11 +50,37 @@ async fn every_list_goes_on_where_an_earlier_one_ended() {
         join_tokens: vec![join_token(10, "factory", 2), join_token(11, "shop", 0)],
         api_tokens: vec![api_token(20, "ci"), api_token(21, "cron")],
         stragglers: vec![straggler(1, "attic"), straggler(2, "barn")],
+        installations: vec![installation(), Installation { id: id(901), name: "lake".to_owned(), ..installation() }],
+        organizations: vec![organization(1, "Acme", Role::Admin), organization(2, "Beta", Role::Viewer)],
+        members: vec![member(1, "a@example.org", Role::Admin), member(2, "b@example.org", Role::Viewer)],
+        people: vec![
+            home_person(1, "a@example.org", HomeRole::Owner),
+            home_person(2, "b@example.org", HomeRole::Member),
+        ],
+        consents: vec![consent(1, ConsentState::Granted), consent(2, ConsentState::Waiting)],
+        invitations: (1..=2).map(|number| Invitation { id: id(number), ..Invitation::default() }).collect(),
+        sessions: vec![session(1, true), session(2, false)],
+        sign_ups: vec![sign_up(1, "a@example.org"), sign_up(2, "b@example.org")],
         ..World::default()
     })
     .await;
     let workbench = Workbench::at(&double);
-    for line in ["enrollment list", "join-token list", "api-token list", "ca stragglers", "ca stragglers --backwards"] {
+    for line in [
+        "enrollment list",
+        "join-token list",
+        "api-token list",
+        "ca stragglers",
+        "ca stragglers --backwards",
+        "installation list",
+        "installation people lake",
+        "org list",
+        "org members",
+        "org invitations",
+        "access list",
+        "access list --open",
+        "get sessions",
+        "get sign-ups",
+    ] {
         let whole = workbench.output(&format!("{line} -o name")).await;
         let first = workbench.output(&format!("{line} --limit 1 -o json")).await;
         let first: serde_json::Value = serde_json::from_str(&first).unwrap();
@@ -103,7 +131,7 @@ async fn who_is_not_let_in_is_denied() {
     workbench.environment.token = Some(SecretText::new("kat1.another".to_owned()));
     check(&workbench.run("get devices").await, 4, "This token is not known", "fleetctl login");
     workbench.environment.token = None;
-    check(&workbench.run("get devices").await, 4, "there is no token", "FLEETCTL_TOKEN");
+    check(&workbench.run("get devices").await, 4, "nobody is signed in", "FLEETCTL_TOKEN");
     assert_eq!(double.calls().len(), 1, "without a token nobody is asked");
 
     double.world().refusal = Some(Status::permission_denied("Viewers may not do this."));

@@ -2,15 +2,22 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod access;
+mod accounts;
 mod authorities;
 mod changes;
 mod contexts;
 mod double;
 mod enrollments;
 mod errors;
+mod homes;
 mod json;
 mod lifecycle;
+mod login;
+mod organizations;
+mod people;
 mod posture;
+mod renewal;
 mod tables;
 mod things;
 mod tls;

@@ -177,6 +177,7 @@ pub(crate) fn api_token(number: u64, name: &str) -> ApiToken {
         last_used_at_ms: 0,
         revoked_at_ms: 0,
         created_by: "admin@example.org".to_owned(),
+        installation_ids: Vec::new(),
     }
 }
 

@@ -1,13 +1,14 @@
 //! `get devices --watch`.
 
-use crate::double::{Double, World};
+use crate::double::{Double, Logins, World};
+use crate::people::organization;
 use crate::things::{NOW_MS, device, id, silent};
 use crate::workbench::Workbench;
 use insta::assert_snapshot;
 use kaliun_fleetctl::console::Screen;
 use kaliun_proto::fleet::v1::watch_response::Message;
 use kaliun_proto::fleet::v1::{
-    CaughtUp, Device, DeviceListOrder, DeviceSummary, KeepAlive, Link, LinkState, WatchResponse,
+    CaughtUp, Device, DeviceListOrder, DeviceSummary, KeepAlive, Link, LinkState, Role, WatchResponse,
 };
 use tonic::Status;
 
@@ -250,4 +251,25 @@ fn replay(output: &str) -> Vec<String> {
         rest = &rest[character.len_utf8()..];
     }
     lines
+}
+
+#[tokio::test]
+async fn a_watch_outlives_the_token_that_it_began_with() {
+    let a = device(1, "attic");
+    let run_out = || Err(Status::unauthenticated("This token has run out."));
+    let first = vec![order(0, &[&a], ""), sent(0, Message::Device(a.clone())), caught_up(0), run_out()];
+    let second = vec![order(0, &[&a], ""), sent(0, Message::Device(gone_offline(&a))), caught_up(0), the_end()];
+    let double = double_of(vec![a], vec![first.clone(), second]).await;
+    double.world().logins = Logins::signed_in();
+    double.world().organizations = vec![organization(1, "Acme", Role::Viewer)];
+    let workbench = Workbench::signed_in(&double, "watch-renewal", 900);
+    let ended = workbench.run("get devices --watch -o json").await;
+    assert!(ended.code == 4 && ended.error.contains("Your session has ended"), "{ended:?}");
+    assert!(ended.output.contains("\"changed\""), "{}", ended.output);
+    assert!(!ended.error.contains("warning"), "it happens all 15 minutes, and is nothing to tell: {}", ended.error);
+
+    // With an API token there is no other.
+    double.world().watches = [first].into();
+    let ended = Workbench::at(&double).run("get devices --watch -o json").await;
+    assert!(ended.code == 4 && ended.error.contains("has run out"), "{ended:?}");
 }

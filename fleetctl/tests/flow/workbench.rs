@@ -1,6 +1,6 @@
 //! A place to run fleetctl in: its arguments, its environment and what it printed.
 
-use crate::double::{Double, TOKEN};
+use crate::double::{DEVICE_CODE, Double, PERSON, TOKEN};
 use crate::things::NOW_MS;
 use kaliun_fleetctl::console::{Console, Screen};
 use kaliun_fleetctl::environment::Environment;
@@ -8,8 +8,10 @@ use kaliun_fleetctl::{Program, run};
 use kaliun_types::secret::SecretText;
 use std::ffi::OsString;
 use std::io::{Cursor, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// How one run ended.
 #[derive(Debug)]
@@ -53,12 +55,43 @@ impl Workbench {
         Self { environment, ..Self::bare("unused") }
     }
 
+    /// Signed in to the double as a person whose access token is good for so long, in the context `home`.
+    pub(crate) fn signed_in(double: &Double, test: &str, access_seconds: i64) -> Self {
+        let workbench = Self::bare(test);
+        let [access, refresh] = double.world().logins.tokens();
+        workbench.write_config(&format!(
+            "current = 'home'\n[contexts.home]\nserver = '{}'\n[contexts.home.session]\nemail = '{PERSON}'\n\
+             access_token = '{access}'\naccess_expires_at_ms = {}\nrefresh_token = '{refresh}'\nexpires_at_ms = {}\n",
+            double.url,
+            NOW_MS + access_seconds * 1_000,
+            NOW_MS + 86_400_000,
+        ));
+        workbench
+    }
+
+    /// Puts a configuration in place that nobody else can read.
+    pub(crate) fn write_config(&self, text: &str) {
+        let file = self.config_file();
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    pub(crate) fn config(&self) -> String {
+        std::fs::read_to_string(self.config_file()).unwrap()
+    }
+
     pub(crate) fn config_file(&self) -> PathBuf {
         self.environment.config_file.clone().unwrap()
     }
 
     /// Runs a command line; words are parted by blanks.
     pub(crate) async fn run(&self, line: &str) -> Ended {
+        self.run_words(&line.split_whitespace().collect::<Vec<_>>()).await
+    }
+
+    /// Runs a command line of words that may hold blanks.
+    pub(crate) async fn run_words(&self, words: &[&str]) -> Ended {
         let output = Kept::new(self.reader_leaves_after);
         let error = Kept::new(None);
         let mut program = Program {
@@ -72,11 +105,14 @@ impl Workbench {
                 color: false,
             },
             clock: || NOW_MS,
+            second: Duration::from_millis(1),
         };
-        let arguments = std::iter::once("fleetctl").chain(line.split_whitespace()).map(OsString::from);
+        let arguments = std::iter::once("fleetctl").chain(words.iter().copied()).map(OsString::from);
         let code = run(arguments, &mut program).await;
         let ended = Ended { code, output: output.text(), error: error.text() };
-        assert!(!ended.output.contains(TOKEN) && !ended.error.contains(TOKEN), "the token was printed: {ended:?}");
+        for secret in [TOKEN, DEVICE_CODE, "kas1.", "kar1."] {
+            assert!(!ended.output.contains(secret) && !ended.error.contains(secret), "a secret was printed: {ended:?}");
+        }
         ended
     }
 

@@ -156,15 +156,20 @@ async fn follow(
                             lines.print(program, &entry)?;
                         }
                     }
-                    Err(Break::Passing(failure)) if began => break failure,
+                    Err(Break::Passing(failure)) if began => break Some(failure),
+                    Err(Break::RunOut) => break None,
                     Err(Break::Passing(failure) | Break::Final(failure)) => return Err(failure),
                 }
             },
-            Err(Break::Passing(failure)) if began => failure,
+            Err(Break::Passing(failure)) if began => Some(failure),
+            Err(Break::RunOut) => None,
             // What does not work at all is not worth waiting for.
             Err(Break::Passing(failure) | Break::Final(failure)) => return Err(failure),
         };
-        program.console.talk(&format!("warning: {failure}; trying again"));
+        // A token that has run out is nothing to tell.
+        if let Some(failure) = failure {
+            program.console.talk(&format!("warning: {failure}; trying again"));
+        }
         tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..=1.0))).await;
         pause = (pause * 2).min(RETRY_LONGEST);
     }

@@ -31,8 +31,8 @@ pub(super) async fn run(program: &mut Program, global: &Global, arguments: Audit
     for path in &arguments.checkpoints {
         kept.extend(checkpoint_file::read(path)?);
     }
-    let server = settings::require(program, global)?.server.to_string();
     let client = Client::open(program, global).await?;
+    let server = settings::again(program, global)?.server.to_string();
     let mut stream = client.audit_export().await?;
     let Piece::Start(start) = stream.next().await? else { return Err(out_of_order()) };
     let memory = heads::path(&program.environment)?;

@@ -83,6 +83,7 @@ pub(super) async fn run(
         match end {
             End::Moved => settle = (settle * 2).min(SETTLE_LONGEST),
             End::Broken(Break::Final(failure)) => return Err(failure),
+            End::Broken(Break::RunOut) => tokio::time::sleep(RETRY_FIRST.mul_f64(rand::random_range(0.5..=1.0))).await,
             End::Broken(Break::Passing(failure)) => {
                 show.trouble(program, &failure, std::mem::replace(&mut in_trouble, true));
                 refresh(program, &roster, &mut show, field)?;

@@ -56,7 +56,7 @@ impl ApiTokenService for Services {
         &self,
         request: Request<CreateApiTokenRequest>,
     ) -> Result<Response<CreateApiTokenResponse>, Status> {
-        self.enter(&request, "create_api_token").await?;
+        self.enter(&request, format!("create_api_token: {:?}", request.get_ref().installation_ids)).await?;
         let wanted = request.into_inner();
         let api_token = ApiToken {
             id: id(600),
@@ -65,6 +65,7 @@ impl ApiTokenService for Services {
             created_at_ms: NOW_MS,
             expires_at_ms: NOW_MS + i64::try_from(wanted.lifetime_seconds).unwrap() * 1_000,
             created_by: "admin@example.org".to_owned(),
+            installation_ids: wanted.installation_ids,
             ..ApiToken::default()
         };
         Ok(Response::new(CreateApiTokenResponse { api_token: Some(api_token), secret: "kat1.a-new-token".to_owned() }))

@@ -1,8 +1,7 @@
-//! Claims, the caller and the server itself.
+//! Claims, and the server itself.
 
 use super::{CHECK, CODE, Services};
 use crate::things::{NOW_MS, id};
-use kaliun_proto::fleet::v1::account_service_server::AccountService;
 use kaliun_proto::fleet::v1::claim_service_server::ClaimService;
 use kaliun_proto::fleet::v1::server_service_server::ServerService;
 use kaliun_proto::fleet::v1::*;
@@ -64,30 +63,6 @@ impl ClaimService for Services {
         self.enter(&request, "deny_claim").await?;
         known_code(&request.get_ref().code)?;
         Ok(Response::new(DenyClaimResponse {}))
-    }
-}
-
-#[tonic::async_trait]
-impl AccountService for Services {
-    async fn sign_in(&self, _request: Request<SignInRequest>) -> Result<Response<SignInResponse>, Status> {
-        Err(Status::unimplemented("For browsers only."))
-    }
-
-    async fn sign_out(&self, _request: Request<SignOutRequest>) -> Result<Response<SignOutResponse>, Status> {
-        Err(Status::unimplemented("For browsers only."))
-    }
-
-    async fn who_am_i(&self, request: Request<WhoAmIRequest>) -> Result<Response<WhoAmIResponse>, Status> {
-        self.enter(&request, "who_am_i").await?;
-        let identity = Identity {
-            organization_id: id(1),
-            organization_name: "Home".to_owned(),
-            role: Role::Admin.into(),
-            expires_at_ms: NOW_MS + 86_400_000,
-            api_token_name: "first".to_owned(),
-            ..Identity::default()
-        };
-        Ok(Response::new(WhoAmIResponse { identity: Some(identity) }))
     }
 }
 
