@@ -98,6 +98,107 @@ pub(crate) fn store(key: &str, value: Option<&str>) {
     };
 }
 
+/// A value kept in this tab until it is closed; nothing where storage is switched off.
+pub(crate) fn stored_in_tab(key: &str) -> Option<String> {
+    web_sys::window()?.session_storage().ok()??.get_item(key).ok()?
+}
+
+/// Keeps a value in this tab until it is closed.
+pub(crate) fn store_in_tab(key: &str, value: Option<&str>) {
+    let Some(storage) = web_sys::window().and_then(|window| window.session_storage().ok().flatten()) else {
+        return;
+    };
+    let _kept = match value {
+        Some(value) => storage.set_item(key, value),
+        None => storage.remove_item(key),
+    };
+}
+
+/// What is typed into the field with this id, or chosen among those with this name. Asked of the field itself, for password managers
+/// fill in without a word.
+pub(crate) fn field_value(id: &str) -> String {
+    let element = document().and_then(|document| {
+        let chosen = || document.query_selector(&format!("input[name=\"{id}\"]:checked")).ok().flatten();
+        document.get_element_by_id(id).or_else(chosen)
+    });
+    let value = element.and_then(|element| Reflect::get(&element, &"value".into()).ok());
+    value.and_then(|value| value.as_string()).unwrap_or_default()
+}
+
+/// Puts a value into the field with this id.
+pub(crate) fn set_field_value(id: &str, value: &str) {
+    if let Some(element) = document().and_then(|document| document.get_element_by_id(id)) {
+        // A field takes every text.
+        let _set = Reflect::set(&element, &"value".into(), &value.into());
+    }
+}
+
+/// Selects all that is in the field with this id.
+pub(crate) fn select_field(id: &str) {
+    let element = document().and_then(|document| document.get_element_by_id(id));
+    if let Some(field) = element.and_then(|element| element.dyn_into::<web_sys::HtmlInputElement>().ok()) {
+        field.select();
+    }
+}
+
+/// Leaves this page for a fresh one at an address of this dashboard.
+pub(crate) fn leave_for(address: &str) {
+    if let Some(window) = web_sys::window() {
+        // It is refused only while the page is being left.
+        let _begun = window.location().assign(address);
+    }
+}
+
+/// Names of the time zones that the browser knows, in its order; empty in one that does not tell.
+pub(crate) fn time_zones() -> Vec<String> {
+    let list = || {
+        let intl = Reflect::get(&js_sys::global(), &"Intl".into()).ok()?;
+        let supported = Reflect::get(&intl, &"supportedValuesOf".into()).ok()?.dyn_into::<Function>().ok()?;
+        supported.call1(&intl, &"timeZone".into()).ok()?.dyn_into::<Array>().ok()
+    };
+    list().map(|zones| zones.iter().filter_map(|zone| zone.as_string()).collect()).unwrap_or_default()
+}
+
+/// Name of the time zone that this browser is in; empty where it does not tell.
+pub(crate) fn time_zone() -> String {
+    let options = js_sys::Intl::DateTimeFormat::new(&Array::new(), &Object::new()).resolved_options();
+    Reflect::get(&options, &"timeZone".into()).ok().and_then(|zone| zone.as_string()).unwrap_or_default()
+}
+
+/// Puts a text on the clipboard. False where the browser does not let this page.
+pub(crate) async fn copy(text: &str) -> bool {
+    let Some(navigator) = web_sys::window().map(|window| window.navigator()) else { return false };
+    // Missing on pages that are neither on loopback nor behind TLS.
+    let is_there = Reflect::get(&navigator, &"clipboard".into()).is_ok_and(|clipboard| clipboard.is_object());
+    is_there && js_sys::futures::JsFuture::from(navigator.clipboard().write_text(text)).await.is_ok()
+}
+
+/// Gives the person a file to keep.
+pub(crate) fn save(name: &str, kind: &str, content: &[u8]) {
+    let save = || {
+        let parts = Array::of1(&js_sys::Uint8Array::from(content));
+        let options = web_sys::BlobPropertyBag::new();
+        options.set_type(kind);
+        let blob = web_sys::Blob::new_with_u8_array_sequence_and_options(&parts, &options).ok()?;
+        let address = web_sys::Url::create_object_url_with_blob(&blob).ok()?;
+        let link = document()?.create_element("a").ok()?.dyn_into::<web_sys::HtmlAnchorElement>().ok()?;
+        link.set_href(&address);
+        link.set_download(name);
+        link.click();
+        web_sys::Url::revoke_object_url(&address).ok()
+    };
+    // It fails in no browser that runs this program.
+    let _saved = save();
+}
+
+/// Loads the page anew, at its address.
+pub(crate) fn reload() {
+    if let Some(window) = web_sys::window() {
+        // It is refused only while the page is being left.
+        let _begun = window.location().reload();
+    }
+}
+
 /// Whether there is room for more than a phone shows.
 pub(crate) fn is_wide() -> bool {
     const WIDE: &str = "(min-width: 640px)";

@@ -3,6 +3,8 @@
 //! Browsers allow six connections to a server without TLS, so eight tabs cannot each have a stream. One tab leads: it holds
 //! a lock, opens the stream with what all tabs follow together, and passes on what comes. When it closes, the browser gives
 //! the lock to another. Where the browser has no locks or no channel, a tab leads for itself alone.
+//!
+//! Lock and channel are named after the account and its organization: tabs of another one neither lead this one nor hear it.
 
 mod channel;
 mod leader;
@@ -11,6 +13,7 @@ mod shown;
 mod tab_message;
 
 use crate::browser;
+use crate::components::moving::effect;
 use crate::model::by_id::ById;
 use crate::model::freshness::{Liveness, Phase};
 use crate::model::subscription::subscription;
@@ -31,8 +34,6 @@ use tab_message::TabMessage;
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen::closure::Closure;
 
-/// The lock that the leading tab holds.
-const LEADER_LOCK: &str = "kaliun.live.leader";
 /// Changes of what a tab follows within this time go out together: leaving one page and entering another is one change.
 const GATHER_MS: u32 = 15;
 
@@ -90,7 +91,7 @@ impl Live {
             server_ahead_ms: RwSignal::new(0),
             session,
         };
-        live.join();
+        live.join_when_signed_in();
         live.reopen_when_back_online();
         live
     }
@@ -124,15 +125,9 @@ impl Live {
         self.server_ahead_ms
     }
 
-    /// Tells the other tabs that somebody signed in here.
-    pub(crate) fn signed_in(self) {
-        self.tell(&TabMessage::SignedIn);
-    }
-
     /// The session is over, here and in the other tabs.
-    pub(crate) fn session_ended(self) {
-        self.session.end();
-        self.tell(&TabMessage::SignedOut);
+    fn session_ended(self) {
+        self.session.end_everywhere();
     }
 
     fn tab(self) -> Rc<Tab> {
@@ -155,12 +150,25 @@ impl Live {
         self.announce_soon();
     }
 
-    fn join(self) {
+    /// Joins once it is known whose page this is. That never changes: for others a page begins anew.
+    fn join_when_signed_in(self) {
+        let identity = self.session.identity();
+        let has_joined = Cell::new(false);
+        effect(move || {
+            let whose = identity.with(|identity| format!("{}.{}", identity.organization_id, identity.account_id));
+            let is_known = identity.with(|identity| !identity.organization_id.is_empty());
+            if is_known && !has_joined.replace(true) {
+                self.join(&whose);
+            }
+        });
+    }
+
+    fn join(self, whose: &str) {
         let tab = self.tab();
         let Some(locks) = tab.locks.clone() else {
             return self.lead_alone();
         };
-        let Some(channel) = Channel::open(move |message| self.hear(message)) else {
+        let Some(channel) = Channel::open(whose, move |message| self.hear(message)) else {
             return self.lead_alone();
         };
         *tab.channel.borrow_mut() = Some(channel);
@@ -169,7 +177,7 @@ impl Live {
             self.tab().may_announce.set(true);
             self.announce_soon();
         });
-        locks.hold(LEADER_LOCK, move || {
+        locks.hold(&format!("kaliun.live.leader.{whose}"), move || {
             *self.tab().leader.borrow_mut() = Some(Leader::default());
             self.tell(&TabMessage::Ask);
             self.announce_soon();
@@ -219,8 +227,6 @@ impl Live {
                 let heard_at_ms = liveness.heard_at_ms.max(self.liveness.get_untracked().heard_at_ms);
                 self.liveness.set(Liveness { heard_at_ms, ..liveness });
             }
-            TabMessage::SignedOut => self.session.end(),
-            TabMessage::SignedIn => self.session.ask_again(),
         }
     }
 

@@ -1,22 +1,32 @@
 //! What the screens show, as plain data: no browser, no clock, no network. Built and tested natively.
 
+pub mod access;
 pub mod answer;
 pub mod backoff;
 pub mod by_id;
 pub mod chart;
 pub mod claim;
+pub mod client_words;
+pub mod consent;
 pub mod device;
 pub mod enrollment;
+pub mod entry;
 pub mod failure;
+pub mod field;
 pub mod filter;
 pub mod format;
+pub mod frames;
 pub mod freshness;
 pub mod gauge;
+pub mod home;
 pub mod identity;
 pub mod light;
+pub mod login;
 pub mod mark;
+pub mod method;
 pub mod picture;
 pub mod placing;
+pub mod role;
 pub mod route;
 pub mod rows;
 pub mod series;

@@ -1,16 +1,19 @@
 //! The address of the page: read, followed, changed. Links within the dashboard change it without loading anything.
 
+use crate::components::moving::memo;
 use crate::model::route::Route;
 use leptos::prelude::*;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
-use web_sys::{HtmlAnchorElement, MouseEvent, UrlSearchParams, Window};
+use web_sys::{HtmlAnchorElement, Location, MouseEvent, UrlSearchParams, Window};
 
 /// The address. A handle: copies are the same thing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Navigation {
     path: RwSignal<String>,
     query: RwSignal<String>,
+    /// What stood behind "#" where that is a secret; empty elsewhere. Known to this page alone, and only until it is left.
+    secret: RwSignal<String>,
 }
 
 /// What becomes of the address that was there.
@@ -25,7 +28,8 @@ pub(crate) enum History {
 impl Navigation {
     /// Reads the address and follows it from now on.
     pub(crate) fn start() -> Self {
-        let navigation = Self { path: RwSignal::new(String::new()), query: RwSignal::new(String::new()) };
+        let text = || RwSignal::new(String::new());
+        let navigation = Self { path: text(), query: text(), secret: text() };
         navigation.read();
         if let Some(window) = web_sys::window() {
             navigation.follow_history(&window);
@@ -36,7 +40,7 @@ impl Navigation {
 
     /// The page that the address means.
     pub(crate) fn route(self) -> Memo<Route> {
-        Memo::new(move |_| self.path.with(|path| Route::of_path(path)))
+        memo(move || self.path.with(|path| Route::of_path(path)))
     }
 
     /// One value of the address' query; empty when it is not there.
@@ -44,6 +48,11 @@ impl Navigation {
         self.query
             .with(|query| UrlSearchParams::new_with_str(query).ok().and_then(|query| query.get(key)))
             .unwrap_or_default()
+    }
+
+    /// The secret that the address had behind "#"; empty when it had none.
+    pub(crate) fn secret(self) -> RwSignal<String> {
+        self.secret
     }
 
     /// Goes to an address of this dashboard.
@@ -65,11 +74,28 @@ impl Navigation {
         let Some(location) = web_sys::window().map(|window| window.location()) else { return };
         let path = location.pathname().unwrap_or_default();
         let query = location.search().unwrap_or_default();
+        let route = Route::of_path(&path);
+        if route.takes_secret() {
+            self.take_secret(&location, &format!("{path}{query}"));
+        } else if self.secret.with_untracked(|secret| !secret.is_empty()) {
+            self.secret.set(String::new());
+        }
         if self.query.with_untracked(|known| *known != query) {
             self.query.set(query);
         }
         if self.path.with_untracked(|known| *known != path) {
             self.path.set(path);
+        }
+    }
+
+    /// Takes the secret out of the address, so that it is neither in the history nor on anybody's screen.
+    fn take_secret(self, location: &Location, without_it: &str) {
+        let hash = location.hash().unwrap_or_default();
+        let Some(secret) = hash.strip_prefix('#').filter(|secret| !secret.is_empty()) else { return };
+        self.secret.set(secret.to_owned());
+        if let Some(states) = web_sys::window().and_then(|window| window.history().ok()) {
+            // An address of this page is never refused.
+            let _changed = states.replace_state_with_url(&JsValue::NULL, "", Some(without_it));
         }
     }
 

@@ -1,8 +1,8 @@
 //! What boxes prove themselves with.
 
-use super::client::{failure, for_calls};
+use super::client::call;
 use crate::model::failure::Failure;
-use kaliun_proto::fleet::v1::certificate_service_client::CertificateServiceClient;
+use crate::model::method as methods;
 use kaliun_proto::fleet::v1::{ListDeviceCertificatesRequest, ListDeviceCertificatesResponse};
 
 /// Certificates shown at once: some months.
@@ -14,6 +14,5 @@ pub(crate) async fn certificates(
     page_token: String,
 ) -> Result<ListDeviceCertificatesResponse, Failure> {
     let request = ListDeviceCertificatesRequest { device_id, page_size: CERTIFICATES_SHOWN, page_token };
-    let answer = CertificateServiceClient::new(for_calls()).list_device_certificates(request).await;
-    answer.map(tonic::Response::into_inner).map_err(|status| failure(&status))
+    call(methods::LIST_DEVICE_CERTIFICATES, &request).await
 }

@@ -1,9 +1,9 @@
 //! What was: measurements and events.
 
-use super::client::{failure, for_calls};
+use super::client::call;
 use crate::model::failure::Failure;
+use crate::model::method as methods;
 use crate::model::series::{METRICS, SPAN_MS, STEP_MS};
-use kaliun_proto::fleet::v1::history_service_client::HistoryServiceClient;
 use kaliun_proto::fleet::v1::{Event, ListEventsRequest, QueryMetricsRequest, Series};
 
 /// Events shown on a page: what a person scrolls through.
@@ -19,13 +19,11 @@ pub(crate) async fn last_hour(device_id: String, now_ms: i64) -> Result<Vec<Seri
         to_ms,
         step_ms: STEP_MS.unsigned_abs(),
     };
-    let answer = HistoryServiceClient::new(for_calls()).query_metrics(request).await;
-    answer.map(|answer| answer.into_inner().series).map_err(|status| failure(&status))
+    Ok(call(methods::QUERY_METRICS, &request).await?.series)
 }
 
 /// The newest events of a device.
 pub(crate) async fn events(device_id: String) -> Result<Vec<Event>, Failure> {
     let request = ListEventsRequest { device_id, page_size: EVENTS_SHOWN, page_token: String::new() };
-    let answer = HistoryServiceClient::new(for_calls()).list_events(request).await;
-    answer.map(|answer| answer.into_inner().events).map_err(|status| failure(&status))
+    Ok(call(methods::LIST_EVENTS, &request).await?.events)
 }

@@ -1,7 +1,7 @@
 //! A chart of an hour: line, band, gaps, axes, and a read-out under finger, pointer or arrow keys.
 
 use crate::browser::{clock_text, timezone_offset_ms};
-use crate::components::moving::{effect, memo, piece, words};
+use crate::components::moving::{Views, effect, memo, piece, words};
 use crate::model::chart::{Chart, draw, text};
 use crate::model::series::{SPAN_MS, STEP_MS, Spot, Topic};
 use leptos::ev;
@@ -136,12 +136,12 @@ fn drawing(chart: &Chart) -> impl IntoView + use<> {
     });
     view! {
         <svg class="chart-drawing" viewBox=format!("0 0 {} {}", chart.width, chart.height) aria-hidden="true" focusable="false">
-            {gaps.collect_view()}
-            {values.collect_view()}
-            {times.collect_view()}
+            {gaps.views()}
+            {values.views()}
+            {times.views()}
             <path class="band" d=chart.band.clone()></path>
             <path class="line" d=chart.line.clone()></path>
-            {singles.collect_view()}
+            {singles.views()}
             {chart.spots.is_empty().then(|| view! {
                 <text class="axis gap-word" x=format!("{:.1}", (frame.left + frame.right) / 2.0) y=format!("{:.1}", (frame.top + frame.bottom) / 2.0)>"no data in the last hour"</text>
             })}

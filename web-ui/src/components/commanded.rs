@@ -1,5 +1,6 @@
 //! A text that may have commands in it.
 
+use crate::components::moving::Views;
 use crate::model::format::spans;
 use leptos::prelude::*;
 
@@ -12,5 +13,5 @@ pub(crate) fn Commanded(#[prop(into)] text: String) -> impl IntoView {
             let span = span.to_owned();
             if is_code { view! { <code>{span}</code> }.into_any() } else { span.into_any() }
         })
-        .collect_view()
+        .views()
 }

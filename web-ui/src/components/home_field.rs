@@ -2,7 +2,7 @@
 
 use crate::api::installation;
 use crate::components::icon::{Icon, IconView};
-use crate::components::moving::{background, memo, piece, words};
+use crate::components::moving::{Views, background, entered, memo, piece, words};
 use crate::session::Session;
 use kaliun_proto::fleet::v1::Installation;
 use leptos::prelude::*;
@@ -19,7 +19,7 @@ impl Homes {
     pub(crate) fn ask(session: Session) -> Self {
         let homes = Self { list: RwSignal::new(Vec::new()), problem: RwSignal::new(None) };
         background(async move {
-            match installation::list().await {
+            match installation::choices().await {
                 Ok(list) => {
                     homes.list.try_set(list);
                 }
@@ -36,18 +36,27 @@ impl Homes {
     }
 }
 
-/// The field. `id` is the element's; `chosen` is a home's id, or empty.
+/// The field. `id` is the element's; `chosen` is a home's id, or empty, for which `none` stands.
 #[component]
-pub(crate) fn HomeField(id: String, homes: Homes, chosen: RwSignal<String>) -> impl IntoView {
+pub(crate) fn HomeField(
+    id: String,
+    homes: Homes,
+    chosen: RwSignal<String>,
+    #[prop(default = "Home")] label: &'static str,
+    #[prop(default = "No home yet")] none: &'static str,
+) -> impl IntoView {
     let problem_id = format!("{id}-problem");
     let has_problem = memo(move || homes.problem.with(Option::is_some));
     view! {
         <div class="field">
-            <label for=id.clone()>"Home"</label>
+            <label for=id.clone()>{label}</label>
             <div class="select">
-                <select id=id aria-describedby=problem_id.clone() prop:value=words(move || chosen.get()) on:change=move |event| chosen.set(event_target_value(&event))>
-                    <option value="">"No home yet"</option>
-                    {piece(move || homes.list.get().into_iter().map(|home| view! { <option value=home.id>{home.name}</option> }).collect_view())}
+                <select id=id aria-describedby=problem_id.clone() prop:value=words(move || chosen.get()) on:change=entered(move |home| chosen.set(home))>
+                    <option value="">{none}</option>
+                    {piece(move || homes.list.get().into_iter().map(|home| {
+                        let is_chosen = chosen.with_untracked(|chosen| *chosen == home.id);
+                        view! { <option value=home.id selected=is_chosen>{home.name}</option> }
+                    }).views())}
                 </select>
                 <IconView icon=Icon::Down/>
             </div>

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 /// What is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Icon {
+    Boxes,
     Home,
     Plus,
     Person,
@@ -19,6 +20,7 @@ pub(crate) enum Icon {
 #[component]
 pub(crate) fn IconView(icon: Icon) -> impl IntoView {
     let path = match icon {
+        Icon::Boxes => "M4 4.5h12v4.6H4zM4 10.9h12v4.6H4zM6.6 6.8h.1M6.6 13.2h.1",
         Icon::Home => "M3.5 9.3 10 3.5l6.5 5.8v6a1.2 1.2 0 0 1-1.2 1.2H4.7a1.2 1.2 0 0 1-1.2-1.2z",
         Icon::Plus => "M10 4v12M4 10h12",
         Icon::Person => "M10 10a3.2 3.2 0 1 0 0-6.4 3.2 3.2 0 0 0 0 6.4zM3.8 16.6a6.4 6.4 0 0 1 12.4 0",

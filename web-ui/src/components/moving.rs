@@ -5,6 +5,7 @@
 
 use leptos::prelude::*;
 use std::pin::Pin;
+use web_sys::{Event, MouseEvent, SubmitEvent};
 
 /// A text that moves.
 pub(crate) fn words<T: Into<String>>(words: impl Fn() -> T + Send + 'static) -> Box<dyn FnMut() -> String + Send> {
@@ -35,6 +36,36 @@ pub(crate) fn effect(action: impl Fn() + 'static) {
         Effect::new(action);
     }
     shared(Box::new(action));
+}
+
+/// What a press of a button does.
+pub(crate) fn pressed(mut action: impl FnMut() + 'static) -> Box<dyn FnMut(MouseEvent)> {
+    Box::new(move |_| action())
+}
+
+/// What typing into a field or choosing in it does, with its value.
+pub(crate) fn entered(mut action: impl FnMut(String) + 'static) -> Box<dyn FnMut(Event)> {
+    Box::new(move |event| action(event_target_value(&event)))
+}
+
+/// What sending a form does.
+pub(crate) fn submitted(mut action: impl FnMut() + 'static) -> Box<dyn FnMut(SubmitEvent)> {
+    Box::new(move |event| {
+        event.prevent_default();
+        action();
+    })
+}
+
+/// Views of one kind, collected as one type.
+pub(crate) trait Views {
+    /// All of them, in order.
+    fn views(self) -> Vec<AnyView>;
+}
+
+impl<I: Iterator<Item: IntoAny>> Views for I {
+    fn views(self) -> Vec<AnyView> {
+        self.map(IntoAny::into_any).collect()
+    }
 }
 
 /// Something to do in the background, such as a call.

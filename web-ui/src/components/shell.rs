@@ -1,10 +1,13 @@
 //! What every page has around it.
 
 use super::account_menu::AccountMenu;
+use super::consent::ConsentBanner;
 use super::icon::{Icon, IconView};
 use super::live_banner::LiveBanner;
 use crate::browser::focus;
 use crate::components::moving::{memo, piece, words};
+use crate::consents::OpenConsents;
+use crate::model::access::{Start, adds_boxes, start};
 use crate::model::enrollment::{badge, badge_words};
 use crate::model::route::Route;
 use crate::navigation::Navigation;
@@ -12,26 +15,37 @@ use crate::session::Session;
 use crate::waiting::WaitingBoxes;
 use leptos::prelude::*;
 
-/// Header, main part and live banner.
+/// Header, banners and main part. The navigation has what the person may use, and nothing else.
 #[component]
 pub(crate) fn Shell(children: Children) -> impl IntoView {
     let route = expect_context::<Navigation>().route();
-    let is_list = memo(move || route.get() == Route::Devices);
-    let is_claim = memo(move || route.get() == Route::Claim);
-    let is_waiting = memo(move || route.get() == Route::Waiting);
-    let waiting = WaitingBoxes::start(expect_context::<Session>());
+    let session = expect_context::<Session>();
+    let start = memo(move || session.identity().with(start));
+    let adds_boxes = session.may(adds_boxes);
+    let waiting = WaitingBoxes::start(session);
     provide_context(waiting);
+    provide_context(OpenConsents::start(session));
     let count = memo(move || waiting.count());
+    let is_waiting = memo(move || route.get() == Route::Waiting);
     // A new page begins at its top for the keyboard and the screen reader too.
     Effect::watch(move || route.get(), |_, _, _| focus_main(), false);
+    let link = move |address: &'static str, icon: Icon, word: &'static str| {
+        let is_here = memo(move || route.get() == Route::of_path(address));
+        view! { <a href=address aria-current=words(move || current(is_here.get()))><IconView icon/><span>{word}</span></a> }
+    };
     view! {
         <a class="skip" href="#main">"Skip to the content"</a>
         <header class="top">
             <div class="top-inner">
-                <a class="brand" href="/" aria-label="Kaliun Fleet, all boxes"><Logo/><span>"Kaliun"</span></a>
+                <a class="brand" href="/" aria-label="Kaliun Fleet, start"><Logo/><span>"Kaliun"</span></a>
                 <nav class="nav" aria-label="Main">
-                    <a href="/" aria-current=words(move || current(is_list.get()))><IconView icon=Icon::Home/><span>"Boxes"</span></a>
-                    <a href="/claim" aria-current=words(move || current(is_claim.get()))><IconView icon=Icon::Plus/><span>"Add a box"</span></a>
+                    {piece(move || match start.get() {
+                        Start::Fleet => view! { {link("/", Icon::Boxes, "Boxes")}{link("/homes", Icon::Home, "Homes")} }.into_any(),
+                        Start::Home(_) => link("/", Icon::Home, "Home").into_any(),
+                        Start::Homes => link("/", Icon::Home, "Homes").into_any(),
+                        Start::Nowhere => ().into_any(),
+                    })}
+                    {piece(move || adds_boxes.get().then(|| link("/claim", Icon::Plus, "Add a box")))}
                     {piece(move || (count.get() > 0 || is_waiting.get()).then(|| view! {
                         <a class="nav-waiting" href="/waiting" aria-current=words(move || current(is_waiting.get())) aria-label=words(move || format!("Waiting: {}", badge_words(count.get())))>
                             <IconView icon=Icon::Bell/><span>"Waiting"</span>
@@ -42,6 +56,7 @@ pub(crate) fn Shell(children: Children) -> impl IntoView {
                 <AccountMenu/>
             </div>
         </header>
+        <ConsentBanner/>
         <main id="main" class="page" tabindex="-1">{children()}</main>
         <LiveBanner/>
     }

@@ -1,7 +1,7 @@
 //! Light, dark, or as the system has it.
 
 use crate::browser::{document, store, stored};
-use crate::components::moving::flag;
+use crate::components::moving::{Views, entered, flag};
 use leptos::prelude::*;
 
 /// Where the choice is kept; the boot script reads it before the first paint.
@@ -36,13 +36,13 @@ pub(crate) fn ThemeChoice() -> impl IntoView {
                                 type="radio"
                                 name="theme"
                                 prop:checked=flag(move || chosen.get() == theme)
-                                on:change=move |_| choose(theme)
+                                on:change=entered(move |_| choose(theme))
                             />
                             <span>{label}</span>
                         </label>
                     }
                 })
-                .collect_view()}
+                .views()}
         </fieldset>
     }
 }

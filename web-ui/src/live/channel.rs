@@ -5,8 +5,9 @@ use wasm_bindgen::JsCast as _;
 use wasm_bindgen::closure::Closure;
 use web_sys::{BroadcastChannel, MessageEvent};
 
-/// Name of the channel; changes with the form of the messages, so that tabs of two versions do not talk past each other.
-const NAME: &str = "kaliun.live.1";
+/// Name of the channel, before whose it is; changes with the form of the messages, so that tabs of two versions do not talk past each
+/// other.
+const NAME: &str = "kaliun.live.2";
 
 /// One end of the channel. A message does not come back to the tab that sent it.
 pub(crate) struct Channel {
@@ -14,9 +15,9 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Opens it; nothing in a browser without it.
-    pub(crate) fn open(on_message: impl Fn(TabMessage) + 'static) -> Option<Self> {
-        let channel = BroadcastChannel::new(NAME).ok()?;
+    /// Opens the one of these tabs; nothing in a browser without it.
+    pub(crate) fn open(whose: &str, on_message: impl Fn(TabMessage) + 'static) -> Option<Self> {
+        let channel = BroadcastChannel::new(&format!("{NAME}.{whose}")).ok()?;
         let callback = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
             if let Some(message) = TabMessage::from_js(&event.data()) {
                 on_message(message);

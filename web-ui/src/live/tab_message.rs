@@ -21,10 +21,6 @@ pub(crate) enum TabMessage {
     Refused { id: String, sentence: String },
     /// The leader says how the stream is.
     Liveness(Liveness),
-    /// Somebody signed out, or the session ended.
-    SignedOut,
-    /// Somebody signed in.
-    SignedIn,
 }
 
 impl TabMessage {
@@ -58,8 +54,6 @@ impl TabMessage {
                 set("heard", (*heard_at_ms as f64).into());
                 "liveness"
             }
-            Self::SignedOut => "signed-out",
-            Self::SignedIn => "signed-in",
         };
         set("kind", kind.into());
         object.into()
@@ -83,8 +77,6 @@ impl TabMessage {
                 let heard_at_ms = get("heard")?.as_f64()? as i64;
                 Some(Self::Liveness(Liveness { phase: phase_of(&get("phase")?.as_string()?)?, heard_at_ms }))
             }
-            "signed-out" => Some(Self::SignedOut),
-            "signed-in" => Some(Self::SignedIn),
             _ => None,
         }
     }

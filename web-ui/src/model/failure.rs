@@ -62,6 +62,12 @@ impl Failure {
         }
     }
 
+    /// Whether the person is not in the organization any more that the call was to act in.
+    #[must_use]
+    pub fn is_about_organization(&self) -> bool {
+        matches!(self, Self::Denied(sentence) if sentence.starts_with("Kaliun-organization: "))
+    }
+
     /// What happened, short enough for a title.
     #[must_use]
     pub fn title(&self) -> String {
@@ -171,6 +177,13 @@ mod tests {
             ("The server reported an error.", true)
         );
         assert!(strange.text(false).starts_with("The disk is full. Try again;"));
+    }
+
+    #[test]
+    fn who_was_taken_out_of_the_organization_is_told_from_who_may_not() {
+        let is_about = |message: &str| Failure::from_status(7, message).is_about_organization();
+        assert!(is_about("kaliun-organization: you are not in this organization (any more); choose another one"));
+        assert!(!is_about("this needs the role operator"));
     }
 
     #[test]

@@ -27,10 +27,19 @@ pub fn ago(then_ms: i64, now_ms: i64) -> String {
     if passed < 2 * SECOND_MS { "just now".to_owned() } else { format!("{} ago", duration(passed)) }
 }
 
-/// How long until something, for example "in 27 days"; "3 days ago" when it has passed.
+/// How long until something, for example "in 27 days"; "3 days ago" when it has passed. Rounded to the nearest unit, so that what was
+/// just given four hours ends "in 4 h".
 #[must_use]
 pub fn until(then_ms: i64, now_ms: i64) -> String {
-    if then_ms <= now_ms { ago(then_ms, now_ms) } else { format!("in {}", duration(then_ms - now_ms)) }
+    let left = then_ms - now_ms;
+    let unit = match left {
+        ..=0 => return ago(then_ms, now_ms),
+        1..MINUTE_MS => 0,
+        MINUTE_MS..HOUR_MS => MINUTE_MS,
+        HOUR_MS..DAY_MS => HOUR_MS,
+        DAY_MS.. => DAY_MS,
+    };
+    format!("in {}", duration(left + unit / 2))
 }
 
 /// A text as its pieces: whether each stands between backticks, and what it is. A backtick without a second one is left as it is.
@@ -115,6 +124,12 @@ mod tests {
         check(40 * DAY_MS, "40 days ago");
         assert_eq!(plain(&until(27 * DAY_MS + 5, 0)), "in 27 days");
         assert_eq!(plain(&until(0, DAY_MS)), "1 day ago");
+        let left = |left: i64, expected: &str| assert_eq!(plain(&until(left, 0)), expected);
+        left(4 * HOUR_MS - 1, "in 4 h");
+        left(3 * HOUR_MS + 29 * MINUTE_MS, "in 3 h");
+        left(HOUR_MS - 1, "in 1 h");
+        left(90_000, "in 2 min");
+        left(59_999, "in 59 s");
     }
 
     #[test]

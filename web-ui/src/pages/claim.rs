@@ -5,7 +5,7 @@ mod enter;
 
 use crate::api::claim;
 use crate::browser::set_title;
-use crate::components::moving::{background, effect, memo, piece, words};
+use crate::components::moving::{background, effect, memo, piece, pressed, words};
 use crate::components::notice::Notice;
 use crate::live::Live;
 use crate::model::claim::{grouped, has_ended, is_complete, malformed, normalize};
@@ -108,7 +108,7 @@ pub(crate) fn ClaimPage() -> impl IntoView {
                     } else {
                         view! {
                             <LookUpFailed failure code=code.get_untracked()>
-                                <button class="button" type="button" on:click=move |_| look_up(code.get_untracked())>"Try again"</button>
+                                <button class="button" type="button" on:click=pressed(move || look_up(code.get_untracked()))>"Try again"</button>
                             </LookUpFailed>
                         }.into_any()
                     }}

@@ -7,15 +7,17 @@ mod identity;
 
 use crate::api;
 use crate::browser::set_title;
+use crate::components::ask_access::AskAccess;
 use crate::components::commanded::Commanded;
 use crate::components::gauge::GaugeView;
 use crate::components::icon::{Icon, IconView};
 use crate::components::light::LightCard;
-use crate::components::moving::{background, effect, flag, memo, piece};
+use crate::components::moving::{Views, background, effect, flag, memo, piece};
 use crate::components::notice::FailureNotice;
 use crate::components::state_mark::StateMark;
 use crate::components::time::{Ago, Lasting};
 use crate::live::Live;
+use crate::model::access::{Start, asks_owners, start};
 use crate::model::answer::{Answer, of_device};
 use crate::model::device::{is_online, mark, reasons, sampled_at_ms};
 use crate::model::failure::Failure;
@@ -75,6 +77,11 @@ fn OneDevice(id: String) -> impl IntoView {
         });
     }
     let is_known = memo(move || device.with(Option::is_some));
+    let back = match session.identity().with_untracked(start) {
+        Start::Fleet | Start::Nowhere => "All boxes",
+        Start::Home(_) => "Home",
+        Start::Homes => "All homes",
+    };
     let name =
         memo(move || device.with(|device| device.as_ref().map(|device| device.name.clone()).unwrap_or_default()));
     effect(move || {
@@ -83,7 +90,7 @@ fn OneDevice(id: String) -> impl IntoView {
         }
     });
     view! {
-        <nav class="crumbs" aria-label="Back"><a href="/"><IconView icon=Icon::Back/>"All boxes"</a></nav>
+        <nav class="crumbs" aria-label="Back"><a href="/"><IconView icon=Icon::Back/>{back}</a></nav>
         {piece(move || match (is_known.get(), failure.get()) {
             (true, _) => view! { <Known device id=id.clone()/> }.into_any(),
             (false, Some(Failure::NotFound(_) | Failure::Refused(_))) => view! { <Gone/> }.into_any(),
@@ -110,6 +117,11 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
     let sampled_at = memo(move || device.with(|device| device.as_deref().map_or(0, sampled_at_ms)));
     let place = memo(move || {
         device.with(|device| device.as_deref().map(|device| device.installation_name.clone()).unwrap_or_default())
+    });
+    let needs_yes = expect_context::<Session>().may(asks_owners);
+    let home_to_ask = memo(move || {
+        let home = device.with(|device| device.as_deref().map(|device| device.installation_id.clone()));
+        home.filter(|home| needs_yes.get() && !home.is_empty())
     });
     let online = memo(move || device.with(|device| device.as_deref().is_some_and(is_online)));
     let lights = [0, 1, 2].map(|index| {
@@ -159,7 +171,7 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
                                         {(reason.since_ms > 0).then(|| view! { <span class="quiet">" · "<Lasting at_ms=reason.since_ms/></span> })}
                                         {(!reason.next_step.is_empty()).then(|| view! { <span class="reason-step"><Commanded text=reason.next_step/></span> })}
                                     </li>
-                                }).collect_view()}
+                                }).views()}
                             </ul>
                         }.into_any()
                     }
@@ -167,7 +179,7 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
             </div>
         </header>
         <ul class="lights" aria-label="Lights">
-            {lights.into_iter().map(|light| view! { <LightCard light/> }).collect_view()}
+            {lights.into_iter().map(|light| view! { <LightCard light/> }).views()}
         </ul>
         <section class="card" aria-labelledby="now-title">
             <div class="card-head">
@@ -181,13 +193,14 @@ fn Known(device: DeviceSignal, id: String) -> impl IntoView {
                 </p>
             </div>
             <dl class="gauges" class:is-old=flag(move || !online.get())>
-                {gauges.into_iter().map(|gauge| view! { <GaugeView gauge/> }).collect_view()}
+                {gauges.into_iter().map(|gauge| view! { <GaugeView gauge/> }).views()}
             </dl>
         </section>
         <History device id=id.clone()/>
         <div class="columns">
             <FactList device/>
             <div class="column">
+                {piece(move || home_to_ask.get().map(|installation_id| view! { <AskAccess installation_id/> }))}
                 <Identity device id=id.clone()/>
                 <Events device id/>
             </div>
@@ -213,7 +226,7 @@ fn Skeleton() -> impl IntoView {
         <div aria-busy="true" aria-label="Loading the box">
             <header class="answer"><p class="answer-line"><span class="skeleton skeleton-title"></span></p><p class="answer-detail"></p></header>
             <ul class="lights">
-                {(0..3).map(|_| view! { <li class="light"><span class="skeleton skeleton-mark"></span><span class="skeleton skeleton-line"></span></li> }).collect_view()}
+                {(0..3).map(|_| view! { <li class="light"><span class="skeleton skeleton-mark"></span><span class="skeleton skeleton-line"></span></li> }).views()}
             </ul>
             <div class="card skeleton-card"></div>
         </div>

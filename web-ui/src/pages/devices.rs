@@ -2,7 +2,7 @@
 
 mod filter_bar;
 mod pager;
-mod row;
+pub(crate) mod row;
 
 use crate::browser::set_title;
 use crate::components::icon::{Icon, IconView};
@@ -10,12 +10,14 @@ use crate::components::moving::{background, effect, flag, memo, piece};
 use crate::components::notice::FailureNotice;
 use crate::components::state_mark::StateMark;
 use crate::live::{Followed, Live, Shown};
+use crate::model::access::adds_boxes;
 use crate::model::answer::{Answer, of_fleet};
 use crate::model::failure::Failure;
 use crate::model::filter::{Filter, is_selection};
 use crate::model::mark::Tone;
 use crate::model::rows::draw_some;
 use crate::navigation::Navigation;
+use crate::session::Session;
 use filter_bar::FilterBar;
 use gloo_timers::future::TimeoutFuture;
 use kaliun_proto::fleet::v1::subscription::What;
@@ -67,7 +69,7 @@ pub(crate) fn DevicesPage() -> impl IntoView {
                     <FailureNotice failure=Failure::Refused(problem)><a class="button" href="/">"Show all boxes"</a></FailureNotice>
                 }.into_any()
             } else if !is_complete.get() {
-                view! { <SkeletonRows/> }.into_any()
+                view! { <SkeletonRows count=6/> }.into_any()
             } else if is_fleet_empty.get() {
                 view! { <NoBoxes/> }.into_any()
             } else if rows.with(Vec::is_empty) {
@@ -185,6 +187,15 @@ fn AnswerHead(answer: Memo<Option<Answer>>) -> impl IntoView {
 
 #[component]
 fn NoBoxes() -> impl IntoView {
+    if !expect_context::<Session>().identity().with_untracked(adds_boxes) {
+        return view! {
+            <section class="empty">
+                <h2>"Nobody has added a box."</h2>
+                <p>"Those that an operator adds stand here at once."</p>
+            </section>
+        }
+        .into_any();
+    }
     view! {
         <section class="empty">
             <h2>"Add your first box"</h2>
@@ -196,6 +207,7 @@ fn NoBoxes() -> impl IntoView {
             <a class="button primary" href="/claim"><IconView icon=Icon::Plus/>"Enter a code"</a>
         </section>
     }
+    .into_any()
 }
 
 #[component]

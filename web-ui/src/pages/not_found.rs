@@ -11,7 +11,7 @@ pub(crate) fn NotFoundPage() -> impl IntoView {
         <section class="empty">
             <h1>"There is nothing at this address."</h1>
             <p>"The address may be mistyped, or what was here is gone."</p>
-            <a class="button primary" href="/">"Show all boxes"</a>
+            <a class="button primary" href="/">"Go to the start"</a>
         </section>
     }
 }

@@ -5,7 +5,7 @@ mod place_fields;
 use crate::api::enrollment;
 use crate::browser::set_title;
 use crate::components::home_field::Homes;
-use crate::components::moving::{background, flag, memo, piece, words};
+use crate::components::moving::{Views, background, flag, memo, piece, pressed, submitted, words};
 use crate::components::notice::FailureNotice;
 use crate::components::shell::focus_main;
 use crate::components::time::Ago;
@@ -15,7 +15,6 @@ use crate::model::failure::Failure;
 use crate::session::Session;
 use crate::waiting::WaitingBoxes;
 use kaliun_proto::fleet::v1::{ApproveEnrollmentRequest, Enrollment};
-use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use place_fields::{Place, PlaceFields};
 
@@ -134,8 +133,7 @@ fn Waiting(
     let deny = decide.clone();
     let approve = {
         let id = waiting.id.clone();
-        move |event: SubmitEvent| {
-            event.prevent_default();
+        move || {
             let Some(chosen) = place.chosen() else { return };
             decide(Some(ApproveEnrollmentRequest {
                 id: id.clone(),
@@ -147,13 +145,13 @@ fn Waiting(
         }
     };
     view! {
-        <form class="card own-words waiting-box" aria-label=waiting.name.clone() on:submit=approve novalidate=true>
+        <form class="card own-words waiting-box" aria-label=waiting.name.clone() on:submit=submitted(approve) novalidate=true>
             <div class="card-head">
                 <h2>{waiting.name.clone()}</h2>
                 <span class="label">"its own words"</span>
             </div>
             <dl class="facts">
-                {own_words(&facts).into_iter().map(|(title, text)| view! { <div class="fact"><dt>{title}</dt><dd>{text}</dd></div> }).collect_view()}
+                {own_words(&facts).into_iter().map(|(title, text)| view! { <div class="fact"><dt>{title}</dt><dd>{text}</dd></div> }).views()}
                 <div class="fact"><dt>"Key"</dt><dd class="mono">{waiting.key_fingerprint.clone()}</dd></div>
                 <div class="fact"><dt>"Came from"</dt><dd>{waiting.source_address.clone()}<span class="quiet">" (seen by the server)"</span></dd></div>
                 <div class="fact"><dt>"Join token"</dt><dd>{waiting.join_token_description.clone()}</dd></div>
@@ -163,7 +161,7 @@ fn Waiting(
             <p class="field-problem" role="alert">{problem}</p>
             <div class="actions">
                 <button class="button primary" type="submit" disabled=flag(move || is_busy.get())>"Approve this box"</button>
-                <button class="button danger" type="button" disabled=flag(move || is_busy.get()) on:click=move |_| deny(None)>"Deny"</button>
+                <button class="button danger" type="button" disabled=flag(move || is_busy.get()) on:click=pressed(move || deny(None))>"Deny"</button>
             </div>
         </form>
     }

@@ -4,6 +4,7 @@ use crate::browser::Browser;
 use crate::database;
 use crate::folder::TestFolder;
 use crate::http;
+use crate::mails::Mails;
 use crate::process::Running;
 use crate::programs::built;
 use crate::wait::{PATIENCE, until};
@@ -48,6 +49,7 @@ pub struct Fleet {
     internal: SocketAddr,
     api_token: String,
     admin_password: String,
+    mails: Option<Mails>,
     folder: TestFolder,
 }
 
@@ -57,7 +59,20 @@ impl Fleet {
     /// # Errors
     /// A part does not start.
     pub async fn start(shape: Shape) -> anyhow::Result<Self> {
+        Self::launch(shape, TestFolder::make()?, None).await
+    }
+
+    /// Starts one that sends mails, which the test reads.
+    ///
+    /// # Errors
+    /// A part does not start.
+    pub async fn start_with_mails(shape: Shape) -> anyhow::Result<Self> {
         let folder = TestFolder::make()?;
+        let mails = Mails::start(&folder).await?;
+        Self::launch(shape, folder, Some(mails)).await
+    }
+
+    async fn launch(shape: Shape, folder: TestFolder, mails: Option<Mails>) -> anyhow::Result<Self> {
         let [public, device, internal] = free_addresses()?;
         let api_token = format!("kat1.{}", random_text()?);
         let admin_password = random_text()?;
@@ -75,10 +90,24 @@ impl Fleet {
         option("--first-admin-password-file", folder.join("password").into());
         option("--first-api-token-file", folder.join("api-token").into());
         option("--sample-interval-ms", shape.sample_interval_ms.to_string().into());
+        if let Some(mails) = &mails {
+            option("--smtp-url", mails.url().into());
+            option("--mail-from", "Fleet <fleet@fleet.localhost>".into());
+        }
         let log = folder.join("control-plane.log");
         let control_plane = Running::start(built("control-plane")?, arguments, Vec::new(), log)?;
-        let mut fleet =
-            Self { edge: None, sim: None, control_plane, public, device, internal, api_token, admin_password, folder };
+        let mut fleet = Self {
+            edge: None,
+            sim: None,
+            control_plane,
+            public,
+            device,
+            internal,
+            api_token,
+            admin_password,
+            mails,
+            folder,
+        };
         fleet.ready().await?;
         fleet.make_join_token().await?;
         if shape.simulated > 0 {
@@ -180,6 +209,14 @@ impl Fleet {
     #[must_use]
     pub fn admin_password(&self) -> &str {
         &self.admin_password
+    }
+
+    /// The mails that were sent.
+    ///
+    /// # Errors
+    /// The fleet was started without.
+    pub fn mails(&self) -> anyhow::Result<&Mails> {
+        self.mails.as_ref().context("this fleet sends no mails")
     }
 
     /// The folder with the state of every part.

@@ -10,6 +10,7 @@ pub mod family;
 pub mod fleet;
 pub mod folder;
 pub mod http;
+pub mod mails;
 pub mod process;
 pub mod programs;
 pub mod terminal;

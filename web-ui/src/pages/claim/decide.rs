@@ -5,9 +5,10 @@ use crate::api::claim;
 use crate::browser::focus;
 use crate::clock::Clock;
 use crate::components::home_field::{HomeField, Homes};
-use crate::components::moving::{background, flag, memo, piece, words};
+use crate::components::moving::{Views, background, entered, flag, memo, piece, pressed, submitted, words};
 use crate::components::notice::Notice;
 use crate::components::time::Until;
+use crate::model::access::{Start, start};
 use crate::model::claim::{about_check, check_problem, grouped, has_ended, normalize_check, own_words};
 use crate::model::failure::Failure;
 use crate::model::mark::Tone;
@@ -15,7 +16,6 @@ use crate::model::placing::name_problem;
 use crate::session::Session;
 use kaliun_proto::fleet::v1::{ApproveClaimRequest, Claim};
 use kaliun_types::name::DeviceName;
-use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use std::collections::HashMap;
 
@@ -41,7 +41,7 @@ pub(crate) fn Decide(
             let code = code.clone();
             view! {
                 <Notice tone=Tone::Warning title="The box has not answered yet." text="Its screen shows no check characters. See whether it is switched on and online, then look again.">
-                    <button class="button" type="button" on:click=move |_| look_again(code.clone())>"Look again"</button>
+                    <button class="button" type="button" on:click=pressed(move || look_again(code.clone()))>"Look again"</button>
                 </Notice>
             }
         })}
@@ -57,7 +57,7 @@ pub(crate) fn Decide(
             </div>
             <p class="quiet">"Nobody has checked this."</p>
             <dl class="facts">
-                {own_words(&facts).into_iter().map(|(title, text)| view! { <div class="fact"><dt>{title}</dt><dd>{text}</dd></div> }).collect_view()}
+                {own_words(&facts).into_iter().map(|(title, text)| view! { <div class="fact"><dt>{title}</dt><dd>{text}</dd></div> }).views()}
                 <div class="fact"><dt>"Came from"</dt><dd>{claim.source_address.clone()}<span class="quiet">" (seen by the server)"</span></dd></div>
             </dl>
         </section>
@@ -69,7 +69,11 @@ pub(crate) fn Decide(
 fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expired: Memo<bool>) -> impl IntoView {
     let session = expect_context::<Session>();
     let name = RwSignal::new(suggested);
-    let home = RwSignal::new(String::new());
+    // Who has to do with one home alone brings boxes in for that.
+    let home = RwSignal::new(match session.identity().with_untracked(start) {
+        Start::Home(id) => id,
+        Start::Fleet | Start::Homes | Start::Nowhere => String::new(),
+    });
     let homes = Homes::ask(session);
     let is_busy = RwSignal::new(false);
     let problem = RwSignal::new(None::<String>);
@@ -88,8 +92,7 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
     let name_problem = memo(move || name.with(|name| name_problem(name)));
     let approve = {
         let code = code.clone();
-        move |event: SubmitEvent| {
-            event.prevent_default();
+        move || {
             if let Some(missing) = check.with_untracked(|check| check_problem(check)) {
                 focus("check");
                 return wrong_check.set(Some(missing));
@@ -125,7 +128,7 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
             });
         }
     };
-    let deny = move |_| {
+    let deny = move || {
         is_busy.set(true);
         let code = code.clone();
         background(async move {
@@ -138,7 +141,7 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
         });
     };
     view! {
-        <form class="card" on:submit=approve novalidate=true aria-labelledby="decide-title">
+        <form class="card" on:submit=submitted(approve) novalidate=true aria-labelledby="decide-title">
             <h2 id="decide-title">"Now look at the box's screen"</h2>
             <p class="quiet" id="check-help">"It shows four check characters since you entered the code. Type them here. If it shows none, this is another box: do not approve."</p>
             <div class="field">
@@ -154,10 +157,10 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
                     aria-describedby="check-help check-problem"
                     aria-invalid=words(move || wrong_check.with(|problem| problem.is_some().to_string()))
                     prop:value=words(move || check.get())
-                    on:input=move |event| {
+                    on:input=entered(move |text| {
                         wrong_check.set(None);
-                        check.set(normalize_check(&event_target_value(&event)));
-                    }
+                        check.set(normalize_check(&text));
+                    })
                 />
                 <p id="check-problem" class="field-problem reserve reserve-two" role="alert">{wrong_check}</p>
             </div>
@@ -172,7 +175,7 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
                     aria-describedby="name-problem"
                     aria-invalid=words(move || name_problem.with(|problem| problem.is_some().to_string()))
                     prop:value=words(move || name.get())
-                    on:input=move |event| name.set(event_target_value(&event))
+                    on:input=entered(move |text| name.set(text))
                 />
                 <p id="name-problem" class="field-problem reserve reserve-two" aria-live="polite">{name_problem}</p>
             </div>
@@ -192,7 +195,7 @@ fn DecisionForm(code: String, suggested: String, step: RwSignal<Step>, has_expir
                 } else {
                     view! { <button class="button primary" type="submit" disabled=flag(move || is_busy.get())>"Approve this box"</button> }.into_any()
                 })}
-                <button class="button danger" type="button" disabled=flag(move || is_busy.get()) on:click=deny>"Deny"</button>
+                <button class="button danger" type="button" disabled=flag(move || is_busy.get()) on:click=pressed(deny)>"Deny"</button>
             </div>
         </form>
     }

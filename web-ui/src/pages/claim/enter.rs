@@ -1,9 +1,8 @@
 //! Entering the code by hand.
 
-use crate::components::moving::words;
+use crate::components::moving::{entered, submitted, words};
 use crate::model::claim::{grouped, incomplete, is_complete, normalize};
 use crate::navigation::{History, Navigation};
-use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 
 /// A field for the code. It goes into the address, as the QR code does it; `look_again` takes the one that is there already. With
@@ -15,8 +14,7 @@ pub(crate) fn EnterCode(title: &'static str, code: String, look_again: impl Fn(S
     let typed = RwSignal::new(grouped(&code));
     let problem = RwSignal::new(if code.is_empty() { None } else { incomplete(&code) });
     let navigation = expect_context::<Navigation>();
-    let submit = move |event: SubmitEvent| {
-        event.prevent_default();
+    let submit = move || {
         let entered = normalize(&typed.get_untracked());
         match incomplete(&entered) {
             // The address would not change, and so would nothing else.
@@ -26,7 +24,7 @@ pub(crate) fn EnterCode(title: &'static str, code: String, look_again: impl Fn(S
         }
     };
     view! {
-        <form class="card claim-enter" on:submit=submit novalidate=true>
+        <form class="card claim-enter" on:submit=submitted(submit) novalidate=true>
             {if code_is_known { view! { <h2>{title}</h2> }.into_any() } else { view! { <h1>{title}</h1> }.into_any() }}
             <p class="quiet" id="code-help">"Enter the code that the box shows on its screen."</p>
             <div class="field">
@@ -43,10 +41,10 @@ pub(crate) fn EnterCode(title: &'static str, code: String, look_again: impl Fn(S
                     aria-describedby="code-help code-problem"
                     aria-invalid=words(move || problem.with(|problem| problem.is_some().to_string()))
                     prop:value=words(move || typed.get())
-                    on:input=move |event| {
+                    on:input=entered(move |text| {
                         problem.set(None);
-                        typed.set(grouped(&event_target_value(&event)));
-                    }
+                        typed.set(grouped(&text));
+                    })
                 />
             </div>
             <p id="code-problem" class="field-problem reserve" role="alert">{problem}</p>

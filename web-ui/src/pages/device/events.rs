@@ -2,7 +2,7 @@
 
 use super::DeviceSignal;
 use crate::api::history::events;
-use crate::components::moving::{background, effect, memo, piece};
+use crate::components::moving::{Views, background, effect, memo, piece, pressed};
 use crate::components::notice::FailureNotice;
 use crate::components::time::Ago;
 use crate::model::device::{is_online, mark, words_of_code};
@@ -52,14 +52,14 @@ pub(crate) fn Events(device: DeviceSignal, id: String) -> impl IntoView {
                                     <span class="quiet event-time"><Ago at_ms=event.happened_at_ms/></span>
                                 </li>
                             }
-                        }).collect_view()}
+                        }).views()}
                     </ol>
                 }.into_any(),
                 None if failure.with(Option::is_some) => ().into_any(),
                 None => view! { <p class="skeleton skeleton-line" aria-label="Loading"></p> }.into_any(),
             })}
             {piece(move || failure.get().map(|failure| view! {
-                <FailureNotice failure><button class="button" type="button" on:click=move |_| asked_again.set(())>"Try again"</button></FailureNotice>
+                <FailureNotice failure><button class="button" type="button" on:click=pressed(move || asked_again.set(()))>"Try again"</button></FailureNotice>
             }))}
         </section>
     }

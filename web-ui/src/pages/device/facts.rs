@@ -1,7 +1,7 @@
 //! What the box says of itself, and what people call it.
 
 use super::DeviceSignal;
-use crate::components::moving::{memo, piece};
+use crate::components::moving::{Views, memo, piece};
 use crate::components::time::Ago;
 use crate::model::device::{labels, value};
 use crate::model::format::duration;
@@ -29,12 +29,12 @@ pub(crate) fn FactList(device: DeviceSignal) -> impl IntoView {
             <dl class="facts">
                 {piece(move || facts.get().into_iter().map(|(title, text)| view! {
                     <div class="fact"><dt>{title}</dt><dd>{text}</dd></div>
-                }).collect_view())}
+                }).views())}
                 <div class="fact"><dt>"Enrolled"</dt><dd><Ago at_ms=enrolled_at/></dd></div>
                 {piece(move || {
                     let labels = labels.get();
                     (!labels.is_empty()).then(|| view! {
-                        <div class="fact"><dt>"Labels"</dt><dd class="label-list">{labels.into_iter().map(|label| view! { <span class="label">{label}</span> }).collect_view()}</dd></div>
+                        <div class="fact"><dt>"Labels"</dt><dd class="label-list">{labels.into_iter().map(|label| view! { <span class="label">{label}</span> }).views()}</dd></div>
                     })
                 })}
             </dl>

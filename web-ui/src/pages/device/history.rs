@@ -4,7 +4,7 @@ use super::DeviceSignal;
 use crate::api::history::last_hour;
 use crate::clock::Clock;
 use crate::components::chart::ChartView;
-use crate::components::moving::{background, effect, flag, memo, piece};
+use crate::components::moving::{Views, background, effect, entered, flag, memo, piece};
 use crate::components::notice::FailureNotice;
 use crate::model::device::sampled_at_ms;
 use crate::model::failure::Failure;
@@ -62,10 +62,10 @@ pub(crate) fn History(device: DeviceSignal, id: String) -> impl IntoView {
                     <legend class="visually-hidden">"What the chart shows"</legend>
                     {Topic::ALL.into_iter().map(|choice| view! {
                         <label class="segment">
-                            <input type="radio" name="topic" aria-label=choice.title() prop:checked=flag(move || topic.get() == choice) on:change=move |_| topic.set(choice)/>
+                            <input type="radio" name="topic" aria-label=choice.title() prop:checked=flag(move || topic.get() == choice) on:change=entered(move |_| topic.set(choice))/>
                             <span aria-hidden="true">{choice.short_title()}</span>
                         </label>
-                    }).collect_view()}
+                    }).views()}
                 </fieldset>
             </div>
             <div class="chart-room">

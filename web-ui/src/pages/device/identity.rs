@@ -4,7 +4,7 @@ use super::DeviceSignal;
 use crate::api::certificate::certificates;
 use crate::clock::Clock;
 use crate::components::commanded::Commanded;
-use crate::components::moving::{background, effect, flag, memo, piece, words};
+use crate::components::moving::{Views, background, effect, flag, memo, piece, pressed, words};
 use crate::components::notice::FailureNotice;
 use crate::components::state_mark::StateMark;
 use crate::components::time::{Ago, Until};
@@ -140,9 +140,9 @@ pub(crate) fn Identity(device: DeviceSignal, id: String) -> impl IntoView {
 fn Certificates(known: Known, id: String) -> impl IntoView {
     let has_older = memo(move || !known.older.with(String::is_empty));
     let again = StoredValue::new(id.clone());
-    let older = move |_| known.ask(id.clone(), known.older.get_untracked());
+    let older = move || known.ask(id.clone(), known.older.get_untracked());
     // What failed was the first page, or the one after those that are known.
-    let ask_again = move |_| known.ask(again.get_value(), known.older.get_untracked());
+    let ask_again = move || known.ask(again.get_value(), known.older.get_untracked());
     view! {
         {piece(move || match known.list.get() {
             Some(list) if list.is_empty() => view! { <p class="quiet">"None was noted: this box was enrolled before that was done."</p> }.into_any(),
@@ -153,7 +153,7 @@ fn Certificates(known: Known, id: String) -> impl IntoView {
                             <span class="event-text">{cause(&certificate)}<span class="quiet">{format!(" · authority {}", certificate.authority)}</span></span>
                             <span class="quiet event-time"><Ago at_ms=certificate.issued_at_ms/></span>
                         </li>
-                    }).collect_view()}
+                    }).views()}
                 </ol>
             }.into_any(),
             None if known.failure.with(Option::is_some) => ().into_any(),
@@ -161,10 +161,10 @@ fn Certificates(known: Known, id: String) -> impl IntoView {
         })}
         {piece(move || known.failure.get().map(|failure| view! {
             <FailureNotice failure>
-                <button class="button" type="button" disabled=flag(move || known.is_asking.get()) on:click=ask_again>"Try again"</button>
+                <button class="button" type="button" disabled=flag(move || known.is_asking.get()) on:click=pressed(ask_again)>"Try again"</button>
             </FailureNotice>
         }))}
-        <button class="button wide card-part" type="button" class:is-hidden=flag(move || !has_older.get() || known.failure.with(Option::is_some)) disabled=flag(move || known.is_asking.get()) on:click=older>
+        <button class="button wide card-part" type="button" class:is-hidden=flag(move || !has_older.get() || known.failure.with(Option::is_some)) disabled=flag(move || known.is_asking.get()) on:click=pressed(older)>
             "Show older ones"
         </button>
     }

@@ -1,7 +1,7 @@
 //! What the list is narrowed to and how it is ordered.
 
 use crate::components::icon::{Icon, IconView};
-use crate::components::moving::{flag, memo, words};
+use crate::components::moving::{Views, entered, flag, memo, submitted, words};
 use crate::model::filter::{Filter, Search, search};
 use crate::navigation::{History, Navigation};
 use gloo_timers::callback::Timeout;
@@ -29,8 +29,8 @@ pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
         },
         false,
     );
-    let on_input = move |event| {
-        typed.set(event_target_value(&event));
+    let on_input = move |text| {
+        typed.set(text);
         let later = Timeout::new(TYPING_PAUSE_MS, move || {
             let text = typed.get_untracked();
             go(Filter { text, ..filter.get_untracked() });
@@ -51,7 +51,7 @@ pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
         (DeviceOrder::Enrolled, "Newest box"),
     ];
     view! {
-        <form class="filters" role="search" on:submit=|event| event.prevent_default()>
+        <form class="filters" role="search" on:submit=submitted(|| {})>
             <div class="search">
                 <label class="visually-hidden" for="search">"Search by name or labels"</label>
                 <IconView icon=Icon::Search/>
@@ -66,7 +66,7 @@ pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
                     aria-describedby="search-hint"
                     aria-invalid=words(move || hint.with(|(is_problem, _)| is_problem.to_string()))
                     prop:value=words(move || typed.get())
-                    on:input=on_input
+                    on:input=entered(on_input)
                 />
             </div>
             <fieldset class="segments">
@@ -77,25 +77,24 @@ pub(crate) fn FilterBar(filter: Memo<Filter>) -> impl IntoView {
                             type="radio"
                             name="state"
                             prop:checked=flag(move || filter.with(|filter| filter.link_state == state))
-                            on:change=move |_| go(Filter { link_state: state, ..filter.get_untracked() })
+                            on:change=entered(move |_| go(Filter { link_state: state, ..filter.get_untracked() }))
                         />
                         <span>{label}</span>
                     </label>
-                }).collect_view()}
+                }).views()}
             </fieldset>
             <div class="select">
                 <label class="visually-hidden" for="order">"Order"</label>
                 <select
                     id="order"
                     prop:value=words(move || filter.with(|filter| Filter::order_word(filter.order)))
-                    on:change=move |event| {
-                        let order = Filter::order_from(&event_target_value(&event));
-                        go(Filter { order, ..filter.get_untracked() });
-                    }
+                    on:change=entered(move |word| {
+                        go(Filter { order: Filter::order_from(&word), ..filter.get_untracked() });
+                    })
                 >
                     {orders.into_iter().map(|(order, label)| view! {
                         <option value=Filter::order_word(order) selected=flag(move || filter.with(|filter| filter.order == order))>{label}</option>
-                    }).collect_view()}
+                    }).views()}
                 </select>
                 <IconView icon=Icon::Down/>
             </div>

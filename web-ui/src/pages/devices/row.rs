@@ -1,6 +1,6 @@
 //! One box in the list: two lines on a phone, one dense line on a screen.
 
-use crate::components::moving::{flag, memo, piece, words};
+use crate::components::moving::{Views, flag, memo, piece, words};
 use crate::components::state_mark::StateMark;
 use crate::components::time::Ago;
 use crate::live::DeviceCell;
@@ -55,7 +55,7 @@ pub(crate) fn DeviceRow(device: DeviceCell) -> impl IntoView {
                     <span class="row-title">{name}</span>
                     <span class="row-place">
                         {place}
-                        <span class="row-labels">{piece(move || shown_labels.get().into_iter().take(LABELS_SHOWN).map(|label| view! { <span class="label">{label}</span> }).collect_view())}</span>
+                        <span class="row-labels">{piece(move || shown_labels.get().into_iter().take(LABELS_SHOWN).map(|label| view! { <span class="label">{label}</span> }).views())}</span>
                     </span>
                 </span>
                 <span class="row-state">
@@ -63,7 +63,7 @@ pub(crate) fn DeviceRow(device: DeviceCell) -> impl IntoView {
                     <span class="row-reason">{reason}</span>
                     <span class="row-home">{words(move || if reason.with(String::is_empty) { place.get() } else { String::new() })}</span>
                 </span>
-                <span class="row-figures">{figures.collect_view()}</span>
+                <span class="row-figures">{figures.views()}</span>
                 <span class="row-link-state">
                     <StateMark tone=link_tone class="mark-small"/>
                     <span>
@@ -78,12 +78,12 @@ pub(crate) fn DeviceRow(device: DeviceCell) -> impl IntoView {
 
 /// Rows of the same size while nothing is known yet.
 #[component]
-pub(crate) fn SkeletonRows() -> impl IntoView {
+pub(crate) fn SkeletonRows(count: u32) -> impl IntoView {
     view! {
         <ul class="rows" aria-busy="true" aria-label="Loading the boxes">
-            {(0..6).map(|_| view! {
+            {(0..count).map(|_| view! {
                 <li class="row"><span class="row-link"><span class="skeleton skeleton-mark"></span><span class="skeleton skeleton-line"></span></span></li>
-            }).collect_view()}
+            }).views()}
         </ul>
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::browser::is_wide;
 use crate::components::home_field::{HomeField, Homes};
-use crate::components::moving::{memo, words};
+use crate::components::moving::{entered, memo, words};
 use crate::model::placing::{labels, name_problem};
 use leptos::prelude::*;
 use std::collections::HashMap;
@@ -66,7 +66,7 @@ pub(super) fn PlaceFields(place: Place, homes: Homes, id: String, name: String) 
                         aria-describedby=about_name.clone()
                         aria-invalid=words(move || wrong_name.with(|problem| problem.is_some().to_string()))
                         prop:value=words(move || typed_name.get())
-                        on:input=move |event| typed_name.set(event_target_value(&event))
+                        on:input=entered(move |text| typed_name.set(text))
                     />
                     <p id=about_name class="field-problem" aria-live="polite">{wrong_name}</p>
                 </div>
@@ -83,7 +83,7 @@ pub(super) fn PlaceFields(place: Place, homes: Homes, id: String, name: String) 
                         aria-describedby=about_labels.clone()
                         aria-invalid=words(move || wrong_labels.with(|problem| problem.is_some().to_string()))
                         prop:value=words(move || typed_labels.get())
-                        on:input=move |event| typed_labels.set(event_target_value(&event))
+                        on:input=entered(move |text| typed_labels.set(text))
                     />
                     <p id=about_labels class="field-problem" aria-live="polite">{wrong_labels}</p>
                 </div>

@@ -8,7 +8,7 @@ use kaliun_e2e::wait::{PATIENCE, until};
 use serde_json::Value;
 
 /// What stands behind a title on the box's screen.
-async fn on_screen(fleet: &Fleet, title: &str) -> anyhow::Result<String> {
+pub(crate) async fn on_screen(fleet: &Fleet, title: &str) -> anyhow::Result<String> {
     let screen = fleet.screen("unclaimed");
     until(title, PATIENCE, || async {
         let text = tail(&screen);

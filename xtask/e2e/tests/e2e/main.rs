@@ -21,6 +21,8 @@ mod killing;
 #[cfg(test)]
 mod list;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
 mod restored;
 #[cfg(test)]
 mod rotating;

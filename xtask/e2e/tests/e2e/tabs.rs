@@ -12,8 +12,8 @@ const SHAPE: Shape = Shape { simulated: 4, sample_interval_ms: 1_000 };
 /// More tabs than the connections a browser opens to one host over plain HTTP.
 const MANY: usize = 8;
 
-/// The lock that the leading tab holds: `LEADER_LOCK` of `web-ui/src/live.rs`.
-const LEADER_LOCK: &str = "kaliun.live.leader";
+/// What the name of the lock begins with that the leading tab holds, before whose it is; as in `web-ui/src/live.rs`.
+const LEADER_LOCK: &str = "kaliun.live.leader.";
 
 /// What the locks begin with by which a test tells the tabs apart.
 const TEST_LOCK: &str = "test.tab.";
@@ -60,7 +60,7 @@ async fn leading_tab(browser: &Browser) -> anyhow::Result<String> {
         .flatten()
         .filter_map(|lock| Some((lock.get(0).and_then(Value::as_str)?, lock.get(1).and_then(Value::as_str)?)))
         .collect();
-    let (_, leader) = held.iter().find(|(name, _)| *name == LEADER_LOCK).context("no tab leads")?;
+    let (_, leader) = held.iter().find(|(name, _)| name.starts_with(LEADER_LOCK)).context("no tab leads")?;
     let tab = held.iter().find_map(|(name, client)| name.strip_prefix(TEST_LOCK).filter(|_| client == leader));
     tab.map(str::to_owned).context("the client that leads is none of the tabs")
 }
