@@ -61,9 +61,12 @@ pub(crate) struct AuditLog {
     /// Form of the answer. With --follow, json is one object a line.
     #[arg(long, short, value_enum, default_value_t = LogFormat::Table, value_name = "FORM")]
     pub(crate) output: LogFormat,
-    /// Longest list; 0 for all of it. Without, 50, and 10 with --follow.
-    #[arg(long, value_name = "N")]
+    /// Longest list. Without, 50, and 10 with --follow.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: Option<u32>,
+    /// All there is, however long.
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
     /// Go on after an earlier list: its next_page_token.
     #[arg(long, value_name = "TOKEN")]
     pub(crate) page_token: Option<String>,

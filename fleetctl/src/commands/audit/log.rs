@@ -30,11 +30,7 @@ pub(super) async fn run(program: &mut Program, global: &Global, arguments: Audit
     let client = Client::open(program, global).await?;
     let filter = filter(program, &client, &arguments).await?;
     let usual = if arguments.follow { LIMIT_BEFORE } else { LIMIT };
-    let limit = match arguments.limit {
-        Some(0) => None,
-        Some(limit) => Some(limit),
-        None => Some(usual),
-    };
+    let limit = if arguments.all { None } else { Some(arguments.limit.unwrap_or(usual)) };
     let paging = Paging { limit, page_token: arguments.page_token.clone().unwrap_or_default(), ..Paging::ALL };
     let list = convert::<_, AuditEntry>(client.audit_list(&filter, &paging).await?);
     if arguments.follow {
@@ -71,7 +67,7 @@ fn print_lines(program: &mut Program, format: LogFormat, list: &Listing<AuditEnt
     let mut lines = Lines::new(format);
     list.items.iter().try_for_each(|entry| lines.print(program, entry))?;
     if list.next_page_token.is_some() {
-        program.console.talk("There are more; raise --limit to see them.");
+        program.console.talk("There are more; raise --limit, or see them with --all.");
     }
     Ok(())
 }
