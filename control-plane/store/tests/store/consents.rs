@@ -52,7 +52,7 @@ impl Case {
 
     async fn asked(&self) -> Result<ConsentRow> {
         match self.ask_as(&self.sam, false).await? {
-            ConsentRequested::Yes(row) => Ok(row),
+            ConsentRequested::Yes(row) => Ok(*row),
             other => bail!("{other:?}"),
         }
     }
