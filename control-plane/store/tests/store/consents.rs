@@ -53,7 +53,10 @@ impl Case {
     async fn asked(&self) -> Result<ConsentRow> {
         match self.ask_as(&self.sam, false).await? {
             ConsentRequested::Yes(row) => Ok(*row),
-            other => bail!("{other:?}"),
+            other @ (ConsentRequested::NoSuchHome
+            | ConsentRequested::NoOwner
+            | ConsentRequested::HasOne
+            | ConsentRequested::EnoughForToday) => bail!("{other:?}"),
         }
     }
 
