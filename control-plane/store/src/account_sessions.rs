@@ -256,7 +256,7 @@ impl SystemStore {
     }
 }
 
-/// Who holds a session with this secret, inside a transaction.
+/// Who holds a session with this secret. Binds the transaction to that person, so it comes last in one.
 pub(crate) async fn authenticate_in_txn(
     txn: &Txn<'_>,
     kind: SessionKind,
@@ -280,6 +280,7 @@ pub(crate) async fn authenticate_in_txn(
     if column(&row, TABLE, "is_used_anew")? {
         txn.execute("UPDATE account_session SET last_used_at = now() WHERE id = $1", &[&session]).await?;
     }
+    txn.bind_person(account).await?;
     Ok(Some(SignedIn {
         principal: Principal::Person(Person {
             account,

@@ -11,6 +11,7 @@ pub(crate) mod dns;
 pub(crate) mod github;
 pub(crate) mod http;
 pub(crate) mod mail_server;
+pub(crate) mod people;
 pub(crate) mod provider;
 
 pub(crate) use boxes::*;
