@@ -166,8 +166,8 @@ fn binding(scope: &OrganizationScope) -> String {
     )
 }
 
-/// Says to row-level security for whom a transaction acts. As with organizations: a UUID is safe inside the quotes.
-fn personal(account: AccountId) -> String {
+/// Says to row-level security whose things a transaction is about. As with organizations: a UUID is safe inside the quotes.
+fn account_binding(account: AccountId) -> String {
     format!("SELECT set_config('kaliun.account_id', '{account}', true)")
 }
 
@@ -204,7 +204,7 @@ impl<'a> Txn<'a> {
         scope: &AccountScope,
         operation: &'static str,
     ) -> Result<Self, StoreError> {
-        let bound = personal(scope.account());
+        let bound = account_binding(scope.account());
         Self::begin(connection, &format!("SET LOCAL ROLE kaliun_system; {bound}"), operation).await
     }
 
@@ -239,9 +239,9 @@ impl<'a> Txn<'a> {
         self.silence.answered(self.operation, bound.instrument(self.span.clone())).await
     }
 
-    /// Binds a transaction of `kaliun_system` to a person from here on, after it has found out who that is.
-    pub(crate) async fn bind_person(&self, account: AccountId) -> Result<(), StoreError> {
-        let binding = personal(account);
+    /// Binds a transaction of `kaliun_system` to a person from here on, once it found out who it is.
+    pub(crate) async fn bind_account(&self, account: AccountId) -> Result<(), StoreError> {
+        let binding = account_binding(account);
         let bound = self.inner.batch_execute(&binding);
         self.silence.answered(self.operation, bound.instrument(self.span.clone())).await
     }
