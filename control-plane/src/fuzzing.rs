@@ -56,6 +56,8 @@ pub struct Judge(PeerJudge);
 pub enum Presented {
     /// In the header `authorization`.
     ApiToken([u8; 32]),
+    /// There, too, of somebody who signed in with fleetctl.
+    AccessToken([u8; 32]),
     /// In a cookie.
     BrowserSession([u8; 32]),
 }
@@ -138,7 +140,7 @@ pub async fn link_items(body: Bytes) -> Vec<usize> {
 /// The token of a place in a list (`grpc/page.rs`).
 #[must_use]
 pub fn page_token(key: &[u8; 32], organization: OrganizationId, question: &str, position: &str) -> String {
-    PageSeal::of(key).list(organization, question).token(position)
+    PageSeal::of(key).list_of(&organization.to_string(), question).token(position)
 }
 
 /// The place that a token names: none for the first page.
@@ -151,7 +153,7 @@ pub fn page_position(
     question: &str,
     token: &str,
 ) -> Result<Option<String>, Status> {
-    PageSeal::of(key).list(organization, question).position(token)
+    PageSeal::of(key).list_of(&organization.to_string(), question).position(token)
 }
 
 /// What a request presents (`grpc/auth.rs`).
@@ -162,6 +164,7 @@ pub fn credential(headers: &HeaderMap, cookie_name: &str, from_our_pages: bool) 
     let presented = auth::credential(headers, cookie_name, from_our_pages)?;
     Ok(presented.map(|presented| match presented {
         Credential::ApiToken(hash) => Presented::ApiToken(hash),
+        Credential::AccessToken(hash) => Presented::AccessToken(hash),
         Credential::BrowserSession(hash) => Presented::BrowserSession(hash),
     }))
 }

@@ -68,7 +68,7 @@ impl Accounts {
     }
 
     /// Refuses what would set a cookie for a page that is not ours.
-    fn from_our_pages<T>(&self, request: &Request<T>) -> Result<(), Status> {
+    fn must_be_our_page<T>(&self, request: &Request<T>) -> Result<(), Status> {
         if request.extensions().get::<FromOurPages>().is_some() {
             return Ok(());
         }
@@ -132,7 +132,7 @@ impl AccountService for Accounts {
         &self,
         request: Request<proto::ConfirmSignUpRequest>,
     ) -> Result<Response<proto::ConfirmSignUpResponse>, Status> {
-        self.from_our_pages(&request)?;
+        self.must_be_our_page(&request)?;
         let opening = sign_in::Opening::of(&request);
         let (identity, secret) = self.confirm(opening, request.into_inner()).await?;
         let mut response = Response::new(proto::ConfirmSignUpResponse { identity: Some(identity) });
@@ -141,7 +141,7 @@ impl AccountService for Accounts {
     }
 
     async fn sign_in(&self, request: Request<proto::SignInRequest>) -> Result<Response<proto::SignInResponse>, Status> {
-        self.from_our_pages(&request)?;
+        self.must_be_our_page(&request)?;
         let opening = sign_in::Opening::of(&request);
         let (identity, secret) = self.open_session(opening, request.into_inner()).await?;
         let mut response = Response::new(proto::SignInResponse { identity: Some(identity) });

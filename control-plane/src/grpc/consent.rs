@@ -82,7 +82,7 @@ impl ConsentService for Consents {
         match self.store.consent_request(caller.scope(), &caller.actor(), &new).await.map_err(status::store)? {
             ConsentRequested::Yes(row) => {
                 self.mail.wake();
-                Ok(Response::new(proto::RequestConsentResponse { consent: Some(consent_to_proto(row)) }))
+                Ok(Response::new(proto::RequestConsentResponse { consent: Some(consent_to_proto(*row)) }))
             }
             ConsentRequested::NoSuchHome => Err(status::not_found("home")),
             ConsentRequested::NoOwner => Err(Status::failed_precondition(
@@ -126,7 +126,7 @@ impl ConsentService for Consents {
             ConsentDecided::Yes(row) => {
                 self.mail.wake();
                 self.told(&row).await;
-                Ok(Response::new(proto::DecideConsentResponse { consent: Some(consent_to_proto(row)) }))
+                Ok(Response::new(proto::DecideConsentResponse { consent: Some(consent_to_proto(*row)) }))
             }
             ConsentDecided::NoSuchConsent => Err(status::not_found("consent")),
             ConsentDecided::NotWaiting(state) => Err(over(state)),
@@ -144,7 +144,7 @@ impl ConsentService for Consents {
         match ended.map_err(status::store)? {
             ConsentEnded::Yes(row) => {
                 self.told(&row).await;
-                Ok(Response::new(proto::EndConsentResponse { consent: Some(consent_to_proto(row)) }))
+                Ok(Response::new(proto::EndConsentResponse { consent: Some(consent_to_proto(*row)) }))
             }
             ConsentEnded::NoSuchConsent => Err(status::not_found("consent")),
             ConsentEnded::NotTheirs => Err(Status::permission_denied(

@@ -36,7 +36,8 @@ impl PageSeal {
         self.list_of(&format!("account {}", scope.account()), question)
     }
 
-    fn list_of(&self, whose: &str, question: &str) -> List {
+    /// The list of whoever is named so.
+    pub(crate) fn list_of(&self, whose: &str, question: &str) -> List {
         List { seal: self.clone(), id: sha256(format!("{whose}\n{question}").as_bytes()) }
     }
 }

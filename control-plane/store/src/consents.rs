@@ -84,7 +84,7 @@ pub struct ConsentsSeen {
 #[derive(Debug, Clone)]
 pub enum ConsentRequested {
     /// The owners are asked.
-    Yes(ConsentRow),
+    Yes(Box<ConsentRow>),
     /// There is no such home.
     NoSuchHome,
     /// Nobody could say yes.
@@ -184,7 +184,7 @@ impl SystemStore {
         audit_insert_in_txn(&txn, scope, actor, entry).await?;
         let row = consent_again(&txn, id).await?;
         txn.commit().await?;
-        Ok(ConsentRequested::Yes(row))
+        Ok(ConsentRequested::Yes(Box::new(row)))
     }
 
     /// A page of the consents that somebody sees, newest first, after the one with this id.

@@ -15,7 +15,7 @@ use serde_json::json;
 #[derive(Debug, Clone)]
 pub enum ConsentDecided {
     /// It counts.
-    Yes(ConsentRow),
+    Yes(Box<ConsentRow>),
     /// There is no such consent.
     NoSuchConsent,
     /// It does not wait any more.
@@ -26,7 +26,7 @@ pub enum ConsentDecided {
 #[derive(Debug, Clone)]
 pub enum ConsentEnded {
     /// It is over.
-    Yes(ConsentRow),
+    Yes(Box<ConsentRow>),
     /// There is no such consent.
     NoSuchConsent,
     /// It is neither theirs nor of a home of theirs.
@@ -73,7 +73,7 @@ impl SystemStore {
         audit(&txn, scope, actor, action, &before).await?;
         let row = consent_again(&txn, id).await?;
         txn.commit().await?;
-        Ok(ConsentDecided::Yes(row))
+        Ok(ConsentDecided::Yes(Box::new(row)))
     }
 
     /// Ends a consent before its time: `seen` says what the person sees, and `owned` which homes are theirs. Whoever asked may take back
@@ -111,7 +111,7 @@ impl SystemStore {
         audit(&txn, scope, actor, "consent.end", &before).await?;
         let row = consent_again(&txn, id).await?;
         txn.commit().await?;
-        Ok(ConsentEnded::Yes(row))
+        Ok(ConsentEnded::Yes(Box::new(row)))
     }
 }
 

@@ -52,8 +52,11 @@ impl Case {
 
     async fn asked(&self) -> Result<ConsentRow> {
         match self.ask_as(&self.sam, false).await? {
-            ConsentRequested::Yes(row) => Ok(row),
-            other => bail!("{other:?}"),
+            ConsentRequested::Yes(row) => Ok(*row),
+            other @ (ConsentRequested::NoSuchHome
+            | ConsentRequested::NoOwner
+            | ConsentRequested::HasOne
+            | ConsentRequested::EnoughForToday) => bail!("{other:?}"),
         }
     }
 

@@ -33,7 +33,7 @@ async fn invite(
 async fn invited(fixture: &Fixture, email: &str, seat: Seat, secret: u8) -> Result<InvitationRow> {
     match invite(fixture, &fixture.first, email, seat, secret).await? {
         Invited::Yes(row) => Ok(row),
-        other => bail!("{other:?}"),
+        other @ (Invited::NoSuchHome | Invited::IsIn) => bail!("{other:?}"),
     }
 }
 

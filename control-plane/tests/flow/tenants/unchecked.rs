@@ -84,7 +84,7 @@ async fn walk(rewriting: Rewriting) -> Result<usize> {
     let fixture = Fixture::start().await?;
     let first = Tenant::first(&fixture, "northwind").await?;
     let second = Tenant::second(&fixture, "southwind").await?;
-    let (fixture, proxy) = behind(fixture, rewriting).await?;
+    let (fixture, proxy) = Box::pin(behind(fixture, rewriting)).await?;
     let waiting = claim_code(&fixture, "waiting").await?;
     for caller in [
         Caller::new(&fixture, &second, Role::Admin, &waiting).await?,
@@ -99,7 +99,7 @@ async fn walk(rewriting: Rewriting) -> Result<usize> {
 
 #[tokio::test]
 async fn row_level_security_alone_keeps_tenants_apart() -> Result<()> {
-    let rewritten = walk(without_checks).await?;
+    let rewritten = Box::pin(walk(without_checks)).await?;
     assert!(rewritten > 100, "only {rewritten} statements had a check to take out");
     Ok(())
 }
@@ -108,8 +108,9 @@ async fn row_level_security_alone_keeps_tenants_apart() -> Result<()> {
 #[test]
 fn without_both_walls_the_walk_finds_the_other_tenant() -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
-    let walked =
-        std::panic::catch_unwind(|| runtime.block_on(walk(without_anything)).map_err(|error| format!("{error:#}")));
+    let walked = std::panic::catch_unwind(|| {
+        runtime.block_on(Box::pin(walk(without_anything))).map_err(|error| format!("{error:#}"))
+    });
     let panic = match walked {
         Err(panic) => panic,
         Ok(other) => bail!("it found nothing: {other:?}"),

@@ -64,12 +64,12 @@ pub(super) fn credential(data: &[u8]) -> Outcome {
     }
     let (elsewhere, ours) = (fuzzing::credential(&headers, COOKIE, false), fuzzing::credential(&headers, COOKIE, true));
     assert!(!matches!(elsewhere, Ok(Some(Presented::BrowserSession(_)))), "a cookie counts from our own pages only");
-    let has_token = headers
-        .get(http::header::AUTHORIZATION)
-        .is_some_and(|value| value.as_bytes().starts_with(b"Bearer kat1.") && value.len() <= 256);
+    let has_token = headers.get(http::header::AUTHORIZATION).map(HeaderValue::as_bytes).is_some_and(|value| {
+        (value.starts_with(b"Bearer kat1.") || value.starts_with(b"Bearer kas1.")) && value.len() <= 264
+    });
     match ours {
-        Ok(Some(Presented::ApiToken(_))) => {
-            assert!(has_token, "a token begins with kat1.");
+        Ok(Some(Presented::ApiToken(_) | Presented::AccessToken(_))) => {
+            assert!(has_token, "a token begins with kat1. or kas1.");
             assert_eq!(elsewhere.ok().flatten(), ours.ok().flatten(), "a token counts from everywhere");
             Outcome::Taken
         }
