@@ -38,7 +38,7 @@ pub(crate) enum DomainCommand {
         name: String,
         /// The organization that said it is its own, by id.
         #[arg(long, value_name = "ID")]
-        organization: String,
+        of: String,
         #[command(flatten)]
         output: Output,
     },

@@ -8,6 +8,7 @@ mod consents;
 mod devices;
 mod enrollments;
 mod homes;
+mod joining;
 mod lifecycle;
 mod logins;
 mod organizations;
@@ -23,9 +24,11 @@ use kaliun_proto::fleet::v1::account_service_server::AccountServiceServer;
 use kaliun_proto::fleet::v1::api_token_service_server::ApiTokenServiceServer;
 use kaliun_proto::fleet::v1::authority_service_server::AuthorityServiceServer;
 use kaliun_proto::fleet::v1::certificate_service_server::CertificateServiceServer;
+use kaliun_proto::fleet::v1::claim_rule_service_server::ClaimRuleServiceServer;
 use kaliun_proto::fleet::v1::claim_service_server::ClaimServiceServer;
 use kaliun_proto::fleet::v1::consent_service_server::ConsentServiceServer;
 use kaliun_proto::fleet::v1::device_service_server::DeviceServiceServer;
+use kaliun_proto::fleet::v1::domain_service_server::DomainServiceServer;
 use kaliun_proto::fleet::v1::enrollment_service_server::EnrollmentServiceServer;
 use kaliun_proto::fleet::v1::history_service_server::{HistoryService, HistoryServiceServer};
 use kaliun_proto::fleet::v1::installation_service_server::InstallationServiceServer;
@@ -146,6 +149,8 @@ impl Double {
             .add_service(DeviceServiceServer::new(services.clone()))
             .add_service(HistoryServiceServer::new(services.clone()))
             .add_service(InstallationServiceServer::new(services.clone()))
+            .add_service(ClaimRuleServiceServer::new(services.clone()))
+            .add_service(DomainServiceServer::new(services.clone()))
             .add_service(InvitationServiceServer::new(services.clone()))
             .add_service(LoginServiceServer::new(services.clone()))
             .add_service(OrganizationServiceServer::new(services.clone()))

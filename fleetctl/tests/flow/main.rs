@@ -11,6 +11,7 @@ mod double;
 mod enrollments;
 mod errors;
 mod homes;
+mod joining;
 mod json;
 mod lifecycle;
 mod login;

@@ -43,7 +43,7 @@ pub(super) async fn domain(program: &mut Program, global: &Global, command: Doma
             let reference = format!("domain/{name}");
             print_done(program, output.output, &RemovedDomain { name, removed: true }, &reference)
         }
-        DomainCommand::Confirm { name, organization, output } => {
+        DomainCommand::Confirm { name, of: organization, output } => {
             client.domain_confirm(organization.clone(), name.clone()).await?;
             program.console.talk(&format!("{} is that organization's now.", clean(&name)));
             let reference = format!("domain/{name}");
