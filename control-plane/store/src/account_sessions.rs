@@ -277,6 +277,8 @@ pub(crate) async fn authenticate_in_txn(
     let Some(row) = row else { return Ok(None) };
     let session: SessionId = column(&row, TABLE, "id")?;
     let account: AccountId = column(&row, TABLE, "account_id")?;
+    // Who it is, is known now: whatever is read from here on is theirs.
+    txn.bind_account(account).await?;
     if column(&row, TABLE, "is_used_anew")? {
         txn.execute("UPDATE account_session SET last_used_at = now() WHERE id = $1", &[&session]).await?;
     }

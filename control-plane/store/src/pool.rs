@@ -5,6 +5,7 @@ use crate::error::StoreError;
 use crate::scope::{AccountScope, OrganizationScope};
 use crate::wakeups::WakeupSource;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Transaction};
+use kaliun_types::id::AccountId;
 use std::sync::LazyLock;
 use std::time::Duration;
 use tokio_postgres::types::ToSql;
@@ -165,6 +166,11 @@ fn binding(scope: &OrganizationScope) -> String {
     )
 }
 
+/// Says to row-level security whose things a transaction is about. As with organizations: a UUID is safe inside the quotes.
+fn account_binding(account: AccountId) -> String {
+    format!("SELECT set_config('kaliun.account_id', '{account}', true)")
+}
+
 /// A transaction that knows what it is for. Its span lasts as long as it does, below that of whoever asked.
 pub(crate) struct Txn<'a> {
     inner: Transaction<'a>,
@@ -198,8 +204,7 @@ impl<'a> Txn<'a> {
         scope: &AccountScope,
         operation: &'static str,
     ) -> Result<Self, StoreError> {
-        // As with organizations: a UUID is safe inside the quotes.
-        let bound = format!("SELECT set_config('kaliun.account_id', '{}', true)", scope.account());
+        let bound = account_binding(scope.account());
         Self::begin(connection, &format!("SET LOCAL ROLE kaliun_system; {bound}"), operation).await
     }
 
@@ -230,6 +235,13 @@ impl<'a> Txn<'a> {
     /// Binds a transaction of `kaliun_system` to a scope from here on, after it has looked at what belongs to all.
     pub(crate) async fn bind(&self, scope: &OrganizationScope) -> Result<(), StoreError> {
         let binding = binding(scope);
+        let bound = self.inner.batch_execute(&binding);
+        self.silence.answered(self.operation, bound.instrument(self.span.clone())).await
+    }
+
+    /// Binds a transaction of `kaliun_system` to a person from here on, once it found out who it is.
+    pub(crate) async fn bind_account(&self, account: AccountId) -> Result<(), StoreError> {
+        let binding = account_binding(account);
         let bound = self.inner.batch_execute(&binding);
         self.silence.answered(self.operation, bound.instrument(self.span.clone())).await
     }
