@@ -163,6 +163,8 @@ CREATE TABLE public.account_identity (
     CONSTRAINT account_identity_subject_check CHECK ((subject <> ''::text))
 );
 
+ALTER TABLE ONLY public.account_identity FORCE ROW LEVEL SECURITY;
+
 ALTER TABLE public.account_identity OWNER TO kaliun_owner;
 
 CREATE TABLE public.account_session (
@@ -1291,6 +1293,8 @@ ALTER TABLE ONLY public.sign_in_attempt
 
 ALTER TABLE public.account ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.account_identity ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.account_session ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.address_change ENABLE ROW LEVEL SECURITY;
@@ -1414,6 +1418,8 @@ ALTER TABLE public.returned_device ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.sample_head ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY system ON public.account TO kaliun_system USING (((public.current_account() IS NULL) OR (id = public.current_account()))) WITH CHECK (((public.current_account() IS NULL) OR (id = public.current_account())));
+
+CREATE POLICY system ON public.account_identity TO kaliun_system USING (((public.current_account() IS NULL) OR (account_id = public.current_account()))) WITH CHECK (((public.current_account() IS NULL) OR (account_id = public.current_account())));
 
 CREATE POLICY system ON public.account_session TO kaliun_system USING (((public.current_account() IS NULL) OR (account_id = public.current_account()))) WITH CHECK (((public.current_account() IS NULL) OR (account_id = public.current_account())));
 

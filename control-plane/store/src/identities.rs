@@ -160,7 +160,7 @@ impl SystemStore {
     pub async fn identity_list(&self, scope: &AccountScope) -> Result<Vec<IdentityRow>, StoreError> {
         const OPERATION: &str = "identity_list";
         let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let txn = Txn::begin_person(&mut connection, scope, OPERATION).await?;
         let identities = identities_of(&txn, scope.account()).await?;
         txn.commit().await?;
         Ok(identities)
@@ -179,7 +179,7 @@ impl SystemStore {
     ) -> Result<Unlinked, StoreError> {
         const OPERATION: &str = "identity_unlink";
         let mut connection = self.connection(OPERATION).await?;
-        let txn = Txn::begin_system(&mut connection, OPERATION).await?;
+        let txn = Txn::begin_person(&mut connection, scope, OPERATION).await?;
         let account = scope.account();
         let Some(own) = own_in_txn(&txn, account).await? else { return Ok(Unlinked::NoSuchIdentity) };
         let Some(identity) = own.identities.iter().find(|identity| identity.id == id) else {
