@@ -1,6 +1,6 @@
 //! Mails: from a row of the outbox to a mail server.
 //!
-//! [`wording`] says what a kind of mail tells, as a [`letter::Letter`]; `text` and `html` write the same letter down twice; `message`
+//! `wording` says what a kind of mail tells, as a `letter::Letter`; `text` and `html` write the same letter down twice; `message`
 //! makes a MIME message of both, and `smtp` hands it to the mail server. `sender` is the task that does so with what waits in the outbox
 //! (`kaliun_store`), and makes the secret of a link at that moment: it never rests anywhere. Replicas share the outbox; each sends eight
 //! mails at once at most.
