@@ -155,7 +155,9 @@ pub(crate) fn FormView(
     #[prop(default = "form")] class: &'static str,
     #[prop(default = "primary")] tone: &'static str,
     #[prop(optional)] is_wide: bool,
-    children: Children,
+    /// The fields; none where a button is all that there is.
+    #[prop(optional)]
+    children: Option<Children>,
 ) -> impl IntoView {
     let on_submit = move || {
         if !form.is_busy.get_untracked() {
@@ -175,7 +177,7 @@ pub(crate) fn FormView(
     let width = if is_wide { "wide" } else { "" };
     view! {
         <form class=class on:submit=submitted(on_submit) on:input=entered(on_input) novalidate=true>
-            {children()}
+            {children.map(|fields| fields())}
             <Problem text=general/>
             <div class="form-end">
                 <button class=format!("button {tone} {width}") type="submit" disabled=flag(move || form.is_busy.get())>{submit}</button>

@@ -12,7 +12,7 @@ pub(crate) fn role_select(label: String, value: &str, words: &[String], on_chang
     });
     view! {
         <span class="select small-select">
-            <select aria-label=label on:change=entered(move |word| on_change(word))>{options.views()}</select>
+            <select aria-label=label on:change=entered(on_change)>{options.views()}</select>
             <IconView icon=Icon::Down/>
         </span>
     }

@@ -39,7 +39,7 @@ pub(crate) fn ChangeAddressPage() -> impl IntoView {
         .into_any(),
         None => view! {
             <Lone title="Use this address?" text="Your account gets the address that this mail was sent to. The old one is told.">
-                <FormView form submit="Use it" is_wide=true>{()}</FormView>
+                <FormView form submit="Use it" is_wide=true/>
                 <p class="lone-links"><a href="/account">"Leave it as it is"</a></p>
             </Lone>
         }

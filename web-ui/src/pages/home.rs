@@ -59,7 +59,7 @@ pub(crate) fn HomePage(id: String) -> impl IntoView {
             (false, true, _) => view! { <Gone/> }.into_any(),
             (false, false, Some(failure)) => view! {
                 <header class="answer"><h1 class="answer-line">"The home could not be loaded."</h1></header>
-                <FailureNotice failure><button class="button" type="button" on:click=pressed(move || ask())>"Try again"</button></FailureNotice>
+                <FailureNotice failure><button class="button" type="button" on:click=pressed(ask)>"Try again"</button></FailureNotice>
             }.into_any(),
             (false, false, None) => view! {
                 <header class="answer" aria-busy="true"><p class="answer-line"><span class="skeleton skeleton-title"></span></p></header>

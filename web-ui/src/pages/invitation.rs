@@ -158,7 +158,7 @@ fn Accept(secret: String) -> impl IntoView {
             Ok(())
         });
     });
-    view! { <FormView form submit="Accept" is_wide=true>{()}</FormView> }
+    view! { <FormView form submit="Accept" is_wide=true/> }
 }
 
 #[component]
@@ -174,7 +174,7 @@ fn SomebodyElse(here: String, email: String) -> impl IntoView {
     });
     view! {
         <p class="field-problem">{format!("You are signed in as {here}, and this is for {email}. Sign out, then sign in as {email} or create that account.")}</p>
-        <FormView form submit="Sign out" is_wide=true>{()}</FormView>
+        <FormView form submit="Sign out" is_wide=true/>
     }
 }
 
