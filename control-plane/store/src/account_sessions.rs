@@ -110,6 +110,8 @@ pub(crate) async fn sessions_end_in_txn(
     account: AccountId,
     but: Option<SessionId>,
 ) -> Result<u64, StoreError> {
+    // A machine that was said yes to and has not fetched its tokens would be a session that begins after all of them ended.
+    txn.execute("DELETE FROM login WHERE account_id = $1", &[&account]).await?;
     txn.execute(
         "UPDATE account_session SET revoked_at = now()
          WHERE account_id = $1 AND revoked_at IS NULL AND expires_at > now() AND ($2::uuid IS NULL OR id <> $2)",

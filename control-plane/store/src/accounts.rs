@@ -62,6 +62,8 @@ async fn password_set(
     txn.execute("UPDATE account SET password_hash = $2 WHERE id = $1", &[&account, &password_hash]).await?;
     // Whoever could have asked for these did so before the password was another one.
     mailed_secret_void_in_txn(txn, SecretPurpose::ResetPassword, account.as_uuid()).await?;
+    mailed_secret_void_in_txn(txn, SecretPurpose::ChangeAddress, account.as_uuid()).await?;
+    txn.execute("DELETE FROM address_change WHERE account_id = $1", &[&account]).await?;
     if tell {
         let mail = Mail::PasswordChanged {};
         mail_insert_in_txn(txn, NewMail { organization: None, recipient: email, mail, subject: None }).await?;

@@ -114,6 +114,18 @@ async fn a_machine_is_told_of_a_no_and_of_a_code_that_ran_out() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_yes_is_worth_nothing_any_more_once_the_other_sessions_were_ended() -> Result<()> {
+    let mut server = WithMail::start().await?;
+    let browser = server.person("anna@example.org").await?;
+    let mut machine = Machine::begin(&server.fixture).await?;
+    decide(&browser, &machine.begun.user_code.clone(), true).await?;
+    let request = browser.request(fleet::RevokeOtherSessionsRequest {});
+    browser.accounts().revoke_other_sessions(request).await?;
+    assert_eq!(machine.poll().await?.state(), fleet::LoginState::Expired);
+    server.stop().await
+}
+
+#[tokio::test]
 async fn tokens_are_replaced_and_one_that_comes_back_ends_the_session() -> Result<()> {
     let mut server = WithMail::start().await?;
     let browser = server.person("anna@example.org").await?;

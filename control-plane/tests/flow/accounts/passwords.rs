@@ -53,7 +53,14 @@ async fn another_password_takes_the_old_one_and_ends_the_other_sessions() -> Res
         "{refused:?}"
     );
     assert!(who(&other).await.is_ok());
+    // Whoever knew the old password may have asked for another address.
+    let (new_email, password) = ("thief@example.org".to_owned(), PASSWORD.to_owned());
+    let request = other.request(fleet::RequestAddressChangeRequest { new_email, password });
+    other.accounts().request_address_change(request).await?;
+    let prepared = secret(&server.mail().await?, "change-address")?;
     browser.accounts().change_password(change(PASSWORD)).await?;
+    let request = other.request(fleet::ConfirmAddressChangeRequest { secret: prepared });
+    assert_eq!(other.accounts().confirm_address_change(request).await.unwrap_err().code(), Code::NotFound);
     assert!(who(&browser).await.is_ok(), "who did it goes on");
     assert_eq!(who(&other).await.unwrap_err().code(), Code::Unauthenticated);
     assert_eq!(server.mail().await?.to, "anna@example.org");
