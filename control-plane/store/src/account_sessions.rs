@@ -121,20 +121,23 @@ pub(crate) async fn sessions_end_in_txn(
 }
 
 impl SystemStore {
-    /// Opens a browser session for somebody whose password was just checked. `None` when the account is gone.
+    /// Opens a browser session for somebody whose password was just checked against this hash. `None` when the account is gone, or has another
+    /// password by now: who set that ended all sessions, and none begins by the old one after it.
     ///
     /// # Errors
     /// The database failed.
     pub async fn browser_session_insert(
         &self,
         account: AccountId,
+        checked_hash: Option<&str>,
         session: &NewSession<'_>,
         wanted: Option<OrganizationId>,
     ) -> Result<Option<SignedIn>, StoreError> {
         const OPERATION: &str = "browser_session_insert";
         let mut connection = self.connection(OPERATION).await?;
         let txn = Txn::begin_system(&mut connection, OPERATION).await?;
-        if txn.row_opt("SELECT 1 AS one FROM account WHERE id = $1 FOR SHARE", &[&account]).await?.is_none() {
+        let checked = "SELECT 1 AS one FROM account WHERE id = $1 AND password_hash IS NOT DISTINCT FROM $2 FOR SHARE";
+        if txn.row_opt(checked, &[&account, &checked_hash]).await?.is_none() {
             return Ok(None);
         }
         session_insert_in_txn(&txn, account, session).await?;

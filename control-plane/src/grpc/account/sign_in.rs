@@ -44,7 +44,7 @@ impl Accounts {
         let attempt = self.guard.begin(opening.source, email.as_str()).await?;
         let login = self.store.account_login(email.as_str()).await.map_err(status::store)?;
         let (account, hash) = login.map_or((None, None), |login| (Some(login.account), login.password_hash));
-        let fits = fits(password, hash).await?;
+        let fits = fits(password, hash.clone()).await?;
         let Some(account) = account.filter(|_| fits) else {
             attempt.failed();
             return Err(Status::unauthenticated(
@@ -54,8 +54,10 @@ impl Accounts {
         let secret = SessionCookie::secret();
         let (secret_hash, source) = (sha256(secret.as_bytes()), source_text(opening.source));
         let session = opening.session(&secret_hash, &source);
-        let signed_in = self.store.browser_session_insert(account, &session, None).await.map_err(status::store)?;
-        let signed_in = signed_in.ok_or_else(|| Status::unauthenticated("the account was just deleted"))?;
+        let signed_in = self.store.browser_session_insert(account, hash.as_deref(), &session, None).await;
+        let signed_in = signed_in.map_err(status::store)?.ok_or_else(|| {
+            Status::unauthenticated("the account was deleted or got another password just now; sign in with that")
+        })?;
         Ok((identity(&signed_in), secret))
     }
 

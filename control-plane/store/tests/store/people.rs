@@ -55,7 +55,10 @@ impl Fixture {
             secret_hash: &secret_hash,
             expires_at: SystemTime::now() + Duration::from_secs(3600),
         };
-        let signed_in = self.store.gate.browser_session_insert(account, &session, None).await?;
+        // Whoever checked a password that is not the account's any more gets no session.
+        let late = self.store.gate.browser_session_insert(account, Some("an older hash"), &session, None).await?;
+        anyhow::ensure!(late.is_none(), "a session began by an old password");
+        let signed_in = self.store.gate.browser_session_insert(account, None, &session, None).await?;
         match signed_in.context("signed in")?.principal {
             Principal::Person(person) => Ok(Human { person, secret_hash }),
             Principal::ApiToken { .. } => bail!("a session is a person's"),
